@@ -1,0 +1,34 @@
+"""Finds blocks: the files of this folder, then other packages' entry points."""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from archc.blocks._block import Block
+
+BLOCKS: tuple[str, ...] = tuple(
+    sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
+)
+"""The words of the built-in blocks."""
+
+
+def block_words() -> tuple[str, ...]:
+    """Every block's word, those of other packages included."""
+    return *BLOCKS, *sorted(set(entry_points(group="archc.blocks").names) - set(BLOCKS))
+
+
+@cache
+def block_model(word: str) -> type[Block]:
+    """The model of the block with this word. Raises KeyError for a word that is none, TypeError for a broken plug-in."""
+    if word in BLOCKS:
+        module = import_module(f"archc.blocks.{word}")
+        return next(m for m in vars(module).values() if _defines_block(m) and m.__module__ == module.__name__)
+    model = entry_points(group="archc.blocks")[word].load()
+    if not _defines_block(model):
+        raise TypeError(f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}")
+    return model
+
+
+def _defines_block(candidate: object) -> bool:
+    return isinstance(candidate, type) and issubclass(candidate, Block)

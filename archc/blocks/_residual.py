@@ -1,0 +1,57 @@
+"""What the residual blocks of He et al. share: the fields, and the shortcut."""
+
+from typing import Literal
+
+from archc.blocks._block import Block, Expansion, Layer, LayerField
+from archc.ir.graph import Value
+from archc.ir.operator import Positive, ShapeError
+from archc.ir.operators.convolution import Conv2d
+from archc.ir.operators.join import Sum
+from archc.ir.types import Dim
+
+
+class ResidualBlock(Block):
+    """Fields of a residual block; subclasses stack convolutions on the main path."""
+
+    width: Positive
+    stride: Positive = 1
+    groups: Positive = 1
+    width_per_group: Positive = 64
+    shortcut: Literal["auto", "projection", "identity"] = "auto"
+    norm: LayerField = Layer("batch_norm")
+    activation: LayerField = Layer("relu")
+    bias: bool = False
+
+    @property
+    def inner_width(self) -> int:
+        """Channels of the grouped convolution: groups of width_per_group at width 64, in proportion at others.
+
+        Source: Xie et al. 2016, arXiv:1611.05431, table 1.
+        """
+        inner = self.width * self.width_per_group // 64 * self.groups
+        if inner == 0:
+            raise ShapeError(
+                f"width (={self.width}) and width_per_group (={self.width_per_group}) leave no channels", "width_per_group"
+            )
+        return inner
+
+    def conv(self, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> Conv2d:
+        """A convolution that keeps the size at stride 1."""
+        size, step, padding = (kernel_size,) * 2, (stride,) * 2, (kernel_size // 2,) * 2
+        return Conv2d(
+            out_channels=out_channels, kernel_size=size, stride=step, padding=padding, groups=groups, bias=self.bias
+        )
+
+    def join(self, g: Expansion, x: Value, y: Value) -> Value:
+        """activation(y + shortcut(x)), where the shortcut projects x to y's channels and size if it has to."""
+        channels = y.type.shape[1]
+        return g(self.activation, g(Sum(), y, self._shortcut(g, x, channels)))
+
+    def _shortcut(self, g: Expansion, x: Value, channels: Dim) -> Value:
+        if self.shortcut == "identity" or (
+            self.shortcut == "auto" and self.stride == 1 and x.type.shape[1] == channels
+        ):
+            return x
+        assert isinstance(channels, int), "channels are never symbolic"
+        with g.sequence("downsample"):
+            return g(self.norm, g(self.conv(channels, 1, self.stride), x))

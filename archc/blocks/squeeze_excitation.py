@@ -1,0 +1,30 @@
+"""Channel attention."""
+
+from archc.blocks._block import Block, Expansion, Layer, LayerField
+from archc.ir.graph import Value
+from archc.ir.operator import Positive
+from archc.ir.operators.convolution import Conv2d
+from archc.ir.operators.join import Product
+from archc.ir.operators.pooling import AdaptiveAvgPool2d
+
+
+class SqueezeExcitation(Block):
+    """Scales every channel by a gate computed from all channels' means.
+
+    Shapes: x [N, C, H, W] -> the same.
+    Source: Hu et al. 2017, arXiv:1709.01507, figure 1; key names as in torchvision.ops.SqueezeExcitation.
+    """
+
+    squeeze_channels: Positive
+    activation: LayerField = Layer("relu")
+    scale_activation: LayerField = Layer("sigmoid")
+
+    def expand(self, g: Expansion, x: Value) -> Value:
+        """x * gate(x)."""
+        channels = x.type.shape[1]
+        assert isinstance(channels, int), "channels are never symbolic"
+        y = g(AdaptiveAvgPool2d(output_size=(1, 1)), x, name="avgpool")
+        y = g(Conv2d(out_channels=self.squeeze_channels, kernel_size=(1, 1)), y, name="fc1")
+        y = g(self.activation, y)
+        y = g(Conv2d(out_channels=channels, kernel_size=(1, 1)), y, name="fc2")
+        return g(Product(), x, g(self.scale_activation, y))

@@ -1,0 +1,60 @@
+"""The Typer application, and the options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Compiles YAML descriptions of vision networks into PyTorch modules and verified ONNX files.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Format(str, Enum):
+    """How a command prints its result."""
+
+    text = "text"
+    json = "json"
+
+
+TargetArgument = Annotated[str, typer.Argument(help="A spec's file, a build's folder, or the name of a bundled spec.")]
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", help="Weights: .safetensors, or .pt / .pth (tensors only).")
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the initial weights.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the spec; repeatable.")
+]
+IgnoreOption = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="GLOB", help="Skip these keys of the weights, such as 'aux*'.")
+]
+RenameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="REGEX=TEXT", help="Rename keys of the weights, such as '^backbone[.]='."),
+]
+OutputOption = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="DIR", help="The build's folder. [default: build/NAME]")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help."""
+    # A backspace alone on a line keeps click from joining the lines that follow.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        from archc import __version__
+
+        print(f"archc {__version__}")
+        raise typer.Exit

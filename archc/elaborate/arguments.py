@@ -1,0 +1,172 @@
+"""The fields of a call: from the text of a spec to a validated model.
+
+A field's value is evaluated in the caller's scope, merged with the spec's `defaults`, and validated by the Pydantic model of
+the operator or block; what Pydantic says is translated into diagnostics that point at the field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from archc.blocks import Layer, LayerField
+from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.elaborate.problems import Problems
+from archc.spec.expressions import UNKNOWN
+from archc.spec.grammar import parse_layer
+from archc.spec.items import Call
+from archc.spec.tree import Scalar, Sequence, Tree
+
+Environment = MappingType[str, object]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a layer-typed value was written: the call, and the scope that its fields see."""
+
+    call: Call
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A field as it was written: where the key stands, and the value."""
+
+    key: Span
+    tree: Tree
+    environment: Environment
+
+
+def written_arguments(call: Call, first_field: str | None, environment: Environment) -> dict[str, Argument]:
+    """The fields that a call writes; the scalar short form is the value of the callee's first field."""
+    if call.short is not None:
+        return {first_field or "": Argument(call.short.span, call.short, environment)}
+    entries = call.fields.entries if call.fields else {}
+    return {key: Argument(entry.key.span, entry.value, environment) for key, entry in entries.items()}
+
+
+def layer_fields(model: type[BaseModel]) -> set[str]:
+    """The fields of a model that hold a layer."""
+    layer = LayerField.__metadata__  # type: ignore[attr-defined]
+    return {name for name, info in model.model_fields.items() if set(layer) <= set(info.metadata)}
+
+
+def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) -> Any:
+    """The plain value of a field; UNKNOWN if it depends on a value that an earlier problem left unknown.
+
+    Raises: SpecError: the expression is wrong.
+    """
+    if isinstance(tree, Scalar) and tree.is_expression:
+        return tree.expression().evaluate(environment)
+    if as_layer:
+        call = parse_layer(tree)
+        return Layer(call.word, site=Site(call, environment)) if call else None
+    if isinstance(tree, Scalar):
+        return tree.value
+    if isinstance(tree, Sequence):
+        values = [evaluate(item, environment) for item in tree.items]
+        return UNKNOWN if UNKNOWN in values else values
+    return {key: evaluate(entry.value, environment) for key, entry in tree.entries.items()}
+
+
+def validate(
+    model: type[Model],
+    word: str,
+    call: Span,
+    arguments: dict[str, Argument],
+    problems: Problems,
+    given: MappingType[str, object] | None = None,
+) -> Model | None:
+    """The model with these arguments, and the values `given` that need no evaluation.
+
+    None if something was wrong or unknown; what was wrong is in `problems`.
+    """
+    wrong = False
+    values: dict[str, Any] = dict(given or {})
+    layers = layer_fields(model)
+    for name, argument in arguments.items():
+        if name not in model.model_fields:
+            help = did_you_mean(name, model.model_fields) or _known_fields(word, model.model_fields)
+            problems.add("unknown-field", f"{word} has no field '{name}'", argument.key, help=help)
+            wrong = True
+            continue
+        try:
+            values[name] = evaluate(argument.tree, argument.environment, as_layer=name in layers)
+        except SpecError as error:
+            problems.extend(error.diagnostics)
+            wrong = True
+    if wrong or UNKNOWN in values.values():
+        return None
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        for line in _distinct(error):
+            _report(line, word, call, arguments, problems)
+        return None
+
+
+def _known_fields(word: str, fields: MappingType[str, object]) -> str:
+    return f"{word} has the fields {', '.join(fields)}" if fields else f"{word} has no fields"
+
+
+def _distinct(error: ValidationError) -> list[Any]:
+    """One error for each field: a pair made of one number is wrong twice in the same way."""
+    first: dict[object, Any] = {}
+    for line in error.errors(include_url=False):
+        first.setdefault(line["loc"][0] if line["loc"] else "", line)
+    return list(first.values())
+
+
+def _report(line: Any, word: str, call: Span, arguments: dict[str, Argument], problems: Problems) -> None:
+    field = str(line["loc"][0]) if line["loc"] else ""
+    if line["type"] == "missing":
+        problems.add("missing-field", f"{word} needs the field '{field}'", call)
+        return
+    argument = arguments[field]
+    tree: Tree = argument.tree
+    for step in line["loc"][1:]:
+        if isinstance(tree, Sequence) and isinstance(step, int) and step < len(tree.items):
+            tree = tree.items[step]
+    message = f"{word}.{field} {explain(line)}"
+    problems.add("invalid-value", message, tree.span)
+
+
+def explain(line: Any) -> str:
+    """What Pydantic found, as `must be …, not …`."""
+    kind, context = line["type"], line.get("ctx", {})
+    requirements = {
+        "int_type": "must be an integer",
+        "float_type": "must be a number",
+        "bool_type": "must be true or false",
+        "string_type": "must be a word",
+        "tuple_type": "must be an integer or a list of them",
+        "greater_than": f"must be greater than {context.get('gt')}",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
+        "less_than_equal": f"must be at most {context.get('le')}",
+        "less_than": f"must be less than {context.get('lt')}",
+        "finite_number": "must be finite",
+        "literal_error": f"must be {context.get('expected')}",
+        "too_long": f"must have at most {context.get('max_length')} entries",
+        "too_short": f"must have at least {context.get('min_length')} entries",
+        "is_instance_of": "must be an operator or block",
+    }
+    if kind == "missing":
+        return "must be a pair"
+    requirement = requirements.get(kind, f"is wrong: {line['msg']}")
+    return f"{requirement}, not {show(line['input'])}"
+
+
+def show(value: object) -> str:
+    """A value as a spec would write it."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(show, value))}]"
+    return f"'{value}'" if isinstance(value, str) else str(value)
+

@@ -1,0 +1,253 @@
+"""Applies calls: operators, blocks in Python, and blocks defined in a spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from archc.blocks import Block, Layer, block_model, block_words
+from archc.diagnostics import Span, did_you_mean
+from archc.elaborate.arguments import Argument, Site, evaluate, validate, written_arguments
+from archc.elaborate.definitions import bind
+from archc.elaborate.naming import camel_case, is_template, item_name
+from archc.ir.builder import NameTaken
+from archc.ir.graph import Scope, Value
+from archc.ir.operator import Operator, ShapeError
+from archc.ir.operators import OPERATORS, operator_model
+from archc.spec.document import BlockDefinition
+from archc.spec.expressions import UNKNOWN
+from archc.spec.items import Call, Reference
+
+if TYPE_CHECKING:
+    from archc.elaborate.elaborator import Elaborator
+
+Environment = Mapping[str, object]
+Callee = type[Operator] | type[Block] | BlockDefinition
+
+
+class Abandoned(Exception):
+    """A block's expansion cannot go on, because a layer inside it was refused (and that has been recorded)."""
+
+
+class Caller:
+    """Looks words up and applies them, for one elaboration."""
+
+    def __init__(self, elaborator: Elaborator) -> None:
+        self.elaborator = elaborator
+        self.problems = elaborator.problems
+        self._expanding: list[str] = []
+
+    def find(self, word: str) -> Callee | None:
+        """What a word stands for: a block of the spec first, then an operator, then a block in Python."""
+        definition = self.elaborator.spec.blocks.get(word)
+        if definition:
+            return definition
+        if word in OPERATORS:
+            return operator_model(word)
+        try:
+            return block_model(word)
+        except KeyError:
+            return None
+
+    def call(self, call: Call, x: Value | None, env: Environment) -> Value | None:
+        """Apply a call `count` times."""
+        callee = self.find(call.word)
+        if callee is None:
+            self._unknown_word(call)
+            return None
+        count = self._count(call, env)
+        if count is None:
+            return None
+        if call.count is None or call.name is None or is_template(call.name):
+            return self._copies(callee, call, x, env, count, call.name is not None)
+        try:
+            with self.elaborator.scope(
+                call.word, item_name(call.name, env, 0), "Sequential", call.span, sequence=True
+            ):
+                return self._copies(callee, call, x, env, count, named=False)
+        except NameTaken as error:
+            self.elaborator.name_taken(error, call.name.span)
+            return None
+
+    def reference(self, reference: Reference, x: Value | None, env: Environment) -> Value | None:
+        """Apply the layer that the caller gave for a parameter."""
+        layer = env.get(reference.parameter, UNKNOWN)
+        if isinstance(layer, Layer):
+            return self.layer(layer, x, None, reference.span)
+        if layer is not None and layer is not UNKNOWN:
+            self.problems.add("wrong-kind", f"${reference.parameter} is not a layer", reference.span)
+        elif reference.parameter not in env:
+            help = did_you_mean(reference.parameter, env)
+            self.problems.add("unknown-name", f"there is no parameter '{reference.parameter}' here", reference.span, help=help)
+        return x if layer is None else None
+
+    def layer(self, layer: Layer, x: Value | None, name: str | None, span: Span) -> Value | None:
+        """Apply a field's layer."""
+        site = layer.site if isinstance(layer.site, Site) else Site(Call(layer.word, span), {})
+        callee = self.find(layer.word)
+        if callee is None:
+            self._unknown_word(site.call)
+            return None
+        return self._apply(callee, site.call, x, site.environment, 0, name)
+
+    def _copies(
+        self, callee: Callee, call: Call, x: Value | None, env: Environment, count: int, named: bool
+    ) -> Value | None:
+        for copy in range(count):
+            x = self._apply(callee, call, x, env, copy, item_name(call.name, env, copy) if named else None)
+        return x
+
+    def _apply(
+        self, callee: Callee, call: Call, x: Value | None, env: Environment, copy: int, name: str | None
+    ) -> Value | None:
+        arguments = self._arguments(callee, call, env, copy)
+        if isinstance(callee, BlockDefinition):
+            return self._definition(callee, call, x, arguments, copy, name)
+        if call.init and issubclass(callee, Block):
+            self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
+        model = validate(callee, call.word, call.span, arguments, self.problems)
+        if x is None or model is None:
+            return None
+        if isinstance(model, Operator):
+            fields = {field: argument.tree.span for field, argument in arguments.items()}
+            initializers = self.elaborator.initializers.of(type(model), call.init)
+            return self.elaborator.add(
+                model, x, name=name, span=call.span, fields=fields, initializers=initializers
+            )
+        return self._expand(model, call.word, x, name, call.span)
+
+    def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
+        """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
+        fields = list(callee.parameters if isinstance(callee, BlockDefinition) else callee.model_fields)
+        written = written_arguments(call, fields[0] if fields else None, env)
+        if copy and "stride" in fields and not (isinstance(callee, type) and issubclass(callee, Operator)):
+            written.pop("stride", None)
+        return {**self._defaults(call.word), **written}
+
+    def _defaults(self, word: str) -> dict[str, Argument]:
+        tree = self.elaborator.spec.defaults.get(word)
+        entries = tree.entries if tree else {}
+        environment = self.elaborator.parameters
+        return {key: Argument(entry.key.span, entry.value, environment) for key, entry in entries.items()}
+
+    def _definition(
+        self,
+        definition: BlockDefinition,
+        call: Call,
+        x: Value | None,
+        arguments: dict[str, Argument],
+        copy: int,
+        name: str | None,
+    ) -> Value | None:
+        if call.word in self._expanding:
+            self.problems.add("recursion", f"the definition of {call.word} uses itself", call.span)
+            return None
+        values = bind(definition, call, arguments, self.problems)
+        if x is None or values is None:
+            return None
+        ramps = self.elaborator.ramps.next_values(call.word)
+        shape = x.type.shape
+        own: dict[str, object] = {**ramps, "in_channels": shape[1], "i": copy, "n": copy + 1}
+        if isinstance(shape[-1], int):
+            own["in_features"] = shape[-1]
+        return self._body(definition, call, x, {**own, **values}, name)
+
+    def _body(
+        self, definition: BlockDefinition, call: Call, x: Value, environment: dict[str, object], name: str | None
+    ) -> Value | None:
+        self._expanding.append(call.word)
+        try:
+            with self.problems.inside(call.word, call.span):
+                for derived, tree in definition.let.items():
+                    environment[derived] = evaluate(tree, environment)
+                with self._scope_of(definition, call, name):
+                    return self.elaborator.items(definition.items, x, environment)
+        except NameTaken as error:
+            self.elaborator.name_taken(error, call.name.span if call.name else call.span)
+            return None
+        finally:
+            self._expanding.pop()
+
+    def _scope_of(
+        self, definition: BlockDefinition, call: Call, name: str | None
+    ) -> AbstractContextManager[Scope | None]:
+        if definition.kind == "inline":
+            return nullcontext()
+        return self.elaborator.scope(
+            call.word, name, camel_case(call.word), call.span, sequence=definition.kind == "sequence"
+        )
+
+    def _expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | None:
+        try:
+            with self.elaborator.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
+                try:
+                    return block.expand(_Expansion(self, span), x)
+                except ShapeError as error:
+                    self.elaborator.refuse(error, f"{word} {scope.path}", span, (x,))
+        except NameTaken as error:
+            self.elaborator.name_taken(error, span)
+        except Abandoned:
+            pass
+        return None
+
+    def _count(self, call: Call, env: Environment) -> int | None:
+        if call.count is None:
+            return 1
+        count = evaluate(call.count, env)
+        if count is UNKNOWN:
+            return None
+        if isinstance(count, int) and not isinstance(count, bool) and count >= 1:
+            return count
+        self.problems.add("invalid-value", f"count must be an integer of at least 1, not {count}", call.count.span)
+        return None
+
+    def _unknown_word(self, call: Call) -> None:
+        words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
+        help = did_you_mean(call.word, words) or "see `archc schema` for every operator and block"
+        self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
+
+
+@dataclass(frozen=True)
+class _Expansion:
+    """What a Python block's `expand` builds with; everything that it adds stands where the block is used."""
+
+    caller: Caller
+    span: Span
+
+    def __call__(self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None) -> Value:
+        """Apply a layer. Raises Abandoned if it was refused."""
+        if layer is None:
+            return inputs[0]
+        result = self._apply(layer, inputs, name)
+        if result is None:
+            raise Abandoned
+        return result
+
+    def sequence(self, name: str | None = None) -> AbstractContextManager[Scope]:
+        """A scope that numbers its items. Raises NameTaken."""
+        return self.caller.elaborator.scope("sequence", name, "Sequential", self.span, sequence=True)
+
+    def _apply(self, layer: Operator | Block | Layer, inputs: tuple[Value, ...], name: str | None) -> Value | None:
+        elaborator = self.caller.elaborator
+        if isinstance(layer, Layer):
+            return self.caller.layer(layer, inputs[0], name, self.span)
+        if isinstance(layer, Block):
+            return self.caller._expand(layer, type(layer).__module__.rpartition(".")[2], inputs[0], name, self.span)
+        operator = self._with_defaults(layer)
+        initializers = elaborator.initializers.of(type(operator), None)
+        return elaborator.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
+
+    def _with_defaults(self, operator: Operator) -> Operator:
+        """The operator with the spec's defaults for the fields that the block did not write."""
+        defaults = self.caller._defaults(operator.word)
+        missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
+        if not missing:
+            return operator
+        written = {field: getattr(operator, field) for field in operator.model_fields_set}
+        merged = validate(type(operator), operator.word, self.span, missing, self.caller.problems, written)
+        if merged is None:
+            raise Abandoned
+        return merged
+

@@ -1,0 +1,245 @@
+"""Walks the items of a spec and builds the graph.
+
+After a problem the current value is unknown (None): what follows is still checked as far as it does not depend on it, and
+nothing is reported that only follows from the first mistake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+
+from archc.diagnostics import Note, Span
+from archc.elaborate.calls import Caller
+from archc.elaborate.initializers import Initializers
+from archc.elaborate.naming import camel_case
+from archc.elaborate.problems import Problems
+from archc.elaborate.ramps import Ramps
+from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
+from archc.ir.graph import Graph, Scope, Value
+from archc.ir.initializers import Initializer
+from archc.ir.operator import Operator, ShapeError
+from archc.ir.operators import operator_model
+from archc.ir.types import BATCH, SymbolicDim, TensorType
+from archc.ir.verifier import verify_graph
+from archc.spec.document import Range, Spec
+from archc.spec.expressions import UNKNOWN
+from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, When
+
+Environment = Mapping[str, object]
+
+
+def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 20_000) -> Graph:
+    """The graph of a spec for these values of its parameters.
+
+    Raises: SpecError: with everything that is wrong with the spec.
+    """
+    elaborator = Elaborator(spec, max_nodes)
+    graph = elaborator.run(parameters)
+    if spec.ramps:
+        elaborator = Elaborator(spec, max_nodes, elaborator.ramps.uses)
+        graph = elaborator.run(parameters)
+    verify_graph(graph)
+    return graph
+
+
+class Elaborator:
+    """One walk over a spec. `caller` applies calls; this class does everything else that an item can be."""
+
+    def __init__(self, spec: Spec, max_nodes: int, ramp_totals: Mapping[str, int] | None = None) -> None:
+        self.spec = spec
+        self.problems = Problems()
+        self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
+        self.ramps = Ramps(spec.ramps, ramp_totals)
+        self.initializers = Initializers(spec.init, self.problems)
+        self.parameters: Environment = {}
+        self.caller = Caller(self)
+        self._steps_left = 10 * max_nodes
+
+    def run(self, parameters: Environment) -> Graph:
+        """Walk the whole network. Raises SpecError."""
+        self.parameters = parameters
+        with suppress(TooManyNodes):  # recorded where it was raised
+            value = self.items(self.spec.items, self.builder.input, parameters, root=True)
+            self._declare_main_output(value)
+        self.problems.raise_if_any()
+        return self.builder.finish()
+
+    def items(self, items: Iterable[Item], x: Value | None, env: Environment, *, root: bool = False) -> Value | None:
+        """Apply items one after the other."""
+        for item in items:
+            if root and isinstance(item, OutputMark):
+                self._mark_output(item, x)
+            elif root and isinstance(item, Auxiliary):
+                self._auxiliary(item, x, env)
+            else:
+                x = self.item(item, x, env)
+        return x
+
+    def item(self, item: Item, x: Value | None, env: Environment) -> Value | None:
+        """Apply one item; None if the result is unknown."""
+        self._count_step(item.span)
+        with self.problems.caught():
+            match item:
+                case Call():
+                    return self.caller.call(item, x, env)
+                case Group():
+                    return self._group(item, x, env)
+                case Composite():
+                    return self._composite(item, x, env)
+                case When():
+                    return self._when(item, x, env)
+                case Reference():
+                    return self.caller.reference(item, x, env)
+                case OutputMark() | Auxiliary():
+                    raise AssertionError("the grammar allows these at the root only")
+        return None
+
+    def add(
+        self,
+        operator: Operator,
+        *inputs: Value,
+        name: str | None,
+        span: Span,
+        fields: Mapping[str, Span] | None = None,
+        initializers: Mapping[str, Initializer] | None = None,
+    ) -> Value | None:
+        """Append an operator; what it refuses is recorded, at the field that is to blame if there is one."""
+        try:
+            return self.builder.add(operator, *inputs, name=name, span=span, initializers=initializers)
+        except ShapeError as error:
+            where = (fields or {}).get(error.field or "", span)
+            self.refuse(error, f"{operator.word} {error.path.replace(':', ' ').strip()}", where, inputs)
+        except NameTaken as error:
+            self.name_taken(error, span)
+        except TooManyNodes:
+            self._too_large(span)
+            raise
+        return None
+
+    def refuse(self, error: ShapeError, what: str, span: Span, inputs: Iterable[Value]) -> None:
+        """Record a ShapeError, with the lines that produced the inputs."""
+        notes = tuple(dict.fromkeys(self._provenance(value) for value in inputs))
+        self.problems.add("shape-mismatch", f"{what} {error.message}", span, notes=notes, help=error.help)
+
+    def name_taken(self, error: NameTaken, span: Span) -> None:
+        """Record a name that cannot be used."""
+        notes = (Note("it is taken here", error.span),) if error.span else ()
+        self.problems.add("name-taken", error.message, span, notes=notes)
+
+    def scope(
+        self, word: str, name: str | None, class_name: str, span: Span, *, sequence: bool
+    ) -> AbstractContextManager[Scope]:
+        """A scope of the graph. Raises NameTaken on entry."""
+        return self.builder.scope(word, name, class_name, sequence=sequence, span=span)
+
+    def _group(self, group: Group, x: Value | None, env: Environment) -> Value | None:
+        name = str(group.name.value) if group.name else None
+        if group.name and self.caller.find(str(group.name.value)):
+            self.problems.add(
+                "wrong-kind",
+                f"{group.name.value} is an operator or block, so it takes fields, not a list",
+                group.span,
+                help=f"write '{group.name.value}: {{…}}', or choose another name for a sequence",
+            )
+            return None
+        try:
+            with self.scope("sequence", name, "Sequential", group.span, sequence=True):
+                return self.items(group.items, x, env)
+        except NameTaken as error:
+            self.name_taken(error, group.span)
+            return None
+
+    def _composite(self, composite: Composite, x: Value | None, env: Environment) -> Value | None:
+        branches = [self._branch(branch, x, env) for branch in composite.branches]
+        if x is None or None in branches:
+            return None
+        values = [value for value in branches if isinstance(value, Value)]
+        if not values:
+            self.problems.add("empty", f"every branch of this {composite.kind} is absent", composite.span)
+            return None
+        if len(values) == 1:
+            return values[0]
+        return self.add(operator_model(composite.kind)(), *values, name=None, span=composite.span)
+
+    def _branch(self, branch: Branch | When, x: Value | None, env: Environment) -> Value | str | None:
+        """The branch's value; "absent" for a `when` whose arm is none, None for an unknown one."""
+        if isinstance(branch, Branch):
+            return self.items(branch.items, x, env)
+        chosen = self._chosen(branch, env)
+        if chosen is UNKNOWN:
+            return None
+        return self.items(chosen.items, x, env) if isinstance(chosen, Branch) else "absent"
+
+    def _when(self, when: When, x: Value | None, env: Environment) -> Value | None:
+        chosen = self._chosen(when, env)
+        if chosen is UNKNOWN:
+            return None
+        return self.items(chosen.items, x, env) if isinstance(chosen, Branch) else x
+
+    def _chosen(self, when: When, env: Environment) -> object:
+        """The arm that holds: a Branch, None where it is absent, UNKNOWN where an earlier problem hides it."""
+        with self.problems.caught():
+            holds = when.condition.evaluate(env)
+            if holds is UNKNOWN:
+                return UNKNOWN
+            if isinstance(holds, bool):
+                return when.then if holds else when.otherwise
+            self.problems.add("invalid-value", f"the condition must be true or false, not {holds}", when.condition.span)
+        return UNKNOWN
+
+    def _mark_output(self, mark: OutputMark, x: Value | None) -> None:
+        name = str(mark.name.value)
+        if name == self.builder.input.name or name in {output.name for output in self.builder.outputs}:
+            self.problems.add("name-taken", f"there is already an input or output '{name}'", mark.name.span)
+        elif x is not None:
+            self.builder.output(name, x)
+
+    def _auxiliary(self, auxiliary: Auxiliary, x: Value | None, env: Environment) -> None:
+        item = auxiliary.item
+        name = item.name if isinstance(item, Call | Group) else None
+        if name is None:
+            self.problems.add("missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span)
+            return
+        value = self.item(item, x, env)
+        if value is not None:
+            self.builder.output(str(name.value), value, training_only=True)
+
+    def _declare_main_output(self, value: Value | None) -> None:
+        if value is None:
+            return
+        if isinstance(self.spec.items[-1], OutputMark):
+            last = next(i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only)
+            self.builder.outputs.insert(0, self.builder.outputs.pop(last))
+            return
+        if "output" in {output.name for output in self.builder.outputs}:
+            self.problems.add("name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span)
+        self.builder.output("output", value)
+        self.builder.outputs.insert(0, self.builder.outputs.pop())
+
+    def _provenance(self, value: Value) -> Note:
+        node = self.builder.producer(value)
+        if node is None:
+            return Note(f"the network's input is {value.type}", self.spec.input.span)
+        return Note(f"{node.operator.word} produces {value.type} here", node.span)
+
+    def _count_step(self, span: Span) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            self._too_large(span)
+            raise TooManyNodes
+
+    def _too_large(self, span: Span) -> None:
+        message = f"the network has more than {self.builder.max_nodes} operators"
+        self.problems.add("over-budget", message, span)
+
+
+def _input_type(spec: Spec) -> TensorType:
+    batch = spec.input.batch
+    symbol = SymbolicDim(BATCH.symbol, batch.min, batch.opt, batch.max) if batch else BATCH
+    sizes = (
+        SymbolicDim(name, size.min, size.opt, size.max) if isinstance(size, Range) else size
+        for name, size in (("height", spec.input.height), ("width", spec.input.width))
+    )
+    return TensorType((symbol, spec.input.channels, *sizes))
+

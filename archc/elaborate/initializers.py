@@ -1,0 +1,77 @@
+"""The `init` of a spec and of its items: which initializer each tensor of an operator gets."""
+
+from __future__ import annotations
+
+from archc.diagnostics import Span, did_you_mean
+from archc.elaborate.arguments import Argument, validate
+from archc.elaborate.problems import Problems
+from archc.ir.initializers import INITIALIZERS, Initializer
+from archc.ir.operator import Operator
+from archc.ir.operators import OPERATORS, operator_model
+from archc.spec.tree import Mapping, Scalar, Tree
+
+
+class Initializers:
+    """Parses `init` once for each operator word; an item's own `init` replaces the document's tensor by tensor."""
+
+    def __init__(self, document: Mapping | None, problems: Problems) -> None:
+        self._problems = problems
+        self._by_operator: dict[str, dict[str, Initializer]] = {}
+        for word, entry in (document.entries if document else {}).items():
+            if word not in OPERATORS:
+                problems.add(
+                    "unknown-operator", f"there is no operator '{word}'", entry.key.span, help=did_you_mean(word, OPERATORS)
+                )
+                continue
+            self._by_operator[word] = self.parse(entry.value, operator_model(word))
+
+    def of(self, model: type[Operator], item: Mapping | None) -> dict[str, Initializer]:
+        """The initializers that replace the operator's own, by tensor name."""
+        document = self._by_operator.get(model.word, {})
+        return {**document, **self.parse(item, model)} if item else document
+
+    def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Initializer]:
+        """`{weight: {kaiming_normal: {mode: fan_out}}, bias: zeros}`; problems are recorded and left out."""
+        if not isinstance(tree, Mapping):
+            self._problems.add("wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span)
+            return {}
+        parsed: dict[str, Initializer] = {}
+        for name, entry in tree.entries.items():
+            if name not in model.tensors:
+                help = did_you_mean(name, model.tensors) or _tensors(model)
+                self._problems.add("unknown-field", f"{model.word} has no tensor '{name}'", entry.key.span, help=help)
+            elif initializer := self._initializer(entry.value):
+                if initializer.uses_fan and name != "weight":
+                    self._problems.add(
+                        "invalid-value",
+                        f"{initializer.word} needs a tensor of two or more dimensions, and '{name}' has one",
+                        entry.value.span,
+                    )
+                parsed[name] = initializer
+        return parsed
+
+    def _initializer(self, tree: Tree) -> Initializer | None:
+        if isinstance(tree, Scalar) and isinstance(tree.value, str):
+            return self._build(tree.value, tree.span, None)
+        if isinstance(tree, Mapping) and len(tree.entries) == 1:
+            ((word, entry),) = tree.entries.items()
+            return self._build(word, entry.key.span, entry.value)
+        self._problems.add("wrong-kind", "expected an initializer, such as zeros or {normal: {std: 0.01}}", tree.span)
+        return None
+
+    def _build(self, word: str, span: Span, fields: Tree | None) -> Initializer | None:
+        model = INITIALIZERS.get(word)
+        if model is None:
+            help = did_you_mean(word, INITIALIZERS) or f"the initializers are {', '.join(INITIALIZERS)}"
+            self._problems.add("unknown-initializer", f"there is no initializer '{word}'", span, help=help)
+            return None
+        arguments: dict[str, Argument] = {}
+        if isinstance(fields, Mapping):
+            arguments = {key: Argument(entry.key.span, entry.value, {}) for key, entry in fields.entries.items()}
+        elif fields is not None:
+            arguments = {next(iter(model.model_fields), ""): Argument(fields.span, fields, {})}
+        return validate(model, word, span, arguments, self._problems)
+
+
+def _tensors(model: type[Operator]) -> str:
+    return f"{model.word} has {', '.join(model.tensors)}" if model.tensors else f"{model.word} has no tensors"

@@ -1,0 +1,101 @@
+"""What an exporter is, and where exporters are found.
+
+Built-in ones are the modules of `archc.exporters` that have an `EXPORTER`; other packages add theirs through the entry-point
+group `archc.exporters`. Nothing imports an exporter by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from archc.diagnostics import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from archc.network import Network
+
+    Weights = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportOptions:
+    """What a person can ask of an export: the opset (None: the exporter's default), folding, where weights go."""
+
+    opset: int | None = None
+    fold_batch_norm: bool = True
+    external_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """One way to run an artefact. `run` takes images [N, C, H, W] and returns the outputs in the network's order."""
+
+    name: str
+    run: Callable[[np.ndarray], list[np.ndarray]]
+
+
+class Artefact(Protocol):
+    """An exported file that has been opened."""
+
+    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+        """How the file differs from what the exporter would write for this network, tensor by tensor.
+
+        None if its structure is not the exporter's, so that tensors cannot be matched (somebody else's file).
+        """
+        ...
+
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Channels, height and width of the input, if the file tells them as numbers."""
+        ...
+
+    def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
+        """Ways to run the file: as it is, or its graph with the weights of another network of the same structure."""
+        ...
+
+
+class Exporter(Protocol):
+    """A target. `notice` is told to the user once; `usage` says how to load the file."""
+
+    name: str
+    suffix: str
+    summary: str
+    notice: str | None
+
+    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
+        """Write the artefact. Raises ExportError."""
+        ...
+
+    def open(self, path: Path) -> Artefact:
+        """Open an artefact for running. Raises ExportError if it cannot be read."""
+        ...
+
+    def usage(self, network: Network, path: Path) -> str:
+        """How a person loads the file, as lines to print."""
+        ...
+
+
+@cache
+def exporters() -> dict[str, Exporter]:
+    """Every exporter by name. Raises ImportError or AttributeError if an installed one is broken."""
+    package = import_module("archc.exporters")
+    modules = (import_module(f"archc.exporters.{info.name}") for info in iter_modules(package.__path__))
+    found = [module.EXPORTER for module in modules if hasattr(module, "EXPORTER")]
+    found += [entry.load() for entry in entry_points(group="archc.exporters")]
+    return {exporter.name: exporter for exporter in found}
+
+
+def exporter_for(path: Path) -> Exporter:
+    """The exporter that writes files with this suffix. Raises UsageError if there is none."""
+    found = next((exporter for exporter in exporters().values() if path.name.endswith(exporter.suffix)), None)
+    if found is None:
+        suffixes = ", ".join(exporter.suffix for exporter in exporters().values())
+        raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}")
+    return found

@@ -1,0 +1,173 @@
+"""Builds a graph node by node: infers types, keeps the scopes, and decides every name.
+
+The naming rules (LANGUAGE: "Names"):
+1. An explicit name wins; it may be dotted.
+2. In a numbered scope an item is named by its position, and every named item takes a position too.
+3. Elsewhere it has the callee's own word: `relu`, `relu_1`.
+Siblings differ, and no path may go through another operator's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from archc.diagnostics import Span
+from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+from archc.ir.initializers import Initializer
+from archc.ir.module_names import RESERVED_NAMES
+from archc.ir.operator import Operator, ShapeError
+from archc.ir.types import TensorType
+
+
+class NameTaken(Exception):
+    """A name cannot be used; `span` is where the sibling that has it stands."""
+
+    def __init__(self, message: str, span: Span | None = None) -> None:
+        super().__init__(message)
+        self.message, self.span = message, span
+
+
+class TooManyNodes(Exception):
+    """The graph grew beyond its limit."""
+
+
+@dataclass
+class _Frame:
+    """A scope under construction: the names that its items have, and what the next one may be called."""
+
+    scope: Scope
+    position: int = 0
+    taken: dict[str, Span | None] = field(default_factory=dict)
+    prefixes: dict[str, str] = field(default_factory=dict)  # `a` and `a.b` for a taken `a.b.c`
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def take(self, word: str, name: str | None, span: Span | None) -> str:
+        """The name of the next item. Raises NameTaken."""
+        position = self.position
+        self.position += 1
+        if name is None:
+            name = str(position) if self.scope.sequence else self._unused(word)
+        self._refuse(name)
+        self.taken[name] = span
+        self.prefixes.update({prefix: name for prefix in _prefixes(name)})
+        return name
+
+    def label(self, word: str) -> str:
+        """The label of the next composite; labels begin with a colon and so are apart from names."""
+        label = self._unused(f":{word}")
+        self.taken[label] = None
+        return label
+
+    def _unused(self, word: str) -> str:
+        name = word
+        while name in self.taken or name in self.prefixes:
+            self.counts[word] += 1
+            name = f"{word}_{self.counts[word]}"
+        return name
+
+    def _refuse(self, name: str) -> None:
+        where = f"in {self.scope.path}" if self.scope.path else "at the top level"
+        if name in self.taken:
+            raise NameTaken(f"the name '{name}' is taken {where}", self.taken[name])
+        for part in name.split("."):
+            if part in RESERVED_NAMES or part.startswith("_"):
+                raise NameTaken(f"the name '{name}' is reserved: torch.nn.Module has an attribute '{part}'")
+        other = self.prefixes.get(name) or next((p for p in _prefixes(name) if p in self.taken), None)
+        if other is not None:
+            raise NameTaken(f"the names '{name}' and '{other}' {where} lie within one another", self.taken[other])
+
+
+def _prefixes(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
+
+
+class GraphBuilder:
+    """Collects nodes and scopes; `finish` gives the graph."""
+
+    def __init__(self, name: str, type: TensorType, *, class_name: str = "Network", max_nodes: int = 100_000) -> None:
+        self.name = name
+        self.input = Value("input", type)
+        self.nodes: list[Node] = []
+        self.scopes: list[Scope] = []
+        self.outputs: list[Output] = []
+        self.max_nodes = max_nodes
+        self._frames = [_Frame(Scope("", class_name))]
+        self.scopes.append(self._frames[0].scope)
+
+    @property
+    def path(self) -> str:
+        """Path of the scope that is being filled."""
+        return self._frames[-1].scope.path
+
+    @contextmanager
+    def scope(
+        self, word: str, name: str | None, class_name: str, *, sequence: bool = False, span: Span | None = None
+    ) -> Iterator[Scope]:
+        """Open a scope under the current one; its name follows the rules above. Raises NameTaken."""
+        local = self._frames[-1].take(word, name, span)
+        scope = Scope(self._below(local), class_name, self.path, sequence, span)
+        self.scopes.append(scope)
+        self._frames.append(_Frame(scope))
+        try:
+            yield scope
+        finally:
+            self._frames.pop()
+
+    def add(
+        self,
+        operator: Operator,
+        *inputs: Value,
+        name: str | None = None,
+        span: Span | None = None,
+        initializers: Mapping[str, Initializer] | None = None,
+    ) -> Value:
+        """Append an operator and return its output.
+
+        `initializers` replaces the operator's own, by the tensor's local name.
+        Raises: ShapeError, NameTaken, TooManyNodes.
+        """
+        if len(self.nodes) >= self.max_nodes:
+            raise TooManyNodes
+        frame = self._frames[-1]
+        if operator.arity is None:
+            path = frame.scope.path + frame.label(operator.word)
+        else:
+            path = self._below(frame.take(operator.word, name, span))
+        types = tuple(value.type for value in inputs)
+        try:
+            output = operator.infer(*types)
+        except ShapeError as error:
+            error.path = path
+            raise
+        parameters = tuple(
+            Parameter(
+                f"{path}.{weight.name}",
+                weight.shape,
+                (initializers or {}).get(weight.name, weight.initializer),
+                weight.dtype,
+                weight.buffer,
+            )
+            for weight in operator.weights(*types)
+        )
+        value = Value(path, output)
+        self.nodes.append(Node(path, operator, inputs, value, frame.scope.path, span, parameters))
+        return value
+
+    def producer(self, value: Value) -> Node | None:
+        """The node that computed a value; None for the network's input."""
+        return next((node for node in reversed(self.nodes) if node.output is value), None)
+
+    def output(self, name: str, value: Value, training_only: bool = False) -> None:
+        """Declare an output."""
+        self.outputs.append(Output(name, value, training_only))
+
+    def finish(self) -> Graph:
+        """The graph."""
+        return Graph(self.name, self.input, tuple(self.nodes), tuple(self.scopes), tuple(self.outputs))
+
+    def _below(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name

@@ -1,0 +1,118 @@
+"""The graph: a flat list of nodes in topological order, and the scopes that give them their place in the module tree."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from archc.diagnostics import Span
+from archc.ir.initializers import Initializer
+from archc.ir.operator import Operator
+from archc.ir.types import DType, TensorType
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What flows along an edge. `name` is unique in its graph: the path of the node that produced it, or the input's."""
+
+    name: str
+    type: TensorType
+
+
+class Derivation(ABC):
+    """How a tensor that a pass introduced follows from others; subclasses are frozen dataclasses."""
+
+    @property
+    @abstractmethod
+    def sources(self) -> tuple[str, ...]:
+        """The `state_dict` keys that `compute` needs, in its order."""
+
+    @abstractmethod
+    def compute(self, *arrays: Any) -> Any:
+        """The tensor, from NumPy arrays or torch tensors (only their operators are used)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A named tensor of the network: a parameter, or a buffer such as running statistics.
+
+    `path` is its `state_dict` key. With `derived` it has no values of its own; they follow from other tensors.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    initializer: Initializer
+    dtype: DType = "float32"
+    buffer: bool = False
+    derived: Derivation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """An operator applied to values.
+
+    `path` is the module path (`layer1.0.conv1`). Composites (sum, concat, product) take no part in naming; their path is
+    the enclosing scope's followed by a colon and a label (`layer1.0:sum`), which no module can have.
+    """
+
+    path: str
+    operator: Operator
+    inputs: tuple[Value, ...]
+    output: Value
+    scope: str
+    span: Span | None = field(compare=False, default=None)
+    parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The path below the enclosing scope; empty for a composite."""
+        if ":" in self.path:
+            return ""
+        return self.path.removeprefix(f"{self.scope}.") if self.scope else self.path
+
+    def parameter(self, name: str) -> Parameter | None:
+        """The tensor of this name below the node's path, or None."""
+        path = f"{self.path}.{name}"
+        return next((p for p in self.parameters if p.path == path), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A module that contains others. `sequence` scopes number their items by position."""
+
+    path: str
+    class_name: str
+    parent: str = ""
+    sequence: bool = False
+    span: Span | None = field(compare=False, default=None)
+
+    @property
+    def name(self) -> str:
+        """The path below the enclosing scope."""
+        return self.path.removeprefix(f"{self.parent}.") if self.parent else self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A named result of the network. Auxiliary heads exist in training only."""
+
+    name: str
+    value: Value
+    training_only: bool = False
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A network: one input, nodes in topological order, scopes parent before child, at least one output."""
+
+    name: str
+    input: Value
+    nodes: tuple[Node, ...]
+    scopes: tuple[Scope, ...]
+    outputs: tuple[Output, ...]
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Every parameter and buffer, in `state_dict` order."""
+        return (parameter for node in self.nodes for parameter in node.parameters)

@@ -1,0 +1,127 @@
+"""What an operator is: a frozen model of its fields that also knows shapes, parameters and cost.
+
+The same Pydantic model validates the fields that a spec writes and is the attribute record of the graph's node, so there
+is no second description to keep in step. How an operator is computed is not here but in each back end's lowering table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from archc.ir.initializers import Initializer
+from archc.ir.types import DType, TensorType
+
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[int, Field(ge=0)]
+
+
+def _as_pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else _as_tuple(value)
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _pair_as_written(value: tuple[int, int]) -> int | list[int]:
+    return value[0] if value[0] == value[1] else list(value)
+
+
+def _pair_schema(minimum: int) -> WithJsonSchema:
+    number = {"type": "integer", "minimum": minimum}
+    return WithJsonSchema(
+        {"anyOf": [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]}
+    )
+
+
+# One number for both axes, or [height, width]; pixels.
+PositivePair = Annotated[
+    tuple[Positive, Positive], BeforeValidator(_as_pair), PlainSerializer(_pair_as_written), _pair_schema(1)
+]
+NonNegativePair = Annotated[
+    tuple[NonNegative, NonNegative], BeforeValidator(_as_pair), PlainSerializer(_pair_as_written), _pair_schema(0)
+]
+Ints = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
+
+
+class ShapeError(Exception):
+    """An operator refused its inputs; `field` names the field to point at, if one is to blame."""
+
+    def __init__(self, message: str, field: str | None = None, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.field, self.help = message, field, help
+        self.path = ""  # of the operator; the builder fills it in
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor that an operator owns: `name` below the operator's path, shape, and how it starts.
+
+    `buffer` tells a `torch.nn` buffer (running statistics) from a parameter that an optimiser updates.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    initializer: Initializer
+    dtype: DType = "float32"
+    buffer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The input pixels that one output pixel sees, (height, width): extent and step, in pixels of the input."""
+
+    extent: tuple[int, int]
+    stride: tuple[int, int]
+
+
+class Operator(BaseModel):
+    """One operation. Subclasses add the fields of the `torch.nn` module of that name and override what differs."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    word: ClassVar[str]
+    arity: ClassVar[int | None] = 1  # None: two or more
+    tensors: ClassVar[tuple[str, ...]] = ()  # the names that `weights` may give
+    inference: ClassVar[bool] = True  # False: the identity outside training
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Type of the output. Raises ShapeError."""
+        return inputs[0]
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """The tensors that the operator owns, in `state_dict` order. Called after `infer` accepted the inputs."""
+        return ()
+
+    def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        """Multiply-adds for one image (one multiply and one add count as one)."""
+        return 0
+
+    def window(self, *inputs: TensorType) -> Window | None:
+        """Receptive field of one output pixel on the first input; None where it sees the whole input."""
+        return Window((1, 1), (1, 1))
+
+    def attributes(self) -> Mapping[str, Any]:
+        """The fields that differ from their defaults, as a spec would write them."""
+        return self.model_dump(exclude_defaults=True)
+
+
+def expect(condition: bool, message: str, field: str | None = None, help: str | None = None) -> None:
+    """Raise ShapeError with the message unless the condition holds."""
+    if not condition:
+        raise ShapeError(message, field, help)
+
+
+def expect_rank(x: TensorType, ndim: int, axes: str) -> None:
+    """Raise ShapeError unless `x` has this rank; `axes` is how the expected shape is shown, such as `[N, C, H, W]`."""
+    expect(x.ndim == ndim, f"expects {axes}, received {x}")
+
+
+def expect_declared(declared: int | None, actual: object, field: str) -> None:
+    """Raise ShapeError if a size that may be left out was declared and differs from what arrived."""
+    if declared is not None:
+        expect(declared == actual, f"declares {field}={declared}, but receives {actual}", field)

@@ -1,0 +1,81 @@
+"""Convolution."""
+
+from archc.ir.initializers import KaimingUniform, Uniform
+from archc.ir.operator import (
+    NonNegativePair, Operator, Positive, PositivePair, Weight, Window, expect, expect_declared, expect_rank,
+)  # fmt: skip
+from archc.ir.types import Dim, TensorType, smallest
+
+
+def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: int) -> Dim:
+    """Output size of a sliding window along one axis: (size + 2*padding - dilation*(kernel-1) - 1)//stride + 1.
+
+    Raises: ShapeError: the window does not fit into the padded input (at its smallest, if it is dynamic).
+    Source: torch.nn.Conv2d, "Shape".
+    """
+    extent = dilation * (kernel - 1) + 1
+    room = smallest(size) + 2 * padding
+    expect(room >= extent, f"window of {extent} pixels does not fit into {room} (size {size} with padding)", "kernel_size")
+    return (size + (2 * padding - extent)) // stride + 1
+
+
+class Conv2d(Operator):
+    """Two-dimensional cross-correlation with a learned kernel.
+
+    Shapes: x [N, C_in, H, W] -> [N, out_channels, H', W'], where
+        H' = (H + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
+    Units: lengths in pixels.
+    Source: torch.nn.Conv2d; ONNX Conv-11.
+    """
+
+    word = "conv2d"
+    tensors = ("weight", "bias")
+    out_channels: Positive
+    kernel_size: PositivePair
+    stride: PositivePair = (1, 1)
+    padding: NonNegativePair = (0, 0)
+    dilation: PositivePair = (1, 1)
+    groups: Positive = 1
+    bias: bool = True
+    in_channels: Positive | None = None
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[N, out_channels, H', W']. Raises ShapeError: channels not divisible by groups, or H' < 1."""
+        (x,) = inputs
+        expect_rank(x, 4, "[N, C, H, W]")
+        channels = self._in_channels(x)
+        expect_declared(self.in_channels, channels, "in_channels")
+        for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
+            expect(count % self.groups == 0, f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
+        height, width = (
+            sliding_size(size, *window)
+            for size, *window in zip(
+                x.shape[2:], self.kernel_size, self.stride, self.padding, self.dilation, strict=True
+            )
+        )
+        return x.with_shape(x.shape[0], self.out_channels, height, width)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """`weight` [out, in/groups, kh, kw] and `bias` [out], started as torch.nn.Conv2d does."""
+        in_channels = self._in_channels(inputs[0])
+        shape = (self.out_channels, in_channels // self.groups, *self.kernel_size)
+        weight = Weight("weight", shape, KaimingUniform(a=5**0.5))
+        if not self.bias:
+            return (weight,)
+        bound = (shape[1] * shape[2] * shape[3]) ** -0.5
+        return weight, Weight("bias", (self.out_channels,), Uniform(a=-bound, b=bound))
+
+    def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        """One per weight of a filter and output element; the bias is not counted."""
+        kernel = self.kernel_size[0] * self.kernel_size[1]
+        return output.elements() * (self._in_channels(inputs[0]) // self.groups) * kernel
+
+    def window(self, *inputs: TensorType) -> Window | None:
+        """The dilated kernel."""
+        extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
+        return Window((extent[0], extent[1]), self.stride)
+
+    def _in_channels(self, x: TensorType) -> int:
+        channels = x.shape[1]
+        assert isinstance(channels, int), "only the batch, height and width can be symbolic"
+        return channels

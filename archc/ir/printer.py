@@ -1,0 +1,52 @@
+"""The printed form of a graph: stable, complete, made to be read and compared."""
+
+from __future__ import annotations
+
+import hashlib
+
+from archc.ir.graph import Graph, Node, Output
+
+
+def print_graph(graph: Graph, *, positions: bool = False) -> str:
+    """One line for each node: path, operator with the fields that differ from their defaults, inputs, and type.
+
+    With `positions`, each line ends in the position of the item that produced the node.
+    """
+    rows = [_row(node, positions) for node in graph.nodes]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
+    lines = [f"graph {graph.name}", f"  {graph.input.name}: {graph.input.type}"]
+    lines += ["  " + _aligned(row, widths) for row in rows]
+    lines += [f"  {_output(output)}" for output in graph.outputs]
+    return "\n".join(lines) + "\n"
+
+
+def fingerprint(graph: Graph) -> str:
+    """SHA-256 of the structure: the printed form without the network's name, and every parameter's key and shape."""
+    digest = hashlib.sha256(print_graph(graph).partition("\n")[2].encode())
+    for parameter in graph.parameters():
+        digest.update(f"{parameter.path} {parameter.dtype}{list(parameter.shape)}\n".encode())
+    return digest.hexdigest()
+
+
+def _row(node: Node, positions: bool) -> list[str]:
+    inputs = ", ".join(value.name for value in node.inputs)
+    call = node.operator.word + _fields(node)
+    position = f"  # {node.span.source.name}:{node.span.line + 1}" if positions and node.span else ""
+    return [node.path, f"{call}({inputs})", f"{node.output.type}{position}"]
+
+
+def _fields(node: Node) -> str:
+    fields = node.operator.attributes()
+    return f"[{', '.join(f'{name}={_literal(value)}' for name, value in fields.items())}]" if fields else ""
+
+
+def _literal(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _aligned(row: list[str], widths: list[int]) -> str:
+    return f"{row[0]:<{widths[0]}} = {row[1]:<{widths[1]}} : {row[2]}"
+
+
+def _output(output: Output) -> str:
+    return f"return {output.name} = {output.value.name}{'  (training only)' if output.training_only else ''}"

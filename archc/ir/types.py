@@ -1,0 +1,114 @@
+"""Types of values: a shape of known and symbolic sizes, and an element type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import gcd, prod
+from typing import Literal
+
+DType = Literal["float32", "int64"]
+DTYPE_BYTES: dict[DType, int] = {"float32": 4, "int64": 8}
+
+
+class SymbolicArithmeticError(ArithmeticError):
+    """A result that a `SymbolicDim` cannot express, such as a product of two unknown sizes."""
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolicDim:
+    """A size known only at run time: ``(scale * symbol + offset) // divisor`` with ``minimum <= symbol <= maximum``.
+
+    Sums with integers and floor divisions by integers keep this form exactly, because
+    ``((s*x + a)//d + c)//e == (s*x + a + c*d)//(d*e)``; that covers convolutions and pooling. Two sizes are equal as
+    dataclasses exactly when they have the same symbol and form, which is kept in lowest terms.
+    """
+
+    symbol: str
+    minimum: int = 1
+    optimum: int = 1
+    maximum: int | None = None
+    scale: int = 1
+    offset: int = 0
+    divisor: int = 1
+
+    def __add__(self, other: int) -> SymbolicDim:
+        return replace(self, offset=self.offset + other * self.divisor)
+
+    def __sub__(self, other: int) -> SymbolicDim:
+        return self + -other
+
+    def __mul__(self, other: int) -> SymbolicDim:
+        if self.divisor != 1 and other != 1:
+            raise SymbolicArithmeticError(f"({self}) * {other}")
+        return replace(self, scale=self.scale * other, offset=self.offset * other)
+
+    def __floordiv__(self, other: int) -> SymbolicDim:
+        common = gcd(self.scale, self.divisor * other)
+        return replace(
+            self,
+            scale=self.scale // common,
+            offset=self.offset // common,
+            divisor=self.divisor * other // common,
+        )
+
+    def at(self, value: int) -> int:
+        """The size when the symbol has this value."""
+        return (self.scale * value + self.offset) // self.divisor
+
+    def __str__(self) -> str:
+        product = self.symbol if self.scale == 1 else f"{self.scale}*{self.symbol}"
+        total = product if not self.offset else f"{product} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
+        if self.divisor == 1:
+            return total
+        return f"{total if total == self.symbol else f'({total})'}//{self.divisor}"
+
+
+Dim = int | SymbolicDim
+BATCH = SymbolicDim("batch")
+
+
+def smallest(dim: Dim) -> int:
+    """The least value that a size can take."""
+    return dim if isinstance(dim, int) else dim.at(dim.minimum)
+
+
+def largest(dim: Dim) -> int:
+    """The greatest value that a size can take; the batch counts as one image."""
+    if isinstance(dim, int):
+        return dim
+    return dim.at(1 if dim.symbol == BATCH.symbol else dim.maximum or dim.optimum)
+
+
+def nominal(dim: Dim) -> int:
+    """The value that a size usually has, for costs; the batch counts as one image."""
+    if isinstance(dim, int):
+        return dim
+    return dim.at(1 if dim.symbol == BATCH.symbol else dim.optimum)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape and element type of a value. Axis 0 is the batch."""
+
+    shape: tuple[Dim, ...]
+    dtype: DType = "float32"
+
+    def __str__(self) -> str:
+        return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
+
+    @property
+    def ndim(self) -> int:
+        """The rank."""
+        return len(self.shape)
+
+    def with_shape(self, *shape: Dim) -> TensorType:
+        """The same element type with another shape."""
+        return TensorType(shape, self.dtype)
+
+    def elements(self) -> int:
+        """Number of elements for one image, at the nominal size of every dynamic axis."""
+        return prod(map(nominal, self.shape))
+
+    def bytes(self) -> int:
+        """Size in bytes for one image, at the largest size of every dynamic axis."""
+        return prod(map(largest, self.shape)) * DTYPE_BYTES[self.dtype]

@@ -1,0 +1,125 @@
+"""Folds batch norms into the convolutions and linear layers before them.
+
+At inference a batch norm is y = γ·(x - μ)/σ + β with σ = √(var + eps), per channel. After x = W·z + b this is
+    W' = W · γ/σ    and    b' = (b - μ) · γ/σ + β.
+Requires: an inference graph. Ensures: no batch norm follows a convolution or linear layer whose output nothing else uses;
+the folded layer's weights are derived from the tensors that the spec's network has.
+Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+from archc.ir.graph import Derivation, Graph, Node, Parameter, Value
+from archc.ir.initializers import Zeros
+from archc.ir.operators.convolution import Conv2d
+from archc.ir.operators.linear import Linear
+from archc.ir.operators.normalization import BatchNorm
+from archc.ir.verifier import verify_graph
+
+
+@dataclass(frozen=True)
+class _Norm:
+    """The tensors of a batch norm, by key, and its epsilon."""
+
+    path: str
+    affine: bool
+    eps: float
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        names = ("weight", "bias") if self.affine else ()
+        return tuple(f"{self.path}.{name}" for name in (*names, "running_mean", "running_var"))
+
+    def scale_and_shift(self, arrays: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+        """γ/σ, β and μ per channel."""
+        *affine, mean, variance = arrays
+        weight, bias = affine or (1.0, 0.0)
+        return weight / (variance + self.eps) ** 0.5, bias, mean
+
+
+@dataclass(frozen=True)
+class FoldedWeight(Derivation):
+    """W' = W · γ/σ, per output channel."""
+
+    weight: str
+    norm: _Norm
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The layer's weight and the norm's tensors."""
+        return self.weight, *self.norm.keys
+
+    def compute(self, *arrays: Any) -> Any:
+        """Shapes: weight [out, ...], the norm's [out] each -> [out, ...]."""
+        weight, *norm = arrays
+        scale, _, _ = self.norm.scale_and_shift(tuple(norm))
+        return weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
+
+
+@dataclass(frozen=True)
+class FoldedBias(Derivation):
+    """b' = (b - μ) · γ/σ + β; b is 0 where the layer had no bias."""
+
+    bias: str | None
+    norm: _Norm
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The layer's bias, if it has one, and the norm's tensors."""
+        return (*((self.bias,) if self.bias else ()), *self.norm.keys)
+
+    def compute(self, *arrays: Any) -> Any:
+        """Shapes: [out] each -> [out]."""
+        bias, norm = (arrays[0], arrays[1:]) if self.bias else (0.0, arrays)
+        scale, shift, mean = self.norm.scale_and_shift(norm)
+        return (bias - mean) * scale + shift
+
+
+def fold_batch_norm(graph: Graph) -> Graph:
+    """The graph with every batch norm folded that directly follows a layer of its own."""
+    uses = Counter(value.name for node in graph.nodes for value in node.inputs)
+    uses.update(output.value.name for output in graph.outputs)
+    nodes: dict[str, Node] = {}  # by output
+    aliases: dict[str, Value] = {}
+    for node in graph.nodes:
+        node = replace(node, inputs=tuple(aliases.get(value.name, value) for value in node.inputs))
+        layer = nodes.get(node.inputs[0].name)
+        if layer and isinstance(node.operator, BatchNorm) and _foldable(layer) and uses[node.inputs[0].name] == 1:
+            nodes[layer.output.name] = _fold(layer, node, node.operator)
+            aliases[node.output.name] = layer.output
+            uses[layer.output.name] = uses[node.output.name]
+        else:
+            nodes[node.output.name] = node
+    outputs = tuple(replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
+    result = replace(graph, nodes=tuple(nodes.values()), outputs=outputs)
+    verify_graph(result)
+    return result
+
+
+def _foldable(layer: Node) -> bool:
+    is_layer = isinstance(layer.operator, Conv2d) or (
+        isinstance(layer.operator, Linear) and layer.output.type.ndim == 2
+    )
+    return is_layer and all(parameter.derived is None for parameter in layer.parameters)
+
+
+def _fold(layer: Node, norm_node: Node, operator: BatchNorm) -> Node:
+    norm = _Norm(norm_node.path, operator.affine, operator.eps)
+    weight, bias = layer.parameter("weight"), layer.parameter("bias")
+    assert weight is not None, "convolutions and linear layers have a weight"
+    folded_weight = replace(weight, derived=FoldedWeight(weight.path, norm))
+    folded_bias = Parameter(
+        f"{layer.path}.bias",
+        (weight.shape[0],),
+        Zeros(),
+        derived=FoldedBias(bias.path if bias else None, norm),
+    )
+    return replace(
+        layer,
+        operator=layer.operator.model_copy(update={"bias": True}),
+        parameters=(folded_weight, folded_bias),
+    )

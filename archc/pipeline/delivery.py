@@ -1,0 +1,73 @@
+"""Writes an artefact under a temporary name, verifies it there, and gives it its real name only if it passed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archc.diagnostics import Inconclusive, VerificationFailed
+from archc.exporting import Exporter, ExportOptions
+from archc.files import atomic_write
+from archc.network import Network
+
+if TYPE_CHECKING:
+    from archc.verify import Report
+    from archc.verify.check import Verifier
+
+Progress = Callable[[str], None]
+
+
+def deliver(
+    network: Network,
+    exporter: Exporter,
+    path: Path,
+    options: ExportOptions,
+    *,
+    verify: bool = True,
+    allow_inconclusive: bool = False,
+    verifier: Verifier | None = None,
+    progress: Progress = lambda message: None,
+) -> Report | None:
+    """Write one artefact; with `verify`, only if it is shown to compute the network's function.
+
+    A `verifier` that is given serves several artefacts of one network with one reference run.
+    Raises: ExportError; VerificationFailed; Inconclusive: unless allowed.
+    """
+    report = None
+    with atomic_write(path) as file:
+        progress(f"writing {path.name}")
+        exporter.write(network, file, options)
+        if verify:
+            file.flush()
+            progress(f"verifying {path.name}")
+            report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
+            _judge(report, path, allow_inconclusive)
+    return report
+
+
+def _verified(
+    network: Network, exporter: Exporter, written: Path, name: str, options: ExportOptions, verifier: Verifier | None
+) -> Report:
+    from archc.verify.check import Verifier
+
+    return (verifier or Verifier(network)).verify(name, exporter.open(written), options)
+
+
+def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:
+    from archc.verify import Verdict
+
+    if report.verdict is Verdict.FAILED:
+        raise VerificationFailed(f"{path} is not delivered: {reasons(report)}", code="verification-failed")
+    if report.verdict is Verdict.INCONCLUSIVE and not allow_inconclusive:
+        raise Inconclusive(
+            f"{path} is not delivered: {reasons(report)}",
+            code="verification-inconclusive",
+            help="--allow-inconclusive delivers it all the same",
+        )
+
+
+def reasons(report: Report) -> str:
+    """Why a report did not pass, in a line."""
+    found = [f"{row.runner}, {row.output}: {row.reason}" for row in report.comparisons if row.reason]
+    return "; ".join([*report.differences[:3], *dict.fromkeys(found)])

@@ -1,0 +1,177 @@
+"""Writes builds, and artefacts into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import UsageError, did_you_mean
+from archc.exporting import Exporter, ExportOptions, exporters
+from archc.files import atomic_write
+from archc.network import Network
+from archc.pipeline.api import WeightOptions, load_network
+from archc.pipeline.builds import (
+    WEIGHTS, Export, Manifest, new_manifest, read_manifest, sha256_of, write_description,
+)  # fmt: skip
+from archc.pipeline.delivery import deliver
+from archc.pipeline.targets import MANIFEST, Target
+from archc.spec.loading import resolved_text
+
+if TYPE_CHECKING:
+    from archc.verify import Report
+    from archc.verify.check import Verifier
+
+Progress = Callable[[str], None]
+
+
+def write_build(
+    target: Target,
+    folder: Path | None,
+    weights: WeightOptions,
+    settings: Mapping[str, str],
+    progress: Progress = lambda message: None,
+) -> tuple[Path, Manifest]:
+    """Write a whole build, and return its folder and manifest. Raises SpecError, BuildError, ExportError."""
+    from archc.weights import write_safetensors
+
+    progress("reading the spec")
+    network = load_network(target, weights, settings)
+    folder = _folder(folder, network)
+    manifest = new_manifest(network.graph, _origin(network, weights), network.seed)
+    write_description(folder, resolved_text(target.spec, settings), network.graph, manifest)
+    progress(f"writing {WEIGHTS}")
+    with atomic_write(folder / WEIGHTS) as file:
+        write_safetensors(file, list(network.graph.parameters()), network.weights)
+    manifest.files[WEIGHTS] = sha256_of(folder / WEIGHTS)
+    manifest.write(folder)
+    return folder, manifest
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What `archc export` was asked for. `formats` are exporters' names; without a folder a build's own is used."""
+
+    target: Target
+    formats: Sequence[str]
+    folder: Path | None
+    weights: WeightOptions
+    settings: Mapping[str, str]
+    options: ExportOptions
+    verify: bool = True
+    allow_inconclusive: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artefact that has been delivered."""
+
+    path: Path
+    exporter: str
+    notice: str | None
+    usage: str
+    report: Report | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a script."""
+        return {
+            "path": str(self.path),
+            "exporter": self.exporter,
+            "bytes": self.path.stat().st_size,
+            "sha256": sha256_of(self.path),
+            "verification": self.report.as_json() if self.report else None,
+        }
+
+
+def write_exports(request: ExportRequest, progress: Progress = lambda message: None) -> list[Exported]:
+    """Export a network to every format asked for, into its build, whose manifest then knows them.
+
+    Raises: UsageError: no format, an unknown one, or a folder that holds another network; SpecError; BuildError;
+    ExportError; VerificationFailed; Inconclusive.
+    """
+    chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
+    if not chosen:
+        raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
+    progress("reading the spec")
+    network = load_network(request.target, request.weights, request.settings)
+    folder = _folder(request.folder or request.target.build, network)
+    manifest = _manifest_for(folder, network, request)
+    verifier = _verifier(network) if request.verify else None
+    exported = []
+    for exporter in chosen:
+        artefact = _export(network, exporter, folder, request, verifier, progress)
+        exported.append(artefact)
+        manifest.files[artefact.path.name] = sha256_of(artefact.path)
+        manifest.exports[artefact.path.name] = Export(
+            exporter=exporter.name,
+            opset=request.options.opset,
+            fold_batch_norm=request.options.fold_batch_norm,
+            verdict=artefact.report.verdict.value if artefact.report else None,
+        )
+        manifest.write(folder)
+    return exported
+
+
+def _export(
+    network: Network,
+    exporter: Exporter,
+    folder: Path,
+    request: ExportRequest,
+    verifier: Verifier | None,
+    progress: Progress,
+) -> Exported:
+    path = folder / f"{network.graph.name}{exporter.suffix}"
+    report = deliver(
+        network, exporter, path, request.options,
+        verify=request.verify, allow_inconclusive=request.allow_inconclusive, verifier=verifier, progress=progress,
+    )  # fmt: skip
+    return Exported(path, exporter.name, exporter.notice, exporter.usage(network, path), report)
+
+
+def _verifier(network: Network) -> Verifier:
+    from archc.verify.check import Verifier
+
+    return Verifier(network)
+
+
+def _exporter(name: str) -> Exporter:
+    if name not in exporters():
+        help = did_you_mean(name, exporters()) or f"the exporters are {', '.join(exporters())}"
+        raise UsageError(f"there is no exporter '{name}'", code="unknown-format", help=help)
+    return exporters()[name]
+
+
+def _folder(folder: Path | None, network: Network) -> Path:
+    """The build's folder, made if it is not there."""
+    folder = folder or Path("build") / network.graph.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}", code="bad-option") from None
+    return folder
+
+
+def _manifest_for(folder: Path, network: Network, request: ExportRequest) -> Manifest:
+    """The manifest of the build that an artefact lands in: the folder's own if it holds this network, else a new one."""
+    fresh = new_manifest(network.graph, _origin(network, request.weights), network.seed)
+    if (folder / MANIFEST).is_file():
+        present = read_manifest(folder)
+        if present.same_network(fresh) or (folder == request.target.build and request.weights.file is None):
+            return present
+        if WEIGHTS in present.files:
+            raise UsageError(
+                f"{folder} is a build of another network or of other weights",
+                code="other-build",
+                help=f"export that build with `archc export {folder}`, or choose another folder with -o",
+            )
+    write_description(folder, resolved_text(request.target.spec, request.settings), network.graph, fresh)
+    return fresh
+
+
+def _origin(network: Network, weights: WeightOptions) -> str:
+    """Where a network's weights came from, as the manifest records it."""
+    if network.fresh or weights.file is None:
+        return "initialised"
+    return sha256_of(weights.file)
+

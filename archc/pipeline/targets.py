@@ -1,0 +1,59 @@
+"""What a person names on the command line: a spec's file, a build's folder, or a bundled spec; looked for in this order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from archc.diagnostics import UsageError, did_you_mean
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A spec's file, and the folder of the build that it is part of, if it is."""
+
+    spec: Path
+    build: Path | None = None
+
+
+def find_target(target: str | Path) -> Target:
+    """Find a target. Raises UsageError, with the bundled spec that was perhaps meant."""
+    path = Path(target)
+    if (path / MANIFEST).is_file():
+        return Target(path / "spec.yaml", path)
+    if path.is_file():
+        return Target(path)
+    bundled = bundled_specs()
+    if str(target) in bundled:
+        return Target(bundled[str(target)])
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
+    help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
+    raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
+
+
+def specs_folder() -> Path:
+    """The folder of the bundled specs: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "specs"
+    return installed if installed.is_dir() else package.parent / "specs"
+
+
+def bundled_specs() -> dict[str, Path]:
+    """Every bundled spec by name."""
+    return {path.stem: path for path in sorted(specs_folder().glob("*.yaml"))}
+
+
+def only_build(folder: Path = Path("build")) -> Target:
+    """The only build in a folder, for commands without a target. Raises UsageError if there is none or more than one."""
+    builds = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
+    if len(builds) == 1:
+        return Target(builds[0] / "spec.yaml", builds[0])
+    if not builds:
+        message, help = f"there is no build in {folder}/", "name a target, such as `archc export resnet34 --onnx`"
+    else:
+        message = f"there are {len(builds)} builds in {folder}/: {', '.join(build.name for build in builds)}"
+        help = f"name one, such as `archc export {builds[0]} --onnx`"
+    raise UsageError(message, code="unknown-target", help=help)

@@ -1,0 +1,90 @@
+"""The items that a network is written with, as a small syntax tree. Names and fields are not yet looked up or evaluated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from archc.diagnostics import Span
+from archc.spec.expressions import Expression
+from archc.spec.tree import Mapping, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
+
+    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar short form (the
+    value of the call's first field). `span` covers the word.
+    """
+
+    word: str
+    span: Span
+    fields: Mapping | None = None
+    short: Scalar | None = None
+    name: Scalar | None = None
+    count: Scalar | None = None
+    init: Mapping | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items. `span` covers the key."""
+
+    name: Scalar | None
+    items: tuple[Item, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One arm of a composite: items in order; none at all is the identity."""
+
+    items: tuple[Item, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Composite:
+    """`- sum: […]`, `- product: […]`, `- concat: […]`: branches from the same value, joined."""
+
+    kind: Literal["sum", "product", "concat"]
+    branches: tuple[Branch | When, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """`- {when: EXPR, then: …, else: …}`. An arm that is None is absent (`none`, or no `else`)."""
+
+    condition: Expression
+    then: Branch | None
+    otherwise: Branch | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class OutputMark:
+    """`- output: NAME`: the current value is also an output of the network."""
+
+    name: Scalar
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Auxiliary:
+    """`- aux: item`: a head that exists in training only; its output has the item's name."""
+
+    item: Item
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`."""
+
+    parameter: str
+    span: Span
+
+
+Item = Call | Group | Composite | When | OutputMark | Auxiliary | Reference

@@ -1,0 +1,57 @@
+"""YAML data with positions: what the loader composes from parser events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archc.diagnostics import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A string, number, boolean or null, after YAML 1.2's core schema; `text` is what was written."""
+
+    value: str | int | float | bool | None
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """A list."""
+
+    items: tuple[Tree, ...]
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key of a mapping with its value; keys are strings."""
+
+    key: Scalar
+    value: Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A mapping, in written order; duplicate keys were refused while reading."""
+
+    entries: dict[str, Entry]
+    span: Span
+
+    def get(self, key: str) -> Tree | None:
+        """The value under this key, or None."""
+        entry = self.entries.get(key)
+        return entry.value if entry else None
+
+
+Tree = Scalar | Sequence | Mapping
+
+
+def plain(tree: Tree) -> object:
+    """The data without positions: str, int, float, bool, None, list, dict."""
+    if isinstance(tree, Scalar):
+        return tree.value
+    if isinstance(tree, Sequence):
+        return [plain(item) for item in tree.items]
+    return {key: plain(entry.value) for key, entry in tree.entries.items()}

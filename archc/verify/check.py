@@ -1,0 +1,117 @@
+"""Verifies an artefact against its network."""
+
+from __future__ import annotations
+
+
+import numpy as np
+
+from archc.diagnostics import ExportError
+from archc.exporting import Artefact, ExportOptions, Runner
+from archc.network import Network
+from archc.verify.images import BATCHES, images
+from archc.verify.reference import Reference, reference
+from archc.verify.report import Comparison, Report
+from archc.verify.statistics import compare
+from archc.verify.twin import calibrated_weights
+
+
+class Verifier:
+    """Runs the reference once, for all artefacts of one network.
+
+    A network with fresh weights is compared under the weights of a calibrated twin, which replace those of the artefact for
+    the comparison; the artefact's own are held to what the exporter gives for the network's own.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._samples = _samples(network)
+        self._references: dict[bool, Reference] = {}
+        self._twin: Network | None = None
+
+    def verify(self, name: str, artefact: Artefact, options: ExportOptions) -> Report:
+        """Compare every way of running an artefact with the reference, at batches 1, 2 and 5 and every dynamic size."""
+        differences = artefact.differences(self._network, options)
+        twin = self._network.fresh and differences is not None
+        runners = artefact.runners((self._compared(twin), options) if twin else None)
+        comparisons = [row for runner in runners for row in self._compare(runner, self._reference(twin))]
+        return Report(name, twin, tuple(comparisons), tuple(differences or ()))
+
+    def _compared(self, twin: bool) -> Network:
+        if not twin:
+            return self._network
+        if self._twin is None:
+            weights = calibrated_weights(self._network.graph, self._samples[0])
+            self._twin = self._network.with_weights(weights)
+        return self._twin
+
+    def _reference(self, twin: bool) -> Reference:
+        if twin not in self._references:
+            self._references[twin] = reference(self._compared(twin), self._samples)
+        return self._references[twin]
+
+    def _compare(self, runner: Runner, expected: Reference) -> list[Comparison]:
+        """One comparison for each output and size of image."""
+        names = [output.name for output in self._network.inference.outputs]
+        rows: list[Comparison] = []
+        for x, exact, single in zip(expected.inputs, expected.exact, expected.single, strict=True):
+            batches = [batch for batch in BATCHES if batch <= len(x)]
+            actual = [runner.run(x[:batch]) for batch in batches]
+            for index, name in enumerate(names):
+                rows.append(
+                    compare(
+                        runner.name,
+                        _label(name, x, expected),
+                        [outputs[index] for outputs in actual],
+                        [exact[index][:batch] for batch in batches],
+                        [single[index][:batch] for batch in batches],
+                    )
+                )
+        return rows
+
+
+def verify(network: Network, artefact: Artefact, name: str, options: ExportOptions | None = None) -> Report:
+    """Verify one artefact of a network.
+
+    Raises: ExportError: the artefact cannot be run.
+    """
+    return Verifier(network).verify(name, artefact, options or ExportOptions())
+
+
+def compare_artefacts(name: str, artefact: Artefact, other_name: str, other: Artefact) -> Report:
+    """Compare two artefacts by their numbers alone, without the network that they came from.
+
+    There is no float64 run, so what rounding does to the network is estimated by the other artefact's own answer to inputs
+    that differ by some units in the last place.
+    Raises: ExportError: one cannot be run, or neither tells the size of its input.
+    """
+    shape = artefact.image_shape() or other.image_shape()
+    if shape is None:
+        raise ExportError(f"neither {name} nor {other_name} tells the size of its input", code="unknown-input")
+    x = images(shape)
+    noise = np.random.Generator(np.random.Philox(key=2015)).standard_normal(x.shape).astype(np.float32)
+    nearby = x * (1 + np.float32(2.0**-20) * noise)
+    judge = other.runners()[0]
+    exact, moved = judge.run(x), judge.run(nearby)
+    rows = []
+    for runner in artefact.runners():
+        actual = [runner.run(x[:batch]) for batch in BATCHES]
+        for index in range(len(exact)):
+            expected, shifted = ([part[index][:batch] for batch in BATCHES] for part in (exact, moved))
+            rows.append(
+                compare(runner.name, f"output {index}", [part[index] for part in actual], expected, shifted)
+            )
+    return Report(f"{name} against {other_name}", False, tuple(rows))
+
+
+def _samples(network: Network) -> list[np.ndarray]:
+    """Five images at the nominal size; at the smallest and largest of dynamic sizes, two."""
+    samples = [images(network.image_shape())]
+    if network.dynamic_sizes():
+        samples += [images(network.image_shape(size), 2) for size in ("minimum", "maximum")]
+    return samples
+
+
+def _label(output: str, x: np.ndarray, expected: Reference) -> str:
+    return f"{output} at {x.shape[2]}x{x.shape[3]}" if len(expected.inputs) > 1 else output
+
+

@@ -1,0 +1,84 @@
+"""What a verification found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+
+class Verdict(Enum):
+    """Whether an artefact is equal to its network, as far as numbers can tell."""
+
+    PASSED = "passed"
+    INCONCLUSIVE = "inconclusive"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One output of one way to run an artefact, against the float64 reference, over all batches.
+
+    `rms_error` and `bound` decide; `float32_error` is that of PyTorch's own float32 run, `input_dependence` the RMS of what
+    differs between images. All are absolute, in the unit of the output.
+    """
+
+    runner: str
+    output: str
+    batches: tuple[int, ...]
+    rms_error: float
+    float32_error: float
+    bound: float
+    rms_output: float
+    input_dependence: float
+    max_error: float
+    cosine: float
+    top1_agreement: float | None
+    verdict: Verdict
+    reason: str
+
+    @property
+    def ratio(self) -> float:
+        """The error in units of PyTorch's own float32 error."""
+        return self.rms_error / self.float32_error if self.float32_error else math.nan
+
+
+@dataclass(frozen=True)
+class Report:
+    """All comparisons of an artefact. `twin` tells that they were made with a calibrated twin's weights."""
+
+    artefact: str
+    twin: bool
+    comparisons: tuple[Comparison, ...]
+    differences: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Failed if anything failed, else inconclusive if anything was, else passed."""
+        verdicts = {comparison.verdict for comparison in self.comparisons}
+        if self.differences or Verdict.FAILED in verdicts:
+            return Verdict.FAILED
+        return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts or not verdicts else Verdict.PASSED
+
+    def as_json(self) -> dict[str, Any]:
+        """The report as plain data."""
+        rows = [
+            {key: _plain(value) for key, value in asdict(comparison).items()} | {"ratio": _plain(comparison.ratio)}
+            for comparison in self.comparisons
+        ]
+        return {
+            "artefact": self.artefact,
+            "verdict": self.verdict.value,
+            "weights": "calibrated twin" if self.twin else "own",
+            "differences": list(self.differences),
+            "comparisons": rows,
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Verdict):
+        return value.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,10 @@
+"""The complaint that a weights file cannot be read."""
+
+from archc.diagnostics import BuildError, Diagnostic
+
+
+def unreadable(source: str, reason: str, remedy: str | None = None) -> BuildError:
+    """An error with the code `unreadable-weights`."""
+    return BuildError(
+        (Diagnostic("unreadable-weights", f"cannot read weights from {source}: {reason}", help=remedy),)
+    )

@@ -1,0 +1,178 @@
+"""Holds a file's tensors to a network's parameters: names, shapes and dtypes, or an error that lists all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from archc.diagnostics import BuildError, Diagnostic, Note
+from archc.ir.graph import Parameter
+from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
+from archc.weights.nearest import NearestKey
+
+SHOWN = 10
+# Absent from checkpoints older than PyTorch 0.4.1, and without effect on inference.
+COUNTER = "num_batches_tracked"
+
+
+class MatchedWeights(LazyWeights):
+    """Another source's tensors under the parameters' names, converted to the parameters' dtypes when read.
+
+    Arrays of a plain dict that need no conversion are passed on, not copied.
+    """
+
+    def __init__(
+        self, weights: Mapping[str, Array], parameters: Mapping[str, Parameter], keys: Mapping[str, str]
+    ) -> None:
+        self.source = _source(weights)
+        self._weights, self._parameters, self._keys = weights, parameters, keys
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Shape of the parameter."""
+        return self._parameters[key].shape
+
+    def dtype(self, key: str) -> np.dtype[Any]:
+        """Element type of the parameter."""
+        return np.dtype(self._parameters[key].dtype)
+
+    def __getitem__(self, key: str) -> Array:
+        if key not in self._keys:
+            return np.zeros(self.shape(key), self.dtype(key))
+        return self._weights[self._keys[key]].astype(self.dtype(key), copy=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parameters)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+
+def match(
+    weights: Mapping[str, Array],
+    parameters: Iterable[Parameter],
+    *,
+    ignore: Sequence[str] = (),
+    rename: Sequence[tuple[str, str]] = (),
+) -> LazyWeights:
+    """The weights of these parameters, checked by shape and kind (floating point or integer), none read yet.
+
+    `rename` pairs (pattern, replacement) are applied to the file's keys in order. A pattern is a regular
+    expression that is matched at the beginning of a key, so a prefix is one too; the replacement may use its
+    groups (`\\1`). `ignore` globs name keys of the file, before renaming, that may be left over. A missing
+    `num_batches_tracked` is zero.
+    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys.
+    """
+    wanted = {parameter.path: parameter for parameter in parameters}
+    keys = _renamed(weights, rename)
+    left_over = {
+        key: name
+        for name, key in keys.items()
+        if name not in wanted and not any(fnmatchcase(key, glob) for glob in ignore)
+    }
+    missing = [name for name in wanted if name not in keys and name.rpartition(".")[2] != COUNTER]
+    problems = [
+        *_missing(missing, left_over, wanted, weights),
+        *_unexpected(left_over, missing, wanted, weights),
+        *_unfit(keys, wanted, weights),
+    ]
+    if problems:
+        raise BuildError(tuple(problems))
+    return MatchedWeights(weights, wanted, {name: key for name, key in keys.items() if name in wanted})
+
+
+def _source(weights: Mapping[str, Array]) -> str:
+    return weights.source if isinstance(weights, LazyWeights) else LazyWeights.source
+
+
+def _renamed(weights: Mapping[str, Array], rename: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The file's key of each name. Raises BuildError: an invalid pattern, or two keys of one name."""
+    try:
+        names = {key: _rename(key, rename) for key in weights}
+    except (re.error, IndexError) as error:
+        raise BuildError(
+            (Diagnostic("invalid-rename", f"a pattern of rename is not valid: {error}"),)
+        ) from error
+    keys: dict[str, str] = {}
+    clashes = []
+    for key, name in names.items():
+        if keys.setdefault(name, key) != key:
+            clashes.append(f"{keys[name]} and {key} both become {name}")
+    if clashes:
+        message = f"rename gives tensors of {_source(weights)} the same name"
+        raise BuildError((Diagnostic("ambiguous-weights", message, notes=_notes(clashes)),))
+    return keys
+
+
+def _rename(key: str, rename: Sequence[tuple[str, str]]) -> str:
+    for pattern, replacement in rename:
+        if found := re.match(pattern, key):
+            key = found.expand(replacement) + key[found.end() :]
+    return key
+
+
+def _missing(
+    missing: Sequence[str],
+    left_over: Mapping[str, str],
+    wanted: Mapping[str, Parameter],
+    weights: Mapping[str, Array],
+) -> Iterator[Diagnostic]:
+    if not missing:
+        return
+    nearest = NearestKey((name, shape_and_dtype(weights, key)[0]) for key, name in left_over.items())
+    lines = [
+        f"{name} {list(wanted[name].shape)}{_hint(nearest(name, wanted[name].shape), 'there is')}"
+        for name in missing[:SHOWN]
+    ]
+    message = f"tensors missing from {_source(weights)}: {len(missing)} of the network's {len(wanted)}"
+    yield Diagnostic("missing-weights", message, notes=_notes(lines, len(missing)))
+
+
+def _unexpected(
+    left_over: Mapping[str, str],
+    missing: Sequence[str],
+    wanted: Mapping[str, Parameter],
+    weights: Mapping[str, Array],
+) -> Iterator[Diagnostic]:
+    if not left_over:
+        return
+    nearest = NearestKey((name, wanted[name].shape) for name in missing)
+    lines = []
+    for key, name in list(left_over.items())[:SHOWN]:
+        shape, _ = shape_and_dtype(weights, key)
+        renamed = f" (renamed {name})" if name != key else ""
+        lines.append(f"{key}{renamed} {list(shape)}{_hint(nearest(name, shape), 'the network has')}")
+    message = f"tensors of {_source(weights)} that the network does not have: {len(left_over)}"
+    yield Diagnostic("unexpected-weights", message, notes=_notes(lines, len(left_over)))
+
+
+def _unfit(
+    keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: Mapping[str, Array]
+) -> Iterator[Diagnostic]:
+    shapes, kinds = [], []
+    for name, parameter in wanted.items():
+        if name not in keys:
+            continue
+        shape, dtype = shape_and_dtype(weights, keys[name])
+        if shape != parameter.shape:
+            shapes.append(f"{name} is {list(shape)}, and the network's is {list(parameter.shape)}")
+        if dtype.kind != np.dtype(parameter.dtype).kind:
+            kinds.append(f"{name} is {dtype.name}, and the network's is {parameter.dtype}")
+    for code, what, lines in (("mismatched-shapes", "shape", shapes), ("mismatched-dtypes", "dtype", kinds)):
+        if lines:
+            message = f"tensors of {_source(weights)} with another {what} than the network's: {len(lines)}"
+            yield Diagnostic(code, message, notes=_notes(lines))
+
+
+def _hint(nearest: str | None, words: str) -> str:
+    return f" ({words} {nearest})" if nearest else ""
+
+
+def _notes(lines: Sequence[str], total: int | None = None) -> tuple[Note, ...]:
+    """The first ten lines, and how many more there are."""
+    rest = (len(lines) if total is None else total) - SHOWN
+    more = (Note(f"and {rest} more"),) if rest > 0 else ()
+    return (*(Note(line) for line in lines[:SHOWN]), *more)

@@ -1,0 +1,106 @@
+"""Reads and writes safetensors files one tensor at a time: `pread` into one array, no mapping of the file."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from archc.weights.errors import unreadable
+from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
+from archc.weights.safetensors_header import (
+    DTYPES,
+    MAX_HEADER_BYTES,
+    Entry,
+    FormatError,
+    decode_header,
+    encode_header,
+    expect,
+    lay_out,
+)
+
+
+class SafetensorsFile(LazyWeights):
+    """The tensors of a safetensors file, in the header's order; bfloat16 is read as float32.
+
+    The file stays open, so that replacing it on disk never mixes old tensors with new ones.
+    Raises: BuildError: the file cannot be read or breaks the format.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.source = os.fspath(path)
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._descriptor)
+            self._data, self._entries = self._read_header(os.fstat(self._descriptor).st_size)
+        except OSError as error:
+            raise unreadable(self.source, error.strerror or str(error)) from error
+        except FormatError as error:
+            raise unreadable(self.source, f"it is not a valid safetensors file: {error}") from error
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """Shape of a tensor."""
+        return self._entries[key].shape
+
+    def dtype(self, key: str) -> np.dtype[Any]:
+        """Element type of a tensor as it is read."""
+        code = self._entries[key].code
+        return np.dtype(np.float32) if code == "BF16" else DTYPES[code]
+
+    def __getitem__(self, key: str) -> Array:
+        entry = self._entries[key]
+        stored = np.empty(entry.shape, DTYPES[entry.code])
+        try:
+            self._read_into(stored.reshape(-1).view(np.uint8).data, self._data + entry.begin)
+        except OSError as error:
+            raise unreadable(self.source, error.strerror or str(error)) from error
+        return _from_bfloat16(stored) if entry.code == "BF16" else stored
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _read_header(self, size: int) -> tuple[int, dict[str, Entry]]:
+        """Where the data begin, and what they hold."""
+        expect(size >= 8, f"it has {size} bytes")
+        length = int.from_bytes(self._read(8, 0), "little")
+        limit = min(MAX_HEADER_BYTES, size - 8)
+        expect(length <= limit, f"its header claims {length} bytes, and {limit} are possible")
+        return 8 + length, decode_header(self._read(length, 8), size - 8 - length)
+
+    def _read(self, count: int, offset: int) -> bytes:
+        buffer = bytearray(count)
+        self._read_into(memoryview(buffer), offset)
+        return bytes(buffer)
+
+    def _read_into(self, buffer: memoryview, offset: int) -> None:
+        # A loop, because one call reads at most 2 GiB on Linux.
+        while buffer:
+            count = os.preadv(self._descriptor, [buffer], offset)
+            if count == 0:
+                raise unreadable(self.source, "it was truncated while it was being read")
+            buffer, offset = buffer[count:], offset + count
+
+
+def write_safetensors(file: BinaryIO, weights: Mapping[str, Array]) -> None:
+    """Write every tensor, reading one at a time; the bytes are those that the safetensors library writes.
+
+    The order is the library's (by dtype, then by name), whatever the mapping's.
+    """
+    entries = lay_out({name: shape_and_dtype(weights, name) for name in weights})
+    file.write(encode_header(entries))
+    for name, entry in entries.items():
+        array = np.ascontiguousarray(weights[name], DTYPES[entry.code]).reshape(entry.shape)
+        file.write(array.reshape(-1).view(np.uint8).data)
+
+
+def _from_bfloat16(stored: Array) -> Array:
+    """The float32 numbers whose upper halves are the stored ones."""
+    wide = np.empty(stored.shape, np.uint32)
+    np.left_shift(stored, 16, out=wide, dtype=np.uint32)
+    return wide.view(np.float32)

@@ -1,0 +1,152 @@
+"""The header of a safetensors file: what is stored where. It is untrusted, and checked before it is used.
+
+A file is the header's length (8 bytes, little-endian), the header (JSON: name -> dtype, shape, data_offsets),
+and the tensors without gaps.
+Source: the safetensors format, https://github.com/huggingface/safetensors#format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+MAX_HEADER_BYTES = 100_000_000
+MAX_NDIM = 32
+METADATA_KEY = "__metadata__"
+# In the order of the library's enumeration, by which it sorts the tensors of a file (the last ones first).
+DTYPES: dict[str, np.dtype[Any]] = {
+    "BOOL": np.dtype("?"),
+    "U8": np.dtype("u1"),
+    "I8": np.dtype("i1"),
+    "I16": np.dtype("<i2"),
+    "U16": np.dtype("<u2"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype("<u2"),  # as stored: NumPy has no bfloat16
+    "I32": np.dtype("<i4"),
+    "U32": np.dtype("<u4"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I64": np.dtype("<i8"),
+    "U64": np.dtype("<u8"),
+}
+_CODES = {dtype: code for code, dtype in DTYPES.items() if code != "BF16"}
+_RANKS = {code: rank for rank, code in enumerate(DTYPES)}
+
+
+class FormatError(ValueError):
+    """A file breaks the safetensors format, or uses a part of it that archc cannot read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One tensor: its dtype's code, its shape, and where it lies (bytes after the header)."""
+
+    code: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def expect(condition: bool, message: str) -> None:
+    """Raise FormatError with the message unless the condition holds."""
+    if not condition:
+        raise FormatError(message)
+
+
+def decode_header(text: bytes, data_bytes: int) -> dict[str, Entry]:
+    """The tensors that a header describes, in its order; `data_bytes` follow it.
+
+    Raises: FormatError: an unknown dtype, sizes that do not match it, data with an overlap, a gap or a rest.
+    """
+    entries = {name: _entry(name, fields) for name, fields in _parse(text).items()}
+    end = 0
+    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
+        expect(entry.begin >= end, f"the data of {name!r} overlap another tensor's")
+        expect(entry.begin <= end, f"there is a gap before the data of {name!r}")
+        end = entry.end
+    expect(end == data_bytes, f"its tensors take {end} bytes, and {data_bytes} follow the header")
+    return entries
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
+    except FormatError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"its header is not JSON: {error}") from error
+    expect(isinstance(header, dict), "its header is not a JSON object")
+    metadata = header.pop(METADATA_KEY, {})
+    expect(
+        isinstance(metadata, dict) and all(isinstance(value, str) for value in metadata.values()),
+        f"its {METADATA_KEY} does not map strings to strings",
+    )
+    return dict(header)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    expect(len(members) == len(pairs), "its header has a key twice")
+    return members
+
+
+def _refuse_constant(word: str) -> Any:
+    raise FormatError(f"its header is not JSON: {word}")
+
+
+def _entry(name: str, fields: Any) -> Entry:
+    expect(_is_text(name), f"the name {name!r} is not valid Unicode")
+    expect(
+        isinstance(fields, dict) and set(fields) == {"dtype", "shape", "data_offsets"},
+        f"{name!r} is not described by dtype, shape and data_offsets",
+    )
+    code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
+    expect(
+        isinstance(code, str) and code in DTYPES, f"{name!r} has the dtype {code!r}, which archc cannot read"
+    )
+    expect(_are_sizes(shape) and len(shape) <= MAX_NDIM, f"{name!r} has the shape {shape!r}")
+    expect(_are_sizes(offsets) and len(offsets) == 2, f"{name!r} has the data_offsets {offsets!r}")
+    begin, end = offsets
+    needed = prod(shape) * DTYPES[code].itemsize
+    expect(end - begin == needed, f"{name!r} takes {end - begin} bytes, and its shape needs {needed}")
+    return Entry(code, tuple(shape), begin, end)
+
+
+def _is_text(name: str) -> bool:
+    # JSON can spell half a surrogate pair, which no output could encode.
+    return not any("\ud800" <= character <= "\udfff" for character in name)
+
+
+def _are_sizes(values: Any) -> bool:
+    # `type`, not `isinstance`: JSON's true is not a size.
+    return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**63 for value in values)
+
+
+def lay_out(tensors: Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]) -> dict[str, Entry]:
+    """Where the library puts tensors of these shapes and dtypes: by dtype, then by name, without gaps."""
+    codes = {name: _CODES[dtype] for name, (_, dtype) in tensors.items()}
+    entries: dict[str, Entry] = {}
+    begin = 0
+    for name in sorted(tensors, key=lambda name: (-_RANKS[codes[name]], name.encode())):
+        shape, dtype = tensors[name]
+        end = begin + prod(shape) * dtype.itemsize
+        entries[name] = Entry(codes[name], shape, begin, end)
+        begin = end
+    return entries
+
+
+def encode_header(entries: Mapping[str, Entry]) -> bytes:
+    """The header's length and the header, padded with spaces so that the data are aligned to 8 bytes."""
+    tensors = {
+        name: {"dtype": entry.code, "shape": entry.shape, "data_offsets": (entry.begin, entry.end)}
+        for name, entry in entries.items()
+    }
+    header = {METADATA_KEY: {"format": "pt"}, **tensors}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text

@@ -1,0 +1,97 @@
+"""ONNX, emitted directly from the graph: no tracing, so names, shapes and the opset are exactly what was asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from archc.exporting import ExportOptions
+from archc.ir.graph import Graph
+from archc.ir.types import SymbolicDim, TensorType
+from archc.network import Network
+from archc.passes import drop_training_only, fold_batch_norm
+
+from .onnx_artefact import OnnxArtefact
+from .onnx_builder import OnnxBuilder
+from .onnx_lowering import LOWERINGS
+from .onnx_opset import DEFAULT_OPSET, check_opset
+from .onnx_writer import write_model
+
+
+def emit(network: Network, options: ExportOptions) -> OnnxBuilder:
+    """The nodes and initializers of a network. Raises ExportError: the opset or an operator is not supported."""
+    opset = DEFAULT_OPSET if options.opset is None else options.opset
+    check_opset(opset)
+    graph = drop_training_only(network.inference)
+    if options.fold_batch_norm:
+        graph = fold_batch_norm(graph)
+    return lower(graph, opset)
+
+
+def lower(graph: Graph, opset: int) -> OnnxBuilder:
+    """Lower every node of an inference graph; the network's outputs get their names."""
+    b = OnnxBuilder(opset)
+    tensors = {graph.input.name: graph.input.name}
+    for node in graph.nodes:
+        b.enter(node.path)
+        inputs = [tensors[value.name] for value in node.inputs]
+        tensors[node.output.name] = LOWERINGS[node.operator.word](b, node, node.operator, inputs)
+    names: dict[str, str] = {}
+    for output in graph.outputs:
+        tensor = tensors[output.value.name]
+        if tensor in names or tensor == graph.input.name:
+            b.enter(f":{output.name}")
+            tensor = b.emit("Identity", [names.get(tensor, tensor)], output.value.type)
+        names[tensor] = output.name
+    b.rename(names)
+    return b
+
+
+class OnnxExporter:
+    """Writes and opens ONNX files."""
+
+    name = "onnx"
+    suffix = ".onnx"
+    summary = "ONNX, for ONNX Runtime, TensorRT, OpenVINO and others"
+    notice = None
+
+    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
+        """Write the file piece by piece: memory holds one tensor at a time. Raises ExportError."""
+        b = emit(network, options)
+        graph = network.inference
+        outputs = [(output.name, output.value.type) for output in graph.outputs]
+        model = b.model(graph.name, (graph.input.name, graph.input.type), outputs)
+        write_model(model, b.initializers, network.weights, file)
+
+    def open(self, path: Path) -> OnnxArtefact:
+        """Open a file. Raises ExportError."""
+        return OnnxArtefact(path)
+
+    def usage(self, network: Network, path: Path) -> str:
+        """How to load the file in ONNX Runtime and TensorRT."""
+        inputs = network.inference.input
+        shapes = [_shape(network.input, size) for size in ("minimum", "optimum", "maximum")]
+        return "\n".join(
+            (
+                "ONNX Runtime:",
+                f"  session = onnxruntime.InferenceSession({str(path)!r})",
+                f"  outputs = session.run(None, {{{inputs.name!r}: images}})  # float32 {inputs.type}",
+                "TensorRT:",
+                f"  trtexec --onnx={path} "
+                + " ".join(
+                    f"--{size}Shapes={inputs.name}:{shape}"
+                    for size, shape in zip(("min", "opt", "max"), shapes, strict=True)
+                ),
+            )
+        )
+
+
+def _shape(type: TensorType, size: str) -> str:
+    """A shape as trtexec writes it: 8x3x224x224."""
+    sizes = (
+        dim.at(getattr(dim, size) or dim.optimum) if isinstance(dim, SymbolicDim) else dim for dim in type.shape
+    )
+    return "x".join(map(str, sizes))
+
+
+EXPORTER = OnnxExporter()

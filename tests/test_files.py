@@ -1,0 +1,185 @@
+import errno
+import hashlib
+import os
+import signal
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archc.diagnostics import ExportError
+from archc.files import atomic_write, write_bytes, write_text
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ExportError) as caught:
+        write_bytes(path, b"new")
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "cannot-write"
+    return problem.message
+
+
+def test_a_file_is_written_under_its_name_alone(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "model.onnx") as file:
+        file.write(b"one ")
+        file.write(memoryview(b"two"))
+        assert "model.onnx" not in contents(tmp_path)
+    assert contents(tmp_path) == {"model.onnx": b"one two"}
+
+
+def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "model.onnx", b"a longer old file")
+    write_bytes(tmp_path / "model.onnx", b"new")
+    assert contents(tmp_path) == {"model.onnx": b"new"}
+
+
+@pytest.mark.parametrize("exception", [ValueError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_file_and_nothing_else(
+    exception: type[BaseException], tmp_path: Path
+) -> None:
+    write_bytes(tmp_path / "model.onnx", b"old")
+
+    def fail_in_the_middle() -> None:
+        with atomic_write(tmp_path / "model.onnx") as file:
+            file.write(bytes(3_000_000))
+            raise exception
+
+    with pytest.raises(exception):
+        fail_in_the_middle()
+    assert contents(tmp_path) == {"model.onnx": b"old"}
+
+
+KILLED_IN_THE_MIDDLE = """
+import os, signal, sys
+from archc.files import atomic_write
+with atomic_write(sys.argv[1]) as file:
+    file.write(bytes(3_000_000))
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGKILL")
+def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "model.onnx", b"old")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_IN_THE_MIDDLE, tmp_path / "model.onnx"], env=environment
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert (tmp_path / "model.onnx").read_bytes() == b"old"
+    leftover = set(contents(tmp_path)) - {"model.onnx"}
+    assert all(name.startswith(".model.onnx.") and name.endswith(".tmp") for name in leftover)
+    assert len(leftover) == 1
+
+
+def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
+    digest = hashlib.sha256()
+    with atomic_write(tmp_path / "model.onnx", digest) as file:
+        for size in (1, 5_000_000, 3, 2_000_000):
+            file.write(os.urandom(size))
+    assert digest.digest() == hashlib.sha256((tmp_path / "model.onnx").read_bytes()).digest()
+
+
+def test_a_hashed_file_cannot_seek_and_another_can(tmp_path: Path) -> None:
+    with atomic_write(tmp_path / "plain") as file:
+        file.write(b"abc")
+        file.seek(0)
+        file.write(b"A")
+    assert (tmp_path / "plain").read_bytes() == b"Abc"
+    with atomic_write(tmp_path / "hashed", hashlib.sha256()) as file:
+        assert not file.seekable()
+        file.write(b"abc")
+        with pytest.raises(OSError, match="not seekable"):
+            file.seek(0)
+
+
+def test_the_data_are_synced_before_the_name_and_the_name_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fsync = tmp_path / "model.onnx", os.fsync
+    events: list[tuple[str, bool, int]] = []
+
+    def recorded(descriptor: int) -> None:
+        status = os.fstat(descriptor)
+        what = "directory" if stat.S_ISDIR(status.st_mode) else "file"
+        events.append((what, path.exists(), status.st_size if what == "file" else 0))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", recorded)
+    write_bytes(path, b"new")
+    assert events == [("file", False, 3), ("directory", True, 0)]
+
+
+def test_permissions_follow_the_umask(tmp_path: Path) -> None:
+    previous = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "file", b"")
+    finally:
+        os.umask(previous)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+
+
+def test_text_is_utf8_with_its_line_ends(tmp_path: Path) -> None:
+    digest = write_text(tmp_path / "file", "größe\r\n\n")
+    assert contents(tmp_path) == {"file": "größe\r\n\n".encode()}
+    assert digest == hashlib.sha256("größe\r\n\n".encode()).hexdigest()
+
+
+def test_a_missing_directory_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere" / "model.onnx"
+    assert refusal(path) == f"cannot write {path}: there is no directory {tmp_path / 'nowhere'}"
+
+
+def test_a_directory_is_not_replaced(tmp_path: Path) -> None:
+    assert refusal(tmp_path) == f"cannot write {tmp_path}: it is a directory"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_directory_that_takes_no_files_is_reported() -> None:
+    # /proc refuses new files, even root's.
+    assert refusal(Path("/proc/model.onnx")).startswith("cannot write /proc/model.onnx: ")
+
+
+FULL_DISK = """
+import resource, signal, sys
+from archc.diagnostics import ExportError
+from archc.files import atomic_write
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+try:
+    with atomic_write(sys.argv[1]) as file:
+        for _ in range(int(sys.argv[2])):
+            file.write(bytes(300_000))
+except ExportError as error:
+    print(error.diagnostics[0].message)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on file sizes")
+@pytest.mark.parametrize("pieces", [7, 20])
+def test_a_disk_that_takes_no_more_leaves_the_old_file(pieces: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_bytes(path, b"old")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command: list[Any] = [sys.executable, "-c", FULL_DISK, path, str(pieces)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == f"cannot write {path}: {os.strerror(errno.EFBIG)}\n"
+    assert contents(tmp_path) == {"model.onnx": b"old"}
+
+
+def test_errors_of_the_block_itself_are_not_renamed(tmp_path: Path) -> None:
+    def read_something_else() -> None:
+        with atomic_write(tmp_path / "model.onnx") as file:
+            file.write((tmp_path / "missing").read_bytes())
+
+    with pytest.raises(FileNotFoundError, match="missing"):
+        read_something_else()
+    assert contents(tmp_path) == {}
