@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from archc.diagnostics import Diagnostic, ExportError
+from archc.diagnostics import ExportError
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -115,4 +115,4 @@ def _error(target: Path, error: OSError) -> ExportError:
     reason = error.strerror or str(error)
     if isinstance(error, FileNotFoundError):
         reason = f"there is no directory {target.parent}"
-    return ExportError((Diagnostic("cannot-write", f"cannot write {target}: {reason}"),))
+    return ExportError(f"cannot write {target}: {reason}", code="cannot-write")

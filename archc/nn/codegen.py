@@ -2,7 +2,7 @@
 
 A class is made once for each distinct source, so all blocks of one kind share a class (which is what FSDP wraps by), and a
 module pickles as its class's source and its state. The source is registered with `linecache`: tracebacks, debuggers and
-`inspect.getsource(type(model.layer1[0]))` show it.
+`inspect.getsource(type(model.layer1[0]).forward)` show it.
 """
 
 from __future__ import annotations

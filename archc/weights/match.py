@@ -80,7 +80,7 @@ def match(
         *_unfit(keys, wanted, weights),
     ]
     if problems:
-        raise BuildError(tuple(problems))
+        raise BuildError(problems)
     return MatchedWeights(weights, wanted, {name: key for name, key in keys.items() if name in wanted})
 
 
@@ -93,9 +93,7 @@ def _renamed(weights: Mapping[str, Array], rename: Sequence[tuple[str, str]]) ->
     try:
         names = {key: _rename(key, rename) for key in weights}
     except (re.error, IndexError) as error:
-        raise BuildError(
-            (Diagnostic("invalid-rename", f"a pattern of rename is not valid: {error}"),)
-        ) from error
+        raise BuildError(f"a pattern of rename is not valid: {error}", code="invalid-rename") from error
     keys: dict[str, str] = {}
     clashes = []
     for key, name in names.items():
@@ -103,7 +101,7 @@ def _renamed(weights: Mapping[str, Array], rename: Sequence[tuple[str, str]]) ->
             clashes.append(f"{keys[name]} and {key} both become {name}")
     if clashes:
         message = f"rename gives tensors of {_source(weights)} the same name"
-        raise BuildError((Diagnostic("ambiguous-weights", message, notes=_notes(clashes)),))
+        raise BuildError(message, code="ambiguous-weights", notes=_notes(clashes))
     return keys
 
 
