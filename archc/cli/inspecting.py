@@ -135,10 +135,10 @@ def schema() -> None:
 def list_specs(format: FormatOption = Format.text) -> None:
     """List the bundled specs."""
     from archc.spec.loading import load_spec
-    from archc.pipeline.targets import bundled_specs
+    from archc.spec.bundled import bundled_specs
 
     specs = {name: load_spec(path) for name, path in bundled_specs().items()}
     if format is Format.json:
-        print_json([{"name": name, "source": spec.source_citation} for name, spec in specs.items()])
+        print_json([{"name": name, "source": spec.citation} for name, spec in specs.items()])
         return
-    print_table(["name", "source"], [[name, spec.source_citation or ""] for name, spec in specs.items()])
+    print_table(["name", "source"], [[name, spec.citation or ""] for name, spec in specs.items()])

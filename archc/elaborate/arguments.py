@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from archc.blocks import Layer, LayerField
 from archc.diagnostics import Span, SpecError, did_you_mean
 from archc.elaborate.problems import Problems
-from archc.spec.expressions import UNKNOWN
+from archc.spec.expressions import UNKNOWN, is_expression, parse
 from archc.spec.grammar import parse_layer
 from archc.spec.items import Call
 from archc.spec.tree import Scalar, Sequence, Tree
@@ -60,8 +60,8 @@ def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) ->
 
     Raises: SpecError: the expression is wrong.
     """
-    if isinstance(tree, Scalar) and tree.is_expression:
-        return tree.expression().evaluate(environment)
+    if isinstance(tree, Scalar) and is_expression(tree):
+        return parse(tree).evaluate(environment)
     if as_layer:
         call = parse_layer(tree)
         return Layer(call.word, site=Site(call, environment)) if call else None
@@ -90,7 +90,7 @@ def validate(
     layers = layer_fields(model)
     for name, argument in arguments.items():
         if name not in model.model_fields:
-            help = did_you_mean(name, model.model_fields) or _known_fields(word, model.model_fields)
+            help = did_you_mean(name, model.model_fields) or known_fields(word, model.model_fields)
             problems.add("unknown-field", f"{word} has no field '{name}'", argument.key, help=help)
             wrong = True
             continue
@@ -109,7 +109,8 @@ def validate(
         return None
 
 
-def _known_fields(word: str, fields: MappingType[str, object]) -> str:
+def known_fields(word: str, fields: MappingType[str, object]) -> str:
+    """Help that lists the fields of an operator or block."""
     return f"{word} has the fields {', '.join(fields)}" if fields else f"{word} has no fields"
 
 

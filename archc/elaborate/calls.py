@@ -63,9 +63,8 @@ class Caller:
         if call.count is None or call.name is None or is_template(call.name):
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
-            with self.elaborator.scope(
-                call.word, item_name(call.name, env, 0), "Sequential", call.span, sequence=True
-            ):
+            name = item_name(call.name, env, None)
+            with self.elaborator.scope(call.word, name, "Sequential", call.span, sequence=True):
                 return self._copies(callee, call, x, env, count, named=False)
         except NameTaken as error:
             self.elaborator.name_taken(error, call.name.span)
@@ -96,7 +95,8 @@ class Caller:
         self, callee: Callee, call: Call, x: Value | None, env: Environment, count: int, named: bool
     ) -> Value | None:
         for copy in range(count):
-            x = self._apply(callee, call, x, env, copy, item_name(call.name, env, copy) if named else None)
+            name = item_name(call.name, env, copy if call.count else None) if named else None
+            x = self._apply(callee, call, x, env, copy, name)
         return x
 
     def _apply(

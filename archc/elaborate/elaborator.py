@@ -220,7 +220,7 @@ class Elaborator:
     def _provenance(self, value: Value) -> Note:
         node = self.builder.producer(value)
         if node is None:
-            return Note(f"the network's input is {value.type}", self.spec.input.span)
+            return Note(f"the network's input is {value.type}", self.spec.input_span)
         return Note(f"{node.operator.word} produces {value.type} here", node.span)
 
     def _count_step(self, span: Span) -> None:

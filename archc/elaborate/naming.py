@@ -13,13 +13,15 @@ def is_template(name: Scalar) -> bool:
     return "$i" in name.text or "$n" in name.text
 
 
-def item_name(name: Scalar | None, environment: Mapping[str, object], copy: int) -> str | None:
-    """The name of one copy, with `$i` (from 0) and `$n` (from 1) filled in. Raises SpecError."""
-    if name is None:
-        return None
-    if "$" not in name.text:
-        return str(name.value)
-    return substitute(name.text, {**environment, "i": copy, "n": copy + 1}, name.span)
+def item_name(name: Scalar | None, environment: Mapping[str, object], copy: int | None) -> str | None:
+    """The name of an item: `$i` (from 0) and `$n` (from 1) count the copies of a counted item.
+
+    In an item that is not counted (`copy` is None) they are those of the block that it stands in. Raises SpecError.
+    """
+    if name is None or "$" not in name.text:
+        return name.text if name else None
+    own = {"i": 0, "n": 1, **environment} if copy is None else {**environment, "i": copy, "n": copy + 1}
+    return substitute(name.text, own, name.span)
 
 
 def camel_case(word: str) -> str:

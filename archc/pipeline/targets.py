@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archc.diagnostics import UsageError, did_you_mean
+from archc.spec.bundled import bundled_specs
 
 MANIFEST = "manifest.json"
 
@@ -32,18 +33,6 @@ def find_target(target: str | Path) -> Target:
         raise UsageError(f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
     help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
-
-
-def specs_folder() -> Path:
-    """The folder of the bundled specs: inside the package when installed, beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    installed = package / "specs"
-    return installed if installed.is_dir() else package.parent / "specs"
-
-
-def bundled_specs() -> dict[str, Path]:
-    """Every bundled spec by name."""
-    return {path.stem: path for path in sorted(specs_folder().glob("*.yaml"))}
 
 
 def only_build(folder: Path = Path("build")) -> Target:

@@ -6,7 +6,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from archc.diagnostics import Span, SpecError, UsageError, did_you_mean
 from archc.spec.items import Item
@@ -31,13 +31,23 @@ class Range(BaseModel):
         return self
 
 
+def _kind(value: object) -> str:
+    return "Range" if isinstance(value, dict | Range) else "int"
+
+
+# The kind is chosen by what was written, so that a mistake is told once.
+SizeOrRange = Annotated[
+    Annotated[Size, Tag("int")] | Annotated[Range, Tag("Range")], Discriminator(_kind)
+]
+
+
 class Input(BaseModel):
     """The image that the network takes, in pixels; a Range makes a size dynamic. The batch always is."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
     channels: Size
-    height: Size | Range
-    width: Size | Range
+    height: SizeOrRange
+    width: SizeOrRange
     batch: Range | None = None
 
 

@@ -17,7 +17,7 @@ from archc.diagnostics import Diagnostic, Note, Source, Span, SpecError
 from archc.spec.scalars import resolve
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
-_TAGS = {"!": str, "tag:yaml.org,2002:str": str}
+_STRING_TAGS = ("!", "tag:yaml.org,2002:str")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class _Composer:
         if len(text) > self._limits.scalar_characters:
             self._stop("too-large", f"a scalar of more than {self._limits.scalar_characters} characters", span)
         self._check_tag(event, span)
-        if event.style is not None or event.tag in _TAGS:
+        if not event.implicit[0] or event.tag in _STRING_TAGS:
             return Scalar(text, text, span)
         if len(text) > self._limits.integer_digits and text.lstrip("+-").isdigit():
             self._report("too-large", f"an integer of more than {self._limits.integer_digits} digits", span)
@@ -133,7 +133,7 @@ class _Composer:
             return Scalar(0.0, text, span)
 
     def _check_tag(self, event: Any, span: Span) -> None:
-        if event.tag is not None and event.tag not in _TAGS:
+        if event.tag is not None and event.tag not in _STRING_TAGS:
             self._report("unknown-tag", f"specs have no tags such as {event.tag}", span)
 
     def _open(self, event: Any) -> None:

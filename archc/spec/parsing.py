@@ -53,6 +53,11 @@ def parse_library(tree: Tree) -> dict[str, BlockDefinition]:
     return blocks
 
 
+def _head(tree: Mapping) -> Span:
+    """The first key, which stands for a mapping of many lines."""
+    return next((entry.key.span for entry in tree.entries.values()), tree.span)
+
+
 def _span_of(document: Mapping, key: str) -> Span:
     value = document.get(key)
     return value.span if value else document.span
@@ -85,7 +90,7 @@ class _Parser:
         """The spec's name."""
         value = document.get("name")
         if value is None:
-            self._report("missing-key", "a spec needs the key 'name'", document.span)
+            self._report("missing-key", "a spec needs the key 'name'", _head(document))
         elif not isinstance(value, Scalar) or not NAME.fullmatch(value.text):
             self._report("bad-name", "the name is a word of letters, digits, '_' and '-'", value.span)
         else:
@@ -106,7 +111,7 @@ class _Parser:
         substitute = Input(channels=1, height=1, width=1)
         if tree is None:
             help = "such as input: {channels: 3, height: 224, width: 224}"
-            self._report("missing-key", "a spec needs the key 'input'", document.span, help)
+            self._report("missing-key", "a spec needs the key 'input'", _head(document), help)
             return substitute
         return self._model(Input, tree, "input") or substitute
 
@@ -120,7 +125,7 @@ class _Parser:
             pieces = ["layers"]
         if not pieces:
             help = "write it under layers, or under stem, stages and head"
-            self._report("missing-key", "a spec needs a network", document.span, help)
+            self._report("missing-key", "a spec needs a network", _head(document), help)
             return ()
         trees = [(piece, document.entries[piece].value) for piece in pieces]
         items = [item for _, tree in trees for item in self._grammar.items(tree, root=True)]
@@ -222,7 +227,7 @@ class _Parser:
         return None
 
     def _report_invalid(self, error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]) -> None:
-        for line in _distinct(error, tree):
+        for line in error.errors(include_url=False):
             path = [str(step) for step in line["loc"] if isinstance(step, str) and step not in ("int", "Range")]
             shown = ".".join([what, *path])
             if line["type"] == "missing":
@@ -244,17 +249,6 @@ class _RampModel(BaseModel):
     start: float
     stop: float
     endpoint: bool = True
-
-
-def _distinct(error: ValidationError, tree: Mapping) -> list[Any]:
-    """A size that is neither an integer nor a range is wrong in two ways; the one that fits what was written is told."""
-    chosen = []
-    for line in error.errors(include_url=False):
-        field = tree.get(str(line["loc"][0])) if line["loc"] else None
-        wanted = "Range" if isinstance(field, Mapping) else "int"
-        if not {"int", "Range"} & set(line["loc"][1:2]) or line["loc"][1] == wanted:
-            chosen.append(line)
-    return chosen
 
 
 def _find(tree: Mapping, path: list[str], *, key: bool = False) -> Span:

@@ -1,0 +1,15 @@
+"""Where the bundled specs are."""
+
+from pathlib import Path
+
+
+def specs_folder() -> Path:
+    """The folder of the bundled specs: inside the package when installed, beside it in a checkout."""
+    package = Path(__file__).parent.parent
+    installed = package / "specs"
+    return installed if installed.is_dir() else package.parent / "specs"
+
+
+def bundled_specs() -> dict[str, Path]:
+    """Every bundled spec by name."""
+    return {path.stem: path for path in sorted(specs_folder().glob("*.yaml"))}
