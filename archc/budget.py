@@ -29,7 +29,9 @@ class Budget:
             variable = f"ARCHC_MAX_{field.name.upper()}"
             if text := os.environ.get(variable):
                 if not text.isdecimal():
-                    raise UsageError(f"{variable} must be a whole number, not '{text}'", code="bad-environment")
+                    raise UsageError(
+                        f"{variable} must be a whole number, not '{text}'", code="bad-environment"
+                    )
                 budget = replace(budget, **{field.name: int(text)})
         return budget
 
@@ -60,4 +62,3 @@ def _excess(what: str, amounts: list[tuple[int, Span | None]], limit: int) -> li
             help=f"ARCHC_MAX_{what.upper()} raises the limit",
         )
     ]
-

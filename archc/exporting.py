@@ -97,5 +97,7 @@ def exporter_for(path: Path) -> Exporter:
     found = next((exporter for exporter in exporters().values() if path.name.endswith(exporter.suffix)), None)
     if found is None:
         suffixes = ", ".join(exporter.suffix for exporter in exporters().values())
-        raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}")
+        raise UsageError(
+            f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}"
+        )
     return found

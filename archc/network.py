@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archc.ir.graph import Graph
+from archc.ir.inference import inference_graph
 from archc.ir.types import SymbolicDim, TensorType
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ class Network:
     @cached_property
     def inference(self) -> Graph:
         """The graph outside training, as exporters see it."""
-        from archc.passes import inference_graph
-
         return inference_graph(self.graph)
 
     @property
@@ -54,7 +53,7 @@ class Network:
     def image_shape(self, size: str = "optimum") -> tuple[int, ...]:
         """Channels, height and width of one image, at the `minimum`, `optimum` or `maximum` of dynamic sizes."""
         return tuple(
-            dim.at(getattr(dim, size) or dim.optimum) if isinstance(dim, SymbolicDim) else dim
+            dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim
             for dim in self.input.shape[1:]
         )
 

@@ -36,7 +36,9 @@ class OnnxArtefact:
         try:
             return onnx.load(self.path)
         except (DecodeError, OSError, onnx.checker.ValidationError) as error:
-            raise ExportError(f"{self.path} cannot be read as an ONNX file: {error}", code="unreadable") from None
+            raise ExportError(
+                f"{self.path} cannot be read as an ONNX file: {error}", code="unreadable"
+            ) from None
 
     def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
         """Tensors whose values are not what the network's weights give; None if the tensors are not archc's."""
@@ -51,7 +53,9 @@ class OnnxArtefact:
             f"{initializer.name} differs from the network's weights"
             for initializer in expected
             if not np.array_equal(
-                numpy_helper.to_array(stored[initializer.name]), initializer.values(network.weights), equal_nan=True
+                numpy_helper.to_array(stored[initializer.name]),
+                initializer.values(network.weights),
+                equal_nan=True,
             )
         ]
 

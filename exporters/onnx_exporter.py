@@ -88,9 +88,7 @@ class OnnxExporter:
 
 def _shape(type: TensorType, size: str) -> str:
     """A shape as trtexec writes it: 8x3x224x224."""
-    sizes = (
-        dim.at(getattr(dim, size) or dim.optimum) if isinstance(dim, SymbolicDim) else dim for dim in type.shape
-    )
+    sizes = (dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim for dim in type.shape)
     return "x".join(map(str, sizes))
 
 

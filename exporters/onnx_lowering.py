@@ -68,7 +68,9 @@ def _linear(b: OnnxBuilder, node: Node, op: Linear, x: list[str]) -> str:
     weight = node.parameter("weight")
     assert weight is not None, "a linear layer has a weight"
     transposed = b.initializer(
-        OnnxInitializer(weight.path, weight.shape[::-1], "float32", lambda weights: _transposed(weight, weights))
+        OnnxInitializer(
+            weight.path, weight.shape[::-1], "float32", lambda weights: _transposed(weight, weights)
+        )
     )
     y = b.emit("MatMul", [*x, transposed], node.output.type)
     bias = _own(b, node, "bias")
@@ -95,7 +97,9 @@ def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
     channels, height, width = _static(node, y_type)
     grouped = y_type.with_shape(y_type.shape[0], op.num_groups, channels // op.num_groups * height * width)
     y = b.emit("Reshape", [*x, b.constant("grouped", [0, op.num_groups, -1], "int64")], grouped)
-    ones, zeros = (b.constant(label, [value] * op.num_groups) for label, value in (("ones", 1.0), ("zeros", 0.0)))
+    ones, zeros = (
+        b.constant(label, [value] * op.num_groups) for label, value in (("ones", 1.0), ("zeros", 0.0))
+    )
     y = b.emit("InstanceNormalization", [y, ones, zeros], grouped, epsilon=op.eps)
     y = b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
     if not op.affine:
@@ -111,7 +115,9 @@ def _per_channel(b: OnnxBuilder, parameter: Parameter) -> str:
     """A vector as [C, 1, 1], which broadcasts along height and width."""
     shape = (*parameter.shape, 1, 1)
     return b.initializer(
-        OnnxInitializer(parameter.path, shape, "float32", lambda weights: resolve(parameter, weights).reshape(shape))
+        OnnxInitializer(
+            parameter.path, shape, "float32", lambda weights: resolve(parameter, weights).reshape(shape)
+        )
     )
 
 
@@ -144,7 +150,9 @@ def _mean(b: OnnxBuilder, node: Node, op: Mean, x: list[str]) -> str:
     axes = op.axes(node.inputs[0].type)
     if b.opset < 18:
         return b.emit("ReduceMean", x, node.output.type, axes=axes, keepdims=int(op.keepdim))
-    return b.emit("ReduceMean", [*x, b.constant("axes", axes, "int64")], node.output.type, keepdims=int(op.keepdim))
+    return b.emit(
+        "ReduceMean", [*x, b.constant("axes", axes, "int64")], node.output.type, keepdims=int(op.keepdim)
+    )
 
 
 def _flatten(b: OnnxBuilder, node: Node, op: Flatten, x: list[str]) -> str:
@@ -161,7 +169,10 @@ def _narrow(b: OnnxBuilder, node: Node, op: Narrow, x: list[str]) -> str:
 
 
 def _slice(b: OnnxBuilder, x: list[str], axis: int, start: int, end: int, y_type: TensorType) -> str:
-    bounds = [b.constant(label, [value], "int64") for label, value in (("start", start), ("end", end), ("axis", axis))]
+    bounds = [
+        b.constant(label, [value], "int64")
+        for label, value in (("start", start), ("end", end), ("axis", axis))
+    ]
     return b.emit("Slice", [*x, *bounds], y_type)
 
 
@@ -266,7 +277,9 @@ def _static(node: Node, type: TensorType) -> list[int]:
     """The sizes after the batch. Raises ExportError if one is dynamic."""
     sizes = [size for size in type.shape[1:] if isinstance(size, int)]
     if len(sizes) < type.ndim - 1:
-        raise ExportError(f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}", span=node.span)
+        raise ExportError(
+            f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}", span=node.span
+        )
     return sizes
 
 

@@ -80,7 +80,9 @@ def _padded(b: OnnxBuilder, node: Node, x: list[str], pads: tuple[int, ...], val
     """The input with `pads` (top, left, bottom, right) around its height and width."""
     x_type = node.inputs[0].type
     top, left, bottom, right = pads
-    padded = x_type.with_shape(*x_type.shape[:2], x_type.shape[2] + (top + bottom), x_type.shape[3] + (left + right))
+    padded = x_type.with_shape(
+        *x_type.shape[:2], x_type.shape[2] + (top + bottom), x_type.shape[3] + (left + right)
+    )
     amounts = b.constant("pads", (0, 0, top, left, 0, 0, bottom, right), "int64")
     return b.emit("Pad", [*x, amounts, b.constant("value", value)], padded, mode="constant")
 
@@ -90,7 +92,9 @@ def adaptive_avg_pool2d(b: OnnxBuilder, node: Node, op: AdaptiveAvgPool2d, x: li
     if op.output_size == (1, 1):
         return b.emit("GlobalAveragePool", x, node.output.type)
     x_type = node.inputs[0].type
-    sizes = [size for size in x_type.shape[2:] if isinstance(size, int)]  # the shape rule refuses dynamic ones
+    sizes = [
+        size for size in x_type.shape[2:] if isinstance(size, int)
+    ]  # the shape rule refuses dynamic ones
     if tuple(sizes) == op.output_size:
         return x[0]
     if all(size % count == 0 for size, count in zip(sizes, op.output_size, strict=True)):

@@ -26,7 +26,9 @@ def block_model(word: str) -> type[Block]:
         return next(m for m in vars(module).values() if _defines_block(m) and m.__module__ == module.__name__)
     model = entry_points(group="archc.blocks")[word].load()
     if not _defines_block(model):
-        raise TypeError(f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}")
+        raise TypeError(
+            f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}"
+        )
     return model
 
 

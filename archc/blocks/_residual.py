@@ -31,7 +31,8 @@ class ResidualBlock(Block):
         inner = self.width * self.width_per_group // 64 * self.groups
         if inner == 0:
             raise ShapeError(
-                f"width (={self.width}) and width_per_group (={self.width_per_group}) leave no channels", "width_per_group"
+                f"width (={self.width}) and width_per_group (={self.width_per_group}) leave no channels",
+                "width_per_group",
             )
         return inner
 
@@ -39,7 +40,12 @@ class ResidualBlock(Block):
         """A convolution that keeps the size at stride 1."""
         size, step, padding = (kernel_size,) * 2, (stride,) * 2, (kernel_size // 2,) * 2
         return Conv2d(
-            out_channels=out_channels, kernel_size=size, stride=step, padding=padding, groups=groups, bias=self.bias
+            out_channels=out_channels,
+            kernel_size=size,
+            stride=step,
+            padding=padding,
+            groups=groups,
+            bias=self.bias,
         )
 
     def join(self, g: Expansion, x: Value, y: Value) -> Value:

@@ -24,23 +24,30 @@ class Format(str, Enum):
     json = "json"
 
 
-TargetArgument = Annotated[str, typer.Argument(help="A spec's file, a build's folder, or the name of a bundled spec.")]
+TargetArgument = Annotated[
+    str, typer.Argument(help="A spec's file, a build's folder, or the name of a bundled spec.")
+]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", help="Weights: .safetensors, or .pt / .pth (tensors only).")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the initial weights.")]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the spec; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the spec; repeatable."),
 ]
 IgnoreOption = Annotated[
-    list[str] | None, typer.Option("--ignore", metavar="GLOB", help="Skip these keys of the weights, such as 'aux*'.")
+    list[str] | None,
+    typer.Option("--ignore", metavar="GLOB", help="Skip these keys of the weights, such as 'aux*'."),
 ]
 RenameOption = Annotated[
     list[str] | None,
-    typer.Option("--rename", metavar="REGEX=TEXT", help="Rename keys of the weights, such as '^backbone[.]='."),
+    typer.Option(
+        "--rename", metavar="REGEX=TEXT", help="Rename keys of the weights, such as '^backbone[.]='."
+    ),
 ]
 OutputOption = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="DIR", help="The build's folder. [default: build/NAME]")
+    Path | None,
+    typer.Option("-o", "--output", metavar="DIR", help="The build's folder. [default: build/NAME]"),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the result.")]
 
@@ -52,7 +59,9 @@ def examples(*lines: str) -> str:
 
 
 @app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     if version:
         from archc import __version__
 

@@ -14,10 +14,16 @@ from archc.diagnostics import ArchcError
 
 
 @app.command(
-    epilog=examples("archc check specs/resnet34.yaml", "archc check specs/*.yaml --format json", "archc check resnet18 --set num_classes=10")
+    epilog=examples(
+        "archc check specs/resnet34.yaml",
+        "archc check specs/*.yaml --format json",
+        "archc check resnet18 --set num_classes=10",
+    )
 )
 def check(
-    targets: Annotated[list[str], typer.Argument(help="Specs, builds, or names of bundled specs.", metavar="SPEC...")],
+    targets: Annotated[
+        list[str], typer.Argument(help="Specs, builds, or names of bundled specs.", metavar="SPEC...")
+    ],
     set_: SetOption = None,
     format: FormatOption = Format.text,
 ) -> None:
@@ -85,10 +91,14 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
         return
     header = ["layer", "operator", "output", "parameters", "multiply-adds", "receptive field", "stride"]
     print_table(header, [_layer_row(layer) for layer in layers])
-    print(f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}")
+    print(
+        f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}"
+    )
     print(f"  parameters     {total.parameters:,} ({size(total.parameter_bytes)} with buffers)")
     print(f"  multiply-adds  {total.multiply_adds:,} ({quantity(total.multiply_adds)}) for one image")
-    print(f"  activations    {size(total.activation_bytes)} in training, {size(total.peak_bytes)} at the peak of inference")
+    print(
+        f"  activations    {size(total.activation_bytes)} in training, {size(total.peak_bytes)} at the peak of inference"
+    )
     print(f"  fingerprint    {totals['fingerprint']}")
 
 
@@ -113,7 +123,9 @@ def _pair(value: object) -> str:
 
 @app.command(epilog=examples("archc view resnet34", "archc view build/resnet34/resnet34.onnx"))
 def view(
-    target: Annotated[str, typer.Argument(help="An artefact, a build, a spec, or the name of a bundled spec.")],
+    target: Annotated[
+        str, typer.Argument(help="An artefact, a build, a spec, or the name of a bundled spec.")
+    ],
     port: Annotated[int, typer.Option(help="Port of the local server; 0 chooses a free one.")] = 0,
     browse: Annotated[bool, typer.Option("--browse/--no-browse", help="Open the browser.")] = True,
 ) -> None:

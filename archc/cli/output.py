@@ -59,7 +59,10 @@ def print_report(report: Report) -> None:
         ]
         for row in report.comparisons
     ]
-    print_table(["against PyTorch float64", "output", "batches", "error", "/ float32", "bound", "top-1", "verdict"], rows)
+    print_table(
+        ["against PyTorch float64", "output", "batches", "error", "/ float32", "bound", "top-1", "verdict"],
+        rows,
+    )
     for difference in report.differences:
         print(f"  {difference}")
     for reason in dict.fromkeys(row.reason for row in report.comparisons if row.reason):

@@ -59,12 +59,17 @@ def build(
 )
 def export(
     target: Annotated[
-        str | None, typer.Argument(help="A spec, a build or a bundled spec. [default: the only build in build/]")
+        str | None,
+        typer.Argument(help="A spec, a build or a bundled spec. [default: the only build in build/]"),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="ONNX.")] = False,
-    torchscript: Annotated[bool, typer.Option("--torchscript", help="TorchScript (PyTorch deprecates it).")] = False,
+    torchscript: Annotated[
+        bool, typer.Option("--torchscript", help="TorchScript (PyTorch deprecates it).")
+    ] = False,
     pt2: Annotated[bool, typer.Option("--pt2", help="torch.export's .pt2.")] = False,
-    to: Annotated[list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")] = None,
+    to: Annotated[
+        list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")
+    ] = None,
     output: OutputOption = None,
     weights: WeightsOption = None,
     seed: SeedOption = 0,
@@ -72,8 +77,12 @@ def export(
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
     opset: Annotated[int | None, typer.Option(help="ONNX opset: this one or an error. [default: 18]")] = None,
-    fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Fold batch norms into convolutions.")] = True,
-    verify: Annotated[bool, typer.Option("--verify/--no-verify", help="Prove the artefact before delivering it.")] = True,
+    fold: Annotated[
+        bool, typer.Option("--fold/--no-fold", help="Fold batch norms into convolutions.")
+    ] = True,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Prove the artefact before delivering it.")
+    ] = True,
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Deliver even if the proof is inconclusive.")
     ] = False,
@@ -106,7 +115,9 @@ def export(
             print(f"  note: {artefact.notice}")
         if artefact.report:
             print_report(artefact.report)
-            print(f"  compared with the weights of {'a calibrated twin' if artefact.report.twin else 'the network itself'}")
+            print(
+                f"  compared with the weights of {'a calibrated twin' if artefact.report.twin else 'the network itself'}"
+            )
         else:
             print("  not verified")
         print(f"\n{artefact.usage}\n")
@@ -124,7 +135,11 @@ def verify(
     artefact: Annotated[Path, typer.Argument(help="An artefact, or a build's folder.")],
     against: Annotated[
         str | None,
-        typer.Option("--against", metavar="TARGET", help="A target or another artefact. [default: the build it lies in]"),
+        typer.Option(
+            "--against",
+            metavar="TARGET",
+            help="A target or another artefact. [default: the build it lies in]",
+        ),
     ] = None,
     weights: WeightsOption = None,
     seed: SeedOption = 0,

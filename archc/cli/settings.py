@@ -19,8 +19,12 @@ def weight_options(
 ) -> WeightOptions:
     """The options about weights. Raises UsageError."""
     if file is None and (ignore or rename):
-        raise UsageError("--ignore and --rename adapt a file of weights, so they need --weights", code="bad-option")
-    return WeightOptions(file, seed, tuple(ignore or ()), tuple(_pair("--rename", text) for text in rename or ()))
+        raise UsageError(
+            "--ignore and --rename adapt a file of weights, so they need --weights", code="bad-option"
+        )
+    return WeightOptions(
+        file, seed, tuple(ignore or ()), tuple(_pair("--rename", text) for text in rename or ())
+    )
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

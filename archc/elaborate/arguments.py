@@ -170,4 +170,3 @@ def show(value: object) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(show, value))}]"
     return f"'{value}'" if isinstance(value, str) else str(value)
-

@@ -79,7 +79,12 @@ class Caller:
             self.problems.add("wrong-kind", f"${reference.parameter} is not a layer", reference.span)
         elif reference.parameter not in env:
             help = did_you_mean(reference.parameter, env)
-            self.problems.add("unknown-name", f"there is no parameter '{reference.parameter}' here", reference.span, help=help)
+            self.problems.add(
+                "unknown-name",
+                f"there is no parameter '{reference.parameter}' here",
+                reference.span,
+                help=help,
+            )
         return x if layer is None else None
 
     def layer(self, layer: Layer, x: Value | None, name: str | None, span: Span) -> Value | None:
@@ -106,7 +111,9 @@ class Caller:
         if isinstance(callee, BlockDefinition):
             return self._definition(callee, call, x, arguments, copy, name)
         if call.init and issubclass(callee, Block):
-            self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
+            self.problems.add(
+                "wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span
+            )
         model = validate(callee, call.word, call.span, arguments, self.problems)
         if x is None or model is None:
             return None
@@ -155,7 +162,12 @@ class Caller:
         return self._body(definition, call, x, {**own, **values}, name)
 
     def _body(
-        self, definition: BlockDefinition, call: Call, x: Value, environment: dict[str, object], name: str | None
+        self,
+        definition: BlockDefinition,
+        call: Call,
+        x: Value,
+        environment: dict[str, object],
+        name: str | None,
     ) -> Value | None:
         self._expanding.append(call.word)
         try:
@@ -181,7 +193,9 @@ class Caller:
 
     def _expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | None:
         try:
-            with self.elaborator.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
+            with self.elaborator.scope(
+                word, name, type(block).__name__, span, sequence=block.numbered
+            ) as scope:
                 try:
                     return block.expand(_Expansion(self, span), x)
                 except ShapeError as error:
@@ -200,13 +214,17 @@ class Caller:
             return None
         if isinstance(count, int) and not isinstance(count, bool) and count >= 1:
             return count
-        self.problems.add("invalid-value", f"count must be an integer of at least 1, not {count}", call.count.span)
+        self.problems.add(
+            "invalid-value", f"count must be an integer of at least 1, not {count}", call.count.span
+        )
         return None
 
     def _unknown_word(self, call: Call) -> None:
         words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
         help = did_you_mean(call.word, words) or "see `archc schema` for every operator and block"
-        self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
+        self.problems.add(
+            "unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help
+        )
 
 
 @dataclass(frozen=True)
@@ -216,7 +234,9 @@ class _Expansion:
     caller: Caller
     span: Span
 
-    def __call__(self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None) -> Value:
+    def __call__(
+        self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None
+    ) -> Value:
         """Apply a layer. Raises Abandoned if it was refused."""
         if layer is None:
             return inputs[0]
@@ -229,12 +249,16 @@ class _Expansion:
         """A scope that numbers its items. Raises NameTaken."""
         return self.caller.elaborator.scope("sequence", name, "Sequential", self.span, sequence=True)
 
-    def _apply(self, layer: Operator | Block | Layer, inputs: tuple[Value, ...], name: str | None) -> Value | None:
+    def _apply(
+        self, layer: Operator | Block | Layer, inputs: tuple[Value, ...], name: str | None
+    ) -> Value | None:
         elaborator = self.caller.elaborator
         if isinstance(layer, Layer):
             return self.caller.layer(layer, inputs[0], name, self.span)
         if isinstance(layer, Block):
-            return self.caller._expand(layer, type(layer).__module__.rpartition(".")[2], inputs[0], name, self.span)
+            return self.caller._expand(
+                layer, type(layer).__module__.rpartition(".")[2], inputs[0], name, self.span
+            )
         operator = self._with_defaults(layer)
         initializers = elaborator.initializers.of(type(operator), None)
         return elaborator.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
@@ -242,7 +266,9 @@ class _Expansion:
     def _with_defaults(self, operator: Operator) -> Operator:
         """The operator with the spec's defaults for the fields that the block did not write."""
         defaults = self.caller._defaults(operator.word)
-        missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
+        missing = {
+            field: argument for field, argument in defaults.items() if field not in operator.model_fields_set
+        }
         if not missing:
             return operator
         written = {field: getattr(operator, field) for field in operator.model_fields_set}
@@ -250,4 +276,3 @@ class _Expansion:
         if merged is None:
             raise Abandoned
         return merged
-

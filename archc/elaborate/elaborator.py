@@ -49,7 +49,9 @@ class Elaborator:
     def __init__(self, spec: Spec, max_nodes: int, ramp_totals: Mapping[str, int] | None = None) -> None:
         self.spec = spec
         self.problems = Problems()
-        self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
+        self.builder = GraphBuilder(
+            spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes
+        )
         self.ramps = Ramps(spec.ramps, ramp_totals)
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
@@ -65,7 +67,9 @@ class Elaborator:
         self.problems.raise_if_any()
         return self.builder.finish()
 
-    def items(self, items: Iterable[Item], x: Value | None, env: Environment, *, root: bool = False) -> Value | None:
+    def items(
+        self, items: Iterable[Item], x: Value | None, env: Environment, *, root: bool = False
+    ) -> Value | None:
         """Apply items one after the other."""
         for item in items:
             if root and isinstance(item, OutputMark):
@@ -185,7 +189,9 @@ class Elaborator:
                 return UNKNOWN
             if isinstance(holds, bool):
                 return when.then if holds else when.otherwise
-            self.problems.add("invalid-value", f"the condition must be true or false, not {holds}", when.condition.span)
+            self.problems.add(
+                "invalid-value", f"the condition must be true or false, not {holds}", when.condition.span
+            )
         return UNKNOWN
 
     def _mark_output(self, mark: OutputMark, x: Value | None) -> None:
@@ -199,7 +205,9 @@ class Elaborator:
         item = auxiliary.item
         name = item.name if isinstance(item, Call | Group) else None
         if name is None:
-            self.problems.add("missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span)
+            self.problems.add(
+                "missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span
+            )
             return
         value = self.item(item, x, env)
         if value is not None:
@@ -209,11 +217,15 @@ class Elaborator:
         if value is None:
             return
         if isinstance(self.spec.items[-1], OutputMark):
-            last = next(i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only)
+            last = next(
+                i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only
+            )
             self.builder.outputs.insert(0, self.builder.outputs.pop(last))
             return
         if "output" in {output.name for output in self.builder.outputs}:
-            self.problems.add("name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span)
+            self.problems.add(
+                "name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span
+            )
         self.builder.output("output", value)
         self.builder.outputs.insert(0, self.builder.outputs.pop())
 
@@ -242,4 +254,3 @@ def _input_type(spec: Spec) -> TensorType:
         for name, size in (("height", spec.input.height), ("width", spec.input.width))
     )
     return TensorType((symbol, spec.input.channels, *sizes))
-

@@ -19,7 +19,13 @@ class Problems:
         return len(self._found)
 
     def add(
-        self, code: str, message: str, span: Span | None, *, notes: tuple[Note, ...] = (), help: str | None = None
+        self,
+        code: str,
+        message: str,
+        span: Span | None,
+        *,
+        notes: tuple[Note, ...] = (),
+        help: str | None = None,
     ) -> None:
         """Record a problem; inside a block's definition, with a note on where the block is used."""
         uses = tuple(Note(f"{block} is used here", use) for block, use in reversed(self._uses) if use != span)

@@ -77,7 +77,9 @@ class _Frame:
                 raise NameTaken(f"the name '{name}' is reserved: torch.nn.Module has an attribute '{part}'")
         other = self.prefixes.get(name) or next((p for p in _prefixes(name) if p in self.taken), None)
         if other is not None:
-            raise NameTaken(f"the names '{name}' and '{other}' {where} lie within one another", self.taken[other])
+            raise NameTaken(
+                f"the names '{name}' and '{other}' {where} lie within one another", self.taken[other]
+            )
 
 
 def _prefixes(name: str) -> list[str]:
@@ -88,7 +90,9 @@ def _prefixes(name: str) -> list[str]:
 class GraphBuilder:
     """Collects nodes and scopes; `finish` gives the graph."""
 
-    def __init__(self, name: str, type: TensorType, *, class_name: str = "Network", max_nodes: int = 100_000) -> None:
+    def __init__(
+        self, name: str, type: TensorType, *, class_name: str = "Network", max_nodes: int = 100_000
+    ) -> None:
         self.name = name
         self.input = Value("input", type)
         self.nodes: list[Node] = []
@@ -105,7 +109,13 @@ class GraphBuilder:
 
     @contextmanager
     def scope(
-        self, word: str, name: str | None, class_name: str, *, sequence: bool = False, span: Span | None = None
+        self,
+        word: str,
+        name: str | None,
+        class_name: str,
+        *,
+        sequence: bool = False,
+        span: Span | None = None,
     ) -> Iterator[Scope]:
         """Open a scope under the current one; its name follows the rules above. Raises NameTaken."""
         local = self._frames[-1].take(word, name, span)

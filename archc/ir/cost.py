@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 
 from archc.ir.graph import Graph, Node
+from archc.ir.inference import inference_graph
 from archc.ir.types import DTYPE_BYTES
 
 
@@ -51,17 +52,25 @@ class GraphCost:
 
 
 def cost(graph: Graph) -> GraphCost:
-    """Cost of a graph, at the nominal size of dynamic axes (bytes: at their largest)."""
+    """Cost of a graph, at the nominal size of dynamic axes (bytes: at their largest).
+
+    Multiply-adds and peak are those of inference: auxiliary heads, which exist in training only, count with their
+    parameters and activations only.
+    """
     fields = _receptive_fields(graph)
     nodes = tuple(_node_cost(node, fields[node.output.name]) for node in graph.nodes)
+    inference = inference_graph(graph)
+    run = {node.path for node in inference.nodes}
     tensors = list(graph.parameters())
     return GraphCost(
         parameters=sum(node.parameters for node in nodes),
         buffers=sum(prod(tensor.shape) for tensor in tensors if tensor.buffer),
         parameter_bytes=sum(prod(tensor.shape) * DTYPE_BYTES[tensor.dtype] for tensor in tensors),
-        multiply_adds=sum(node.multiply_adds for node in nodes),
+        multiply_adds=sum(
+            layer.multiply_adds for layer, node in zip(nodes, graph.nodes, strict=True) if node.path in run
+        ),
         activation_bytes=sum(node.activation_bytes for node in nodes),
-        peak_bytes=_peak_bytes(graph),
+        peak_bytes=_peak_bytes(inference),
         nodes=nodes,
     )
 
@@ -94,7 +103,10 @@ def _field(node: Node, inputs: list[Field]) -> Field:
     if window is None or len(sizes) < len(inputs) or not strides:
         return Field(None, None)
     height, width = (
-        max(size[axis] + (window.extent[axis] - 1) * stride[axis] for size, stride in zip(sizes, strides, strict=True))
+        max(
+            size[axis] + (window.extent[axis] - 1) * stride[axis]
+            for size, stride in zip(sizes, strides, strict=True)
+        )
         for axis in (0, 1)
     )
     step = (max(s[0] for s in strides) * window.stride[0], max(s[1] for s in strides) * window.stride[1])

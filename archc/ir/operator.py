@@ -43,7 +43,10 @@ PositivePair = Annotated[
     tuple[Positive, Positive], BeforeValidator(_as_pair), PlainSerializer(_pair_as_written), _pair_schema(1)
 ]
 NonNegativePair = Annotated[
-    tuple[NonNegative, NonNegative], BeforeValidator(_as_pair), PlainSerializer(_pair_as_written), _pair_schema(0)
+    tuple[NonNegative, NonNegative],
+    BeforeValidator(_as_pair),
+    PlainSerializer(_pair_as_written),
+    _pair_schema(0),
 ]
 Ints = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
 

@@ -26,7 +26,7 @@ class SymbolicDim:
     symbol: str
     minimum: int = 1
     optimum: int = 1
-    maximum: int | None = None
+    maximum: int = 1
     scale: int = 1
     offset: int = 0
     divisor: int = 1
@@ -57,14 +57,16 @@ class SymbolicDim:
 
     def __str__(self) -> str:
         product = self.symbol if self.scale == 1 else f"{self.scale}*{self.symbol}"
-        total = product if not self.offset else f"{product} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
+        total = (
+            product if not self.offset else f"{product} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
+        )
         if self.divisor == 1:
             return total
         return f"{total if total == self.symbol else f'({total})'}//{self.divisor}"
 
 
 Dim = int | SymbolicDim
-BATCH = SymbolicDim("batch")
+BATCH = SymbolicDim("batch", 1, 8, 32)  # the profile that a spec without one suggests to TensorRT
 
 
 def smallest(dim: Dim) -> int:
@@ -76,7 +78,7 @@ def largest(dim: Dim) -> int:
     """The greatest value that a size can take; the batch counts as one image."""
     if isinstance(dim, int):
         return dim
-    return dim.at(1 if dim.symbol == BATCH.symbol else dim.maximum or dim.optimum)
+    return dim.at(1 if dim.symbol == BATCH.symbol else dim.maximum)
 
 
 def nominal(dim: Dim) -> int:

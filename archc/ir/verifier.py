@@ -25,7 +25,9 @@ def verify_graph(graph: Graph) -> None:
         _require(node.scope in scopes, f"{node.path}: its scope '{node.scope}' does not exist")
         for value in node.inputs:
             _require(value.name in types, f"{node.path}: uses {value.name} before it is produced")
-            _require(types[value.name] == value.type, f"{node.path}: {value.name} is not of type {value.type}")
+            _require(
+                types[value.name] == value.type, f"{node.path}: {value.name} is not of type {value.type}"
+            )
         _check_operator(node)
         types[node.output.name] = node.output.type
     _unique("output", [output.name for output in graph.outputs])
@@ -37,10 +39,15 @@ def verify_graph(graph: Graph) -> None:
 def _check_operator(node: Node) -> None:
     arity = node.operator.arity
     count = len(node.inputs)
-    _require(count == arity or (arity is None and count >= 2), f"{node.path}: {count} inputs for {node.operator.word}")
+    _require(
+        count == arity or (arity is None and count >= 2),
+        f"{node.path}: {count} inputs for {node.operator.word}",
+    )
     types = tuple(value.type for value in node.inputs)
     inferred = node.operator.infer(*types)
-    _require(inferred == node.output.type, f"{node.path}: is of type {node.output.type}, but infers {inferred}")
+    _require(
+        inferred == node.output.type, f"{node.path}: is of type {node.output.type}, but infers {inferred}"
+    )
     expected = {f"{node.path}.{weight.name}": weight.shape for weight in node.operator.weights(*types)}
     actual = {parameter.path: parameter.shape for parameter in node.parameters}
     _require(expected == actual, f"{node.path}: has parameters {actual}, but needs {expected}")

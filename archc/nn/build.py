@@ -13,7 +13,7 @@ from archc.ir.graph import Graph, Node
 from archc.nn.codegen import class_source, forward_source, new_module
 from archc.nn.lowering import EXPRESSIONS, MODULES
 from archc.nn.regions import Region, cut
-from archc.passes import inference_graph
+from archc.ir.inference import inference_graph
 
 _PRODUCERS_WITHOUT_SAVED_OUTPUT = {"batch_norm", "conv2d", "sum"}
 
@@ -104,5 +104,3 @@ def _give_weights(root: nn.Module, node: Node, weights: Mapping[str, np.ndarray]
             module._buffers[name] = tensor
         else:
             module._parameters[name] = nn.Parameter(tensor)
-
-

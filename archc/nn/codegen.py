@@ -48,7 +48,12 @@ def module_class(class_name: str, source: str) -> type[nn.Module]:
     """The class with this name and `forward` source."""
     filename = f"<archc {class_name} {sha256(source.encode()).hexdigest()[:8]}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
-    namespace: dict[str, Any] = {"torch": torch, "namedtuple": namedtuple, "GeneratedModule": GeneratedModule, "nn": nn}
+    namespace: dict[str, Any] = {
+        "torch": torch,
+        "namedtuple": namedtuple,
+        "GeneratedModule": GeneratedModule,
+        "nn": nn,
+    }
     namespace["__name__"] = __name__
     exec(compile(source, filename, "exec"), namespace)
     generated: type[nn.Module] = namespace[class_name]
@@ -101,7 +106,9 @@ def _attribute(path: str) -> str:
     return expression
 
 
-def class_source(class_name: str, bodies: Sequence[Sequence[str]], inputs: Sequence[str], outputs: Sequence[str]) -> str:
+def class_source(
+    class_name: str, bodies: Sequence[Sequence[str]], inputs: Sequence[str], outputs: Sequence[str]
+) -> str:
     """Source of a class. With two bodies the first is for training, the second for inference.
 
     `outputs` names the fields of the NamedTuple that a network with several outputs returns, for each body.

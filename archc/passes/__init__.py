@@ -2,6 +2,5 @@
 
 from archc.passes.drop_training_only import drop_training_only
 from archc.passes.fold_batch_norm import fold_batch_norm
-from archc.passes.prune import inference_graph
 
-__all__ = ["drop_training_only", "fold_batch_norm", "inference_graph"]
+__all__ = ["drop_training_only", "fold_batch_norm"]

@@ -88,13 +88,20 @@ def fold_batch_norm(graph: Graph) -> Graph:
     for node in graph.nodes:
         node = replace(node, inputs=tuple(aliases.get(value.name, value) for value in node.inputs))
         layer = nodes.get(node.inputs[0].name)
-        if layer and isinstance(node.operator, BatchNorm) and _foldable(layer) and uses[node.inputs[0].name] == 1:
+        if (
+            layer
+            and isinstance(node.operator, BatchNorm)
+            and _foldable(layer)
+            and uses[node.inputs[0].name] == 1
+        ):
             nodes[layer.output.name] = _fold(layer, node, node.operator)
             aliases[node.output.name] = layer.output
             uses[layer.output.name] = uses[node.output.name]
         else:
             nodes[node.output.name] = node
-    outputs = tuple(replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
+    outputs = tuple(
+        replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs
+    )
     result = replace(graph, nodes=tuple(nodes.values()), outputs=outputs)
     verify_graph(result)
     return result

@@ -39,7 +39,9 @@ def compile(target: str | Path, **parameters: object) -> Graph:
 
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
-    return compile_spec(load_spec(find_target(target).spec), {name: _text(v) for name, v in parameters.items()})
+    return compile_spec(
+        load_spec(find_target(target).spec), {name: _text(v) for name, v in parameters.items()}
+    )
 
 
 def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:
@@ -78,7 +80,10 @@ def load_network(target: Target, weights: WeightOptions, settings: Mapping[str, 
 
 
 def build(
-    target: str | Path, weights: str | Path | Mapping[str, object] | None = None, seed: int = 0, **parameters: object
+    target: str | Path,
+    weights: str | Path | Mapping[str, object] | None = None,
+    seed: int = 0,
+    **parameters: object,
 ) -> nn.Module:
     """The PyTorch module of a target, in training mode.
 
@@ -129,11 +134,16 @@ def verify(
     from archc.verify import verify as verify_artefact
 
     network = _network(against, weights, seed, parameters)
-    return verify_artefact(network, exporter_for(Path(artefact)).open(Path(artefact)), Path(artefact).name, ExportOptions())
+    return verify_artefact(
+        network, exporter_for(Path(artefact)).open(Path(artefact)), Path(artefact).name, ExportOptions()
+    )
 
 
 def _network(
-    target: str | Path, weights: str | Path | Mapping[str, object] | None, seed: int, parameters: Mapping[str, object]
+    target: str | Path,
+    weights: str | Path | Mapping[str, object] | None,
+    seed: int,
+    parameters: Mapping[str, object],
 ) -> Network:
     settings = {name: _text(value) for name, value in parameters.items()}
     if isinstance(weights, Mapping):

@@ -47,7 +47,12 @@ def deliver(
 
 
 def _verified(
-    network: Network, exporter: Exporter, written: Path, name: str, options: ExportOptions, verifier: Verifier | None
+    network: Network,
+    exporter: Exporter,
+    written: Path,
+    name: str,
+    options: ExportOptions,
+    verifier: Verifier | None,
 ) -> Report:
     from archc.verify.check import Verifier
 

@@ -43,7 +43,7 @@ def write_build(
     write_description(folder, resolved_text(target.spec, settings), network.graph, manifest)
     progress(f"writing {WEIGHTS}")
     with atomic_write(folder / WEIGHTS) as file:
-        write_safetensors(file, list(network.graph.parameters()), network.weights)
+        write_safetensors(file, network.weights)
     manifest.files[WEIGHTS] = sha256_of(folder / WEIGHTS)
     manifest.write(folder)
     return folder, manifest
@@ -92,7 +92,9 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
     """
     chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
     if not chosen:
-        raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
+        raise UsageError(
+            "name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}"
+        )
     progress("reading the spec")
     network = load_network(request.target, request.weights, request.settings)
     folder = _folder(request.folder or request.target.build, network)
@@ -174,4 +176,3 @@ def _origin(network: Network, weights: WeightOptions) -> str:
     if network.fresh or weights.file is None:
         return "initialised"
     return sha256_of(weights.file)
-

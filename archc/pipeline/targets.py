@@ -30,7 +30,9 @@ def find_target(target: str | Path) -> Target:
     if str(target) in bundled:
         return Target(bundled[str(target)])
     if path.is_dir():
-        raise UsageError(f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
+        raise UsageError(
+            f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target"
+        )
     help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
 
@@ -41,7 +43,10 @@ def only_build(folder: Path = Path("build")) -> Target:
     if len(builds) == 1:
         return Target(builds[0] / "spec.yaml", builds[0])
     if not builds:
-        message, help = f"there is no build in {folder}/", "name a target, such as `archc export resnet34 --onnx`"
+        message, help = (
+            f"there is no build in {folder}/",
+            "name a target, such as `archc export resnet34 --onnx`",
+        )
     else:
         message = f"there are {len(builds)} builds in {folder}/: {', '.join(build.name for build in builds)}"
         help = f"name one, such as `archc export {builds[0]} --onnx`"

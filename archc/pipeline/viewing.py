@@ -47,7 +47,9 @@ def _serve(path: Path, port: int, browse: bool) -> None:
     try:
         address = netron.start(str(path), address=("localhost", port or None), browse=browse)
     except OSError as error:
-        raise UsageError(f"Netron cannot listen on port {port}: {error.strerror}", code="bad-option") from None
+        raise UsageError(
+            f"Netron cannot listen on port {port}: {error.strerror}", code="bad-option"
+        ) from None
     print(f"Netron shows {path.name} at http://{address[0]}:{address[1]} (interrupt to stop)", flush=True)
     try:
         netron.wait()

@@ -27,7 +27,9 @@ class Range(BaseModel):
     @model_validator(mode="after")
     def _ordered(self) -> Range:
         if not self.min <= self.opt <= self.max:
-            raise ValueError(f"min (={self.min}), opt (={self.opt}) and max (={self.max}) must be in this order")
+            raise ValueError(
+                f"min (={self.min}), opt (={self.opt}) and max (={self.max}) must be in this order"
+            )
         return self
 
 
@@ -36,9 +38,7 @@ def _kind(value: object) -> str:
 
 
 # The kind is chosen by what was written, so that a mistake is told once.
-SizeOrRange = Annotated[
-    Annotated[Size, Tag("int")] | Annotated[Range, Tag("Range")], Discriminator(_kind)
-]
+SizeOrRange = Annotated[Annotated[Size, Tag("int")] | Annotated[Range, Tag("Range")], Discriminator(_kind)]
 
 
 class Input(BaseModel):
@@ -96,10 +96,14 @@ class Spec:
         for name, text in settings.items():
             if name not in self.parameters:
                 help = did_you_mean(name, self.parameters) or _known(self.parameters)
-                raise UsageError(f"{self.name} has no parameter '{name}'", code="unknown-parameter", help=help)
+                raise UsageError(
+                    f"{self.name} has no parameter '{name}'", code="unknown-parameter", help=help
+                )
             signature = self.parameters[name]
             if not signature.accepts(_value(parse_value(text, signature.span))):
-                raise UsageError(f"{name} must be {TYPES[signature.type]}, not '{text}'", code="invalid-value")
+                raise UsageError(
+                    f"{name} must be {TYPES[signature.type]}, not '{text}'", code="invalid-value"
+                )
         return {name: self._resolve(signature, settings) for name, signature in self.parameters.items()}
 
     def _resolve(self, signature: Signature, settings: MappingType[str, str]) -> object:

@@ -2,48 +2,65 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
 
-from archc.spec.scalars import resolve
+from archc.spec import scalars
 
-
-class _Dumper(yaml.SafeDumper):
-    """Block style with short collections on one line; strings are quoted where YAML 1.2 would read something else."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        return super().increase_indent(flow, False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
+_TAGS: dict[type, str] = {
+    str: "tag:yaml.org,2002:str",
+    bool: "tag:yaml.org,2002:bool",
+    int: "tag:yaml.org,2002:int",
+    float: "tag:yaml.org,2002:float",
+    type(None): "tag:yaml.org,2002:null",
+}
 
 
 def dump(data: object) -> str:
-    """The text of a document."""
+    """The text of a document: nested blocks, with the fields of a call on one line."""
     return yaml.dump(
         data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120
     )
 
 
-def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    plain = _is_string(text)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's dumper with YAML 1.2's idea of what an unquoted scalar is."""
+
+    def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
+        if kind is not yaml.ScalarNode or not implicit[0]:
+            tag: str = super().resolve(kind, value, implicit)
+            return tag
+        return _TAGS[type(_resolved(value))]
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
+        node = super().represent_mapping(tag, mapping, flow_style)
+        if len(node.value) == 1:
+            node.flow_style = False  # `- linear: 1000`, not `- {linear: 1000}`
+        return node
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
-def _is_string(text: str) -> bool:
+def _resolved(text: str) -> object:
     try:
-        return isinstance(resolve(text), str)
+        return scalars.resolve(text)
     except (OverflowError, ValueError):
-        return False
+        return 0.0  # anything but a string, so that it is quoted
+
+
+def _string(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if isinstance(_resolved(text), str) else '"'
+    return dumper.represent_scalar(_TAGS[str], text, style=style)
 
 
 def _float(dumper: yaml.SafeDumper, value: float) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:float", repr(value))
+    return dumper.represent_scalar(_TAGS[float], repr(value))
 
 
 _Dumper.add_representer(str, _string)
 _Dumper.add_representer(float, _float)
-_Dumper.yaml_implicit_resolvers = {}
-_Dumper.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"[-+]?[0-9]+$"), None)

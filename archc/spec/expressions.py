@@ -333,7 +333,9 @@ class _Parser:
             return tree
         self._position -= 1
         if kind == "word":
-            raise _Wrong(f"'{text}' is no value; write ${text} for a parameter", help=did_you_mean(text, _FUNCTIONS))
+            raise _Wrong(
+                f"'{text}' is no value; write ${text} for a parameter", help=did_you_mean(text, _FUNCTIONS)
+            )
         self._fail()
 
     def _function(self, name: str) -> _Node:

@@ -15,7 +15,9 @@ from archc.spec.items import (
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 COMPOSITES = ("sum", "product", "concat")
-RESERVED = frozenset((*COMPOSITES, "sequence", "when", "then", "else", "output", "aux", "identity", "none", "mark", "from"))
+RESERVED = frozenset(
+    (*COMPOSITES, "sequence", "when", "then", "else", "output", "aux", "identity", "none", "mark", "from")
+)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _ITEM_NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*")
 _CALL_KEYS = ("name", "count", "init")
@@ -43,7 +45,11 @@ class Grammar:
         if isinstance(tree, Scalar):
             return self._word(tree)
         if isinstance(tree, Sequence):
-            self._refuse("wrong-kind", "an item is a word or a mapping; a list in a list is a branch of sum or concat", tree.span)
+            self._refuse(
+                "wrong-kind",
+                "an item is a word or a mapping; a list in a list is a branch of sum or concat",
+                tree.span,
+            )
         if "when" in tree.entries:
             return self._when(tree, as_branch=False)
         entry = self._single(tree)
@@ -76,7 +82,12 @@ class Grammar:
         if others:
             keys = ", ".join(f"'{entry.key.value}'" for entry in others)
             help = f"if {keys} belongs to {first.key.value}, indent it further"
-            self._refuse("several-keys", f"an item has one key, but here are '{first.key.value}' and {keys}", others[0].key.span, help)
+            self._refuse(
+                "several-keys",
+                f"an item has one key, but here are '{first.key.value}' and {keys}",
+                others[0].key.span,
+                help,
+            )
         return first
 
     def _call(self, entry: Entry) -> Call:
@@ -111,12 +122,18 @@ class Grammar:
     def _mapping(self, fields: Mapping, key: str) -> Mapping | None:
         value = fields.get(key)
         if value is not None and not isinstance(value, Mapping):
-            self._refuse("wrong-kind", f"'{key}' takes a mapping from tensor names to initializers", value.span)
+            self._refuse(
+                "wrong-kind", f"'{key}' takes a mapping from tensor names to initializers", value.span
+            )
         return value
 
     def _check_name(self, name: Scalar, pattern: re.Pattern[str]) -> None:
         if not pattern.fullmatch(name.text) or len(name.text) > 200:
-            self._refuse("bad-name", f"'{name.text}' is not a name: letters, digits, '_' and '-', not beginning with a digit", name.span)
+            self._refuse(
+                "bad-name",
+                f"'{name.text}' is not a name: letters, digits, '_' and '-', not beginning with a digit",
+                name.span,
+            )
 
     def _group(self, entry: Entry) -> Group:
         word = str(entry.key.value)
@@ -161,7 +178,9 @@ class Grammar:
     def _when(self, tree: Mapping, *, as_branch: bool) -> When:
         for key, entry in tree.entries.items():
             if key not in ("when", "then", "else"):
-                self._refuse("unknown-field", f"'when' goes with 'then' and 'else', not with '{key}'", entry.key.span)
+                self._refuse(
+                    "unknown-field", f"'when' goes with 'then' and 'else', not with '{key}'", entry.key.span
+                )
         condition, then, otherwise = (tree.get(key) for key in ("when", "then", "else"))
         span = tree.entries["when"].key.span
         if then is None:
@@ -188,7 +207,9 @@ class Grammar:
         self._check_name(entry.value, NAME)
         return OutputMark(entry.value, entry.key.span)
 
-    def _report(self, code: str, message: str, span: Span, help: str | None = None, notes: Iterable[Note] = ()) -> None:
+    def _report(
+        self, code: str, message: str, span: Span, help: str | None = None, notes: Iterable[Note] = ()
+    ) -> None:
         self.problems.append(Diagnostic(code, message, span, tuple(notes), help))
 
     def _refuse(self, code: str, message: str, span: Span, help: str | None = None) -> NoReturn:

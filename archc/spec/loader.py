@@ -41,7 +41,9 @@ def read_source(path: str | Path, limits: Limits = Limits()) -> Source:  # noqa:
     if len(data) > limits.bytes:
         raise SpecError(f"{path} has more than {limits.bytes:,} bytes", code="too-large")
     if data.startswith(b"\xef\xbb\xbf"):
-        raise SpecError(f"{path} begins with a byte-order mark", code="bad-encoding", help="save it as UTF-8 without one")
+        raise SpecError(
+            f"{path} begins with a byte-order mark", code="bad-encoding", help="save it as UTF-8 without one"
+        )
     try:
         return Source(str(path), data.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -119,7 +121,9 @@ class _Composer:
     def _scalar(self, event: Any) -> Scalar:
         span, text = self._span(event), event.value
         if len(text) > self._limits.scalar_characters:
-            self._stop("too-large", f"a scalar of more than {self._limits.scalar_characters} characters", span)
+            self._stop(
+                "too-large", f"a scalar of more than {self._limits.scalar_characters} characters", span
+            )
         self._check_tag(event, span)
         if not event.implicit[0] or event.tag in _STRING_TAGS:
             return Scalar(text, text, span)
@@ -150,7 +154,9 @@ class _Composer:
         opened = self._stack.pop()
         start, end = opened.event.start_mark, event.end_mark
         span = Span(self._source, start.line, start.column, end.line, end.column)
-        tree: Tree = Mapping(opened.entries, span) if opened.is_mapping else Sequence(tuple(opened.items), span)
+        tree: Tree = (
+            Mapping(opened.entries, span) if opened.is_mapping else Sequence(tuple(opened.items), span)
+        )
         self._place(tree, opened.anchor)
 
     def _alias(self, event: Any) -> None:
@@ -190,14 +196,21 @@ class _Composer:
             return None
         if tree.value in parent.entries:
             first = parent.entries[tree.value].key.span
-            self._report("duplicate-key", f"the key '{tree.value}' is here twice", tree.span, Note("the first one", first))
+            self._report(
+                "duplicate-key",
+                f"the key '{tree.value}' is here twice",
+                tree.span,
+                Note("the first one", first),
+            )
             return None
         return tree
 
     def _count(self, nodes: int, event: Any) -> None:
         self._nodes += nodes
         if self._nodes > self._limits.nodes:
-            self._stop("too-large", f"more than {self._limits.nodes:,} values, aliases expanded", self._span(event))
+            self._stop(
+                "too-large", f"more than {self._limits.nodes:,} values, aliases expanded", self._span(event)
+            )
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark

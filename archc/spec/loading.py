@@ -59,7 +59,9 @@ def _library(file: Scalar, folder: Path) -> Tree:
     """The tree of a shared file. Raises SpecError: it leaves both folders, or is in neither."""
     name = file.text
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise SpecError(f"a shared file lies beside the spec, so '{name}' is refused", code="bad-path", span=file.span)
+        raise SpecError(
+            f"a shared file lies beside the spec, so '{name}' is refused", code="bad-path", span=file.span
+        )
     for root in (folder, specs_folder()):
         path = (root / name).resolve()
         if path.is_relative_to(root.resolve()) and path.is_file():

@@ -121,7 +121,9 @@ class _Parser:
         if "layers" in document.entries:
             if pieces:
                 span = document.entries[pieces[0]].key.span
-                self._report("several-keys", f"a network is written as 'layers' or as '{pieces[0]}', not both", span)
+                self._report(
+                    "several-keys", f"a network is written as 'layers' or as '{pieces[0]}', not both", span
+                )
             pieces = ["layers"]
         if not pieces:
             help = "write it under layers, or under stem, stages and head"
@@ -188,7 +190,9 @@ class _Parser:
     def _fields(self, entry: Entry) -> Mapping:
         if not isinstance(entry.value, Mapping):
             raise SpecError(
-                f"the defaults of {entry.key.text} are a mapping of fields", code="wrong-kind", span=entry.value.span
+                f"the defaults of {entry.key.text} are a mapping of fields",
+                code="wrong-kind",
+                span=entry.value.span,
             )
         return entry.value
 
@@ -206,7 +210,12 @@ class _Parser:
             self._report("empty", f"the block {name} has no items", tree.span)
         let = self._each(body.get("let"), "let", lambda derived: derived.value)
         return BlockDefinition(
-            name, self.signatures(body.get("parameters")), let, kinds[0], items, entry.key.span  # type: ignore[arg-type]
+            name,
+            self.signatures(body.get("parameters")),
+            let,
+            kinds[0],
+            items,
+            entry.key.span,  # type: ignore[arg-type]
         )
 
     def _ramp(self, entry: Entry) -> Ramp:
@@ -226,15 +235,28 @@ class _Parser:
             self._report_invalid(error, tree, what, model)
         return None
 
-    def _report_invalid(self, error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]) -> None:
+    def _report_invalid(
+        self, error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]
+    ) -> None:
         for line in error.errors(include_url=False):
-            path = [str(step) for step in line["loc"] if isinstance(step, str) and step not in ("int", "Range")]
+            path = [
+                str(step) for step in line["loc"] if isinstance(step, str) and step not in ("int", "Range")
+            ]
             shown = ".".join([what, *path])
             if line["type"] == "missing":
-                self._report("missing-key", f"{'.'.join([what, *path[:-1]])} needs the key '{path[-1]}'", _find(tree, path[:-1]))
+                self._report(
+                    "missing-key",
+                    f"{'.'.join([what, *path[:-1]])} needs the key '{path[-1]}'",
+                    _find(tree, path[:-1]),
+                )
             elif line["type"] == "extra_forbidden":
                 help = did_you_mean(path[-1], model.model_fields)
-                self._report("unknown-key", f"{'.'.join([what, *path[:-1]])} has no key '{path[-1]}'", _find(tree, path, key=True), help)
+                self._report(
+                    "unknown-key",
+                    f"{'.'.join([what, *path[:-1]])} has no key '{path[-1]}'",
+                    _find(tree, path, key=True),
+                    help,
+                )
             else:
                 message = str(line["msg"]).removeprefix("Value error, ").removeprefix("Input ")
                 self._report("invalid-value", f"{shown} {message}", _find(tree, path))

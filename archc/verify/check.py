@@ -86,7 +86,9 @@ def compare_artefacts(name: str, artefact: Artefact, other_name: str, other: Art
     """
     shape = artefact.image_shape() or other.image_shape()
     if shape is None:
-        raise ExportError(f"neither {name} nor {other_name} tells the size of its input", code="unknown-input")
+        raise ExportError(
+            f"neither {name} nor {other_name} tells the size of its input", code="unknown-input"
+        )
     x = images(shape)
     noise = np.random.Generator(np.random.Philox(key=2015)).standard_normal(x.shape).astype(np.float32)
     nearby = x * (1 + np.float32(2.0**-20) * noise)
@@ -113,5 +115,3 @@ def _samples(network: Network) -> list[np.ndarray]:
 
 def _label(output: str, x: np.ndarray, expected: Reference) -> str:
     return f"{output} at {x.shape[2]}x{x.shape[3]}" if len(expected.inputs) > 1 else output
-
-

@@ -41,4 +41,8 @@ def _smooth(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return picture + np.where(columns > generator.uniform(0.3, 0.7), 1.0, -1.0)
 
 
-_DISTRIBUTIONS: tuple[Callable[[np.random.Generator, tuple[int, ...]], Array], ...] = (_normal, _uniform, _smooth)
+_DISTRIBUTIONS: tuple[Callable[[np.random.Generator, tuple[int, ...]], Array], ...] = (
+    _normal,
+    _uniform,
+    _smooth,
+)

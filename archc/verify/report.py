@@ -64,7 +64,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
         rows = [
-            {key: _plain(value) for key, value in asdict(comparison).items()} | {"ratio": _plain(comparison.ratio)}
+            {key: _plain(value) for key, value in asdict(comparison).items()}
+            | {"ratio": _plain(comparison.ratio)}
             for comparison in self.comparisons
         ]
         return {

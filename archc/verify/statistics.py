@@ -35,7 +35,10 @@ def compare(
     """Compare one output of an artefact over several batches with the float64 and the float32 run on the same images."""
     if any(a.shape != e.shape for a, e in zip(actual, exact, strict=True)):
         return _wrong_shape(runner, output, actual, exact)
-    a, e, t = (np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64) for parts in (actual, exact, single))
+    a, e, t = (
+        np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64)
+        for parts in (actual, exact, single)
+    )
     error, own, size = rms(a - e), rms(t - e), rms(e)
     bound = FACTOR * own + FLOOR * size
     verdict, reason = _judge(error, own, bound, size, exact, a)
@@ -56,7 +59,9 @@ def compare(
     )
 
 
-def _judge(error: float, own: float, bound: float, size: float, exact: Sequence[Array], a: Array) -> tuple[Verdict, str]:
+def _judge(
+    error: float, own: float, bound: float, size: float, exact: Sequence[Array], a: Array
+) -> tuple[Verdict, str]:
     if not np.isfinite(size) or not np.isfinite(own):
         return Verdict.INCONCLUSIVE, "the reference is not finite"
     if not np.all(np.isfinite(a)):

@@ -26,7 +26,11 @@ _SCALED = (nn.Conv2d, nn.Linear)
 def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
     """Weights of the twin by `state_dict` key. `images` [N, C, H, W] are what it is calibrated on."""
     module = build_module(graph, {key: _drawn(key, array) for key, array in _fresh(graph).items()}).eval()
-    hooks = [layer.register_forward_hook(_scale_to_unit_variance) for layer in module.modules() if isinstance(layer, _SCALED)]
+    hooks = [
+        layer.register_forward_hook(_scale_to_unit_variance)
+        for layer in module.modules()
+        if isinstance(layer, _SCALED)
+    ]
     hooks += [
         layer.register_forward_pre_hook(_take_statistics)
         for layer in module.modules()

@@ -31,5 +31,7 @@ OPERATORS: tuple[str, ...] = tuple(_FAMILY_OF)
 def operator_model(word: str) -> type[Operator]:
     """The model of the operator with this word. Raises KeyError for a word that is none."""
     module = import_module(f"{__name__}.{_FAMILY_OF[word]}")
-    models = (model for model in vars(module).values() if isinstance(model, type) and issubclass(model, Operator))
+    models = (
+        model for model in vars(module).values() if isinstance(model, type) and issubclass(model, Operator)
+    )
     return next(model for model in models if getattr(model, "word", None) == word)

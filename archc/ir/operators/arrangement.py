@@ -33,7 +33,11 @@ class Flatten(Operator):
         """The merged shape. Raises ShapeError: axes out of range, the batch among them, or a dynamic size among them."""
         (x,) = inputs
         start, end = self.axes(x)
-        expect(0 < start <= end < x.ndim, f"cannot flatten axes {self.start_dim} to {self.end_dim} of {x}", "start_dim")
+        expect(
+            0 < start <= end < x.ndim,
+            f"cannot flatten axes {self.start_dim} to {self.end_dim} of {x}",
+            "start_dim",
+        )
         merged = x.shape[start : end + 1]
         if start == end:
             return x
@@ -68,7 +72,11 @@ class Permute(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """The reordered shape. Raises ShapeError: not a permutation, or one that moves the batch."""
         (x,) = inputs
-        expect(sorted(self.dims) == list(range(x.ndim)), f"dims must order the axes 0 to {x.ndim - 1} of {x}", "dims")
+        expect(
+            sorted(self.dims) == list(range(x.ndim)),
+            f"dims must order the axes 0 to {x.ndim - 1} of {x}",
+            "dims",
+        )
         expect(self.dims[0] == 0, "the batch axis must stay first", "dims")
         return x.with_shape(*(x.shape[axis] for axis in self.dims))
 
@@ -91,7 +99,11 @@ class Narrow(Operator):
         size = x.shape[self.dim]
         expect(isinstance(size, int), f"cannot slice the dynamic size {size}", "dim")
         end = self.start + self.length
-        expect(isinstance(size, int) and end <= size, f"elements {self.start} to {end} leave an axis of {size}", "length")
+        expect(
+            isinstance(size, int) and end <= size,
+            f"elements {self.start} to {end} leave an axis of {size}",
+            "length",
+        )
         return x.with_shape(*x.shape[: self.dim], self.length, *x.shape[self.dim + 1 :])
 
 
@@ -110,7 +122,11 @@ class Select(Operator):
         (x,) = inputs
         expect(self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
         size = x.shape[self.dim]
-        expect(isinstance(size, int) and self.index < size, f"index (={self.index}) is beyond an axis of {size}", "index")
+        expect(
+            isinstance(size, int) and self.index < size,
+            f"index (={self.index}) is beyond an axis of {size}",
+            "index",
+        )
         return x.with_shape(*x.shape[: self.dim], *x.shape[self.dim + 1 :])
 
     def window(self, *inputs: TensorType) -> Window | None:
@@ -136,7 +152,11 @@ class Pad(Operator):
         """The padded shape. Raises ShapeError: an odd number of entries, or more axes than the input has."""
         (x,) = inputs
         expect(len(self.pad) % 2 == 0, f"pad must hold pairs, but has {len(self.pad)} entries", "pad")
-        expect(len(self.pad) // 2 < x.ndim, f"pads {len(self.pad) // 2} axes of {x}, whose first is the batch", "pad")
+        expect(
+            len(self.pad) // 2 < x.ndim,
+            f"pads {len(self.pad) // 2} axes of {x}, whose first is the batch",
+            "pad",
+        )
         before, after = self.per_axis(x)
         return x.with_shape(*(size + (b + a) for size, b, a in zip(x.shape, before, after, strict=True)))
 

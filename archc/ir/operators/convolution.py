@@ -15,7 +15,11 @@ def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: in
     """
     extent = dilation * (kernel - 1) + 1
     room = smallest(size) + 2 * padding
-    expect(room >= extent, f"window of {extent} pixels does not fit into {room} (size {size} with padding)", "kernel_size")
+    expect(
+        room >= extent,
+        f"window of {extent} pixels does not fit into {room} (size {size} with padding)",
+        "kernel_size",
+    )
     return (size + (2 * padding - extent)) // stride + 1
 
 
@@ -46,7 +50,11 @@ class Conv2d(Operator):
         channels = self._in_channels(x)
         expect_declared(self.in_channels, channels, "in_channels")
         for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
-            expect(count % self.groups == 0, f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
+            expect(
+                count % self.groups == 0,
+                f"{name} (={count}) must be divisible by groups (={self.groups})",
+                "groups",
+            )
         height, width = (
             sliding_size(size, *window)
             for size, *window in zip(

@@ -32,7 +32,9 @@ class Product(Operator):
         """The broadcast type. Raises ShapeError: the branches do not broadcast."""
         message = f"cannot multiply {' and '.join(map(str, inputs))}"
         expect(len({x.ndim for x in inputs}) == 1, message)
-        return inputs[0].with_shape(*(self._size(sizes, message) for sizes in zip(*(x.shape for x in inputs), strict=True)))
+        return inputs[0].with_shape(
+            *(self._size(sizes, message) for sizes in zip(*(x.shape for x in inputs), strict=True))
+        )
 
     def _size(self, sizes: tuple[Dim, ...], message: str) -> Dim:
         distinct = {size for size in sizes if size != 1}

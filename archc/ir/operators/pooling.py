@@ -19,7 +19,9 @@ Axes = Annotated[
     tuple[int, ...],
     BeforeValidator(_as_axes),
     Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
+    ),
 ]
 
 
@@ -158,7 +160,11 @@ class Mean(Operator):
         axes = self.axes(x)
         expect(len(set(axes)) == len(axes), "names an axis twice", "dim")
         expect(0 not in axes, "dim 0 is the batch axis", "dim")
-        kept = (1 if axis in axes else size for axis, size in enumerate(x.shape) if self.keepdim or axis not in axes)
+        kept = (
+            1 if axis in axes else size
+            for axis, size in enumerate(x.shape)
+            if self.keepdim or axis not in axes
+        )
         return x.with_shape(*kept)
 
     def axes(self, x: TensorType) -> tuple[int, ...]:
