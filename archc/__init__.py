@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archc.pipeline import build, compile, export, verify
+    from archc.pipeline.api import build, compile, export, verify
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "build", "compile", "export", "verify"]
@@ -20,7 +20,7 @@ __all__ = ["__version__", "build", "compile", "export", "verify"]
 def __getattr__(name: str) -> Any:
     # `archc --version` must not pay for what it does not use.
     if name in __all__:
-        from archc import pipeline
+        from archc.pipeline import api
 
-        return getattr(pipeline, name)
+        return getattr(api, name)
     raise AttributeError(f"module 'archc' has no attribute '{name}'")

@@ -14,7 +14,8 @@ from archc.ir.graph import Graph
 class Budget:
     """What a network may cost at most: operators, elements of all tensors, and bytes of all activations of one image.
 
-    The environment variables ARCHC_MAX_NODES, ARCHC_MAX_PARAMETERS and ARCHC_MAX_ACTIVATION_BYTES raise (or lower) them.
+    The environment variables ARCHC_MAX_NODES, ARCHC_MAX_PARAMETERS and ARCHC_MAX_ACTIVATION_BYTES raise (or lower)
+    them.
     """
 
     nodes: int = 20_000
@@ -29,9 +30,7 @@ class Budget:
             variable = f"ARCHC_MAX_{field.name.upper()}"
             if text := os.environ.get(variable):
                 if not text.isdecimal():
-                    raise UsageError(
-                        f"{variable} must be a whole number, not '{text}'", code="bad-environment"
-                    )
+                    raise UsageError(f"{variable} must be a whole number, not '{text}'", code="bad-environment")
                 budget = replace(budget, **{field.name: int(text)})
         return budget
 

@@ -1,20 +1,31 @@
 """What is wrong with a person's input, where it stands, and how it is shown.
 
-Every complaint is a `Diagnostic` with a stable code and a `Span`; `ArchcError` carries one or more of them and knows
-the exit status of the command line. Nothing here knows about YAML, graphs or weights.
+Every complaint is a `Diagnostic` with a stable code and a `Span`; `ArchcError` carries one or more of them
+and knows the exit status of the command line. Nothing here knows about YAML, graphs or weights.
+
+What is shown may come from a stranger's file: characters that are invisible or that steer a terminal are
+never passed on, and long lines are cut around the caret.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
+from itertools import islice
 from typing import Any, ClassVar
 from unicodedata import combining, east_asian_width
+
+MAX_EXCERPT = 200
+"""Characters of a source line that are shown at most."""
+
+_NEAR = 0.6
+_LONGEST_WORD = 64
+_MOST_CANDIDATES = 1000
 
 
 @dataclass(eq=False)
 class Source:
-    """A text that positions refer to: `name` as the user typed it (a path, `<string>`), and the text itself."""
+    """A text that positions refer to, and its name as the user typed it (a path, `<string>`)."""
 
     name: str
     text: str
@@ -121,26 +132,27 @@ class Inconclusive(ArchcError):
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """`did you mean 'x'?` for the nearest candidate, or None if none is near."""
-    near = get_close_matches(word, list(candidates), n=1, cutoff=0.6)
-    return f"did you mean '{near[0]}'?" if near else None
+    """`did you mean 'x'?` for the nearest candidate whatever its case, or None if none is near."""
+    if len(word) > _LONGEST_WORD:  # the comparison takes time quadratic in the length
+        return None
+    by_lower = {candidate.lower(): candidate for candidate in islice(candidates, _MOST_CANDIDATES)}
+    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=_NEAR)
+    return f"did you mean '{by_lower[near[0]]}'?" if near else None
 
 
 def render(diagnostic: Diagnostic) -> str:
     """A diagnostic as text: position, code, message, the source line with a caret, notes and help."""
-    head = f"{diagnostic.span}: " if diagnostic.span else ""
-    lines = [f"{head}error[{diagnostic.code}]: {diagnostic.message}"]
+    lines = [f"{_where(diagnostic.span)}error[{diagnostic.code}]: {_escaped(diagnostic.message)}"]
     spans = [span for span in (diagnostic.span, *(note.span for note in diagnostic.notes)) if span]
     width = max((len(str(span.line + 1)) for span in spans), default=1)
     if diagnostic.span:
         lines += _excerpt(diagnostic.span, width)
     for note in diagnostic.notes:
-        where = f"{note.span}: " if note.span else ""
-        lines.append(f"{' ' * width} = note: {where}{note.message}")
+        lines.append(f"{' ' * width} = note: {_where(note.span)}{_escaped(note.message)}")
         if note.span:
             lines += _excerpt(note.span, width)
     if diagnostic.help:
-        lines.append(f"{' ' * width} = help: {diagnostic.help}")
+        lines.append(f"{' ' * width} = help: {_escaped(diagnostic.help)}")
     return "\n".join(lines)
 
 
@@ -172,16 +184,42 @@ def _place(span: Span | None) -> dict[str, Any]:
     }
 
 
+def _where(span: Span | None) -> str:
+    return f"{_escaped(str(span))}: " if span else ""
+
+
+def _escaped(message: str) -> str:
+    """One line of text: what cannot be printed is shown as Python would write it."""
+    if message.isprintable():
+        return message
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+
+
 def _excerpt(span: Span, width: int) -> list[str]:
+    """The source line of a span, and carets under it. A span of several lines shows its first."""
     lines = span.source.lines
-    text = lines[span.line] if span.line < len(lines) else ""
+    text = _visible(lines[span.line]) if span.line < len(lines) else ""
     end = span.end_column if span.end_line == span.line else len(text)
     before, marked = text[: span.column], text[span.column : max(end, span.column + 1)]
+    if len(text) > MAX_EXCERPT:
+        before = f"…{before[-MAX_EXCERPT // 4 :]}" if len(before) > MAX_EXCERPT // 4 else before
+        marked = marked[: MAX_EXCERPT // 2]
+        after = text[span.column + len(marked) :]
+        cut = after[: MAX_EXCERPT // 4]
+        text = f"{before}{marked}{cut}{'…' if len(cut) < len(after) else ''}"
     # Tabs stay tabs, so that the caret stands below its token however wide the terminal shows them.
     indent = "".join(character if character == "\t" else " " * _columns(character) for character in before)
     carets = "^" * max(1, sum(_columns(character) for character in marked.rstrip()))
     margin = " " * width
-    return [f"{margin} |", f"{span.line + 1:>{width}} | {text}", f"{margin} | {indent}{carets}"]
+    shown = [f"{margin} |", f"{span.line + 1:>{width}} | {text}", f"{margin} | {indent}{carets}"]
+    return [line.rstrip() for line in shown]
+
+
+def _visible(line: str) -> str:
+    """The line with one sign in place of each character that is invisible or steers the terminal."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def _columns(character: str) -> int:

@@ -1,7 +1,7 @@
 """What an exporter is, and where exporters are found.
 
-Built-in ones are the modules of `archc.exporters` that have an `EXPORTER`; other packages add theirs through the entry-point
-group `archc.exporters`. Nothing imports an exporter by name.
+Built-in ones are the modules of `archc.exporters` that have an `EXPORTER`; other packages add theirs through the
+entry-point group `archc.exporters`. Nothing imports an exporter by name.
 """
 
 from __future__ import annotations
@@ -97,7 +97,5 @@ def exporter_for(path: Path) -> Exporter:
     found = next((exporter for exporter in exporters().values() if path.name.endswith(exporter.suffix)), None)
     if found is None:
         suffixes = ", ".join(exporter.suffix for exporter in exporters().values())
-        raise UsageError(
-            f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}"
-        )
+        raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}")
     return found

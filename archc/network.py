@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Network:
     """A graph and its weights by `state_dict` key, read lazily.
 
-    `fresh` tells weights that were only initialised from weights that somebody gave: a comparison of fresh networks needs a
-    calibrated twin to mean anything.
+    `fresh` tells weights that were only initialised from weights that somebody gave: a comparison of fresh networks
+    needs a calibrated twin to mean anything.
     """
 
     graph: Graph
@@ -41,10 +41,18 @@ class Network:
 
     def module(self) -> nn.Module:
         """A new PyTorch module with these weights, in training mode."""
+        return self._build(self.graph, named_outputs=True)
+
+    def inference_module(self) -> nn.Module:
+        """A new PyTorch module without what exists in training only, in eval mode; several outputs are a plain tuple."""
+        return self._build(self.inference, named_outputs=False).eval()
+
+    def _build(self, graph: Graph, *, named_outputs: bool) -> nn.Module:
         from archc.nn import build_module
         from archc.weights import read_all
 
-        return build_module(self.graph, read_all(self.weights, [p.path for p in self.graph.parameters()]))
+        arrays = read_all(self.weights, [parameter.path for parameter in graph.parameters()])
+        return build_module(graph, arrays, named_outputs=named_outputs)
 
     def with_weights(self, weights: Mapping[str, np.ndarray]) -> Network:
         """The same graph with other weights."""
@@ -53,8 +61,7 @@ class Network:
     def image_shape(self, size: str = "optimum") -> tuple[int, ...]:
         """Channels, height and width of one image, at the `minimum`, `optimum` or `maximum` of dynamic sizes."""
         return tuple(
-            dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim
-            for dim in self.input.shape[1:]
+            dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim for dim in self.input.shape[1:]
         )
 
     def dynamic_sizes(self) -> dict[int, SymbolicDim]:

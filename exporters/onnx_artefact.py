@@ -36,9 +36,7 @@ class OnnxArtefact:
         try:
             return onnx.load(self.path)
         except (DecodeError, OSError, onnx.checker.ValidationError) as error:
-            raise ExportError(
-                f"{self.path} cannot be read as an ONNX file: {error}", code="unreadable"
-            ) from None
+            raise ExportError(f"{self.path} cannot be read as an ONNX file: {error}", code="unreadable") from None
 
     def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
         """Tensors whose values are not what the network's weights give; None if the tensors are not archc's."""
@@ -69,12 +67,10 @@ class OnnxArtefact:
         """ONNX Runtime with its optimisations off and on."""
         if weights is None:
             return [Runner(name, _run(self.path, optimised)) for name, optimised in _MODES]
-        runners = []
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             path = Path(folder) / "twin.onnx"
             self._write_with_weights(path, *weights)
-            runners = [Runner(name, _run(path, optimised)) for name, optimised in _MODES]
-        return runners
+            return [Runner(name, _run(path, optimised)) for name, optimised in _MODES]
 
     def _expected(self, network: Network, options: ExportOptions) -> list[OnnxInitializer] | None:
         """What the exporter would store, if the file has tensors of just these names and shapes."""
@@ -110,6 +106,7 @@ _MODES = (("ONNX Runtime, not optimised", False), ("ONNX Runtime, optimised", Tr
 
 def _run(path: Path, optimised: bool) -> Any:
     """A function from images to the outputs. Raises ExportError: ONNX Runtime refuses the file."""
+    import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -123,7 +120,6 @@ def _run(path: Path, optimised: bool) -> Any:
     (entry,) = session.get_inputs()
 
     def run(images: np.ndarray) -> list[np.ndarray]:
-        results: list[np.ndarray] = session.run(None, {entry.name: images})
-        return results
+        return [np.asarray(result) for result in session.run(None, {entry.name: images})]
 
     return run

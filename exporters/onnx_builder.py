@@ -130,6 +130,4 @@ def _value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
     from onnx import TensorProto, helper
 
     element = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}[type.dtype]
-    return helper.make_tensor_value_info(
-        name, element, [d if isinstance(d, int) else str(d) for d in type.shape]
-    )
+    return helper.make_tensor_value_info(name, element, [d if isinstance(d, int) else str(d) for d in type.shape])

@@ -1,7 +1,7 @@
 """How each operator is computed in ONNX.
 
-Every function takes the builder, the node, its operator and the names of its inputs, and returns the name of its output.
-The operators used exist since opset 17 with the same meaning, unless the function looks at `b.opset`.
+Every function takes the builder, the node, its operator and the names of its inputs, and returns the name of its
+output. The operators used exist since opset 17 with the same meaning, unless the function looks at `b.opset`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import ExportError
 from archc.ir.graph import Node, Parameter
 from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Softmax
-from archc.ir.operators.arrangement import Flatten, Narrow, Pad, Permute, Select
+from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
 from archc.ir.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
@@ -32,9 +32,7 @@ Lowering = Callable[[OnnxBuilder, Node, Any, list[str]], str]
 
 def _parameter(b: OnnxBuilder, parameter: Parameter) -> str:
     return b.initializer(
-        OnnxInitializer(
-            parameter.path, parameter.shape, parameter.dtype, lambda weights: resolve(parameter, weights)
-        )
+        OnnxInitializer(parameter.path, parameter.shape, parameter.dtype, lambda weights: resolve(parameter, weights))
     )
 
 
@@ -68,9 +66,7 @@ def _linear(b: OnnxBuilder, node: Node, op: Linear, x: list[str]) -> str:
     weight = node.parameter("weight")
     assert weight is not None, "a linear layer has a weight"
     transposed = b.initializer(
-        OnnxInitializer(
-            weight.path, weight.shape[::-1], "float32", lambda weights: _transposed(weight, weights)
-        )
+        OnnxInitializer(weight.path, weight.shape[::-1], "float32", lambda weights: _transposed(weight, weights))
     )
     y = b.emit("MatMul", [*x, transposed], node.output.type)
     bias = _own(b, node, "bias")
@@ -97,9 +93,7 @@ def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
     channels, height, width = _static(node, y_type)
     grouped = y_type.with_shape(y_type.shape[0], op.num_groups, channels // op.num_groups * height * width)
     y = b.emit("Reshape", [*x, b.constant("grouped", [0, op.num_groups, -1], "int64")], grouped)
-    ones, zeros = (
-        b.constant(label, [value] * op.num_groups) for label, value in (("ones", 1.0), ("zeros", 0.0))
-    )
+    ones, zeros = (b.constant(label, [value] * op.num_groups) for label, value in (("ones", 1.0), ("zeros", 0.0)))
     y = b.emit("InstanceNormalization", [y, ones, zeros], grouped, epsilon=op.eps)
     y = b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
     if not op.affine:
@@ -115,9 +109,7 @@ def _per_channel(b: OnnxBuilder, parameter: Parameter) -> str:
     """A vector as [C, 1, 1], which broadcasts along height and width."""
     shape = (*parameter.shape, 1, 1)
     return b.initializer(
-        OnnxInitializer(
-            parameter.path, shape, "float32", lambda weights: resolve(parameter, weights).reshape(shape)
-        )
+        OnnxInitializer(parameter.path, shape, "float32", lambda weights: resolve(parameter, weights).reshape(shape))
     )
 
 
@@ -150,9 +142,7 @@ def _mean(b: OnnxBuilder, node: Node, op: Mean, x: list[str]) -> str:
     axes = op.axes(node.inputs[0].type)
     if b.opset < 18:
         return b.emit("ReduceMean", x, node.output.type, axes=axes, keepdims=int(op.keepdim))
-    return b.emit(
-        "ReduceMean", [*x, b.constant("axes", axes, "int64")], node.output.type, keepdims=int(op.keepdim)
-    )
+    return b.emit("ReduceMean", [*x, b.constant("axes", axes, "int64")], node.output.type, keepdims=int(op.keepdim))
 
 
 def _flatten(b: OnnxBuilder, node: Node, op: Flatten, x: list[str]) -> str:
@@ -164,15 +154,23 @@ def _flatten(b: OnnxBuilder, node: Node, op: Flatten, x: list[str]) -> str:
     return b.emit("Reshape", [*x, b.constant("shape", [0, *_static(node, y_type)], "int64")], y_type)
 
 
+def _channel_shuffle(b: OnnxBuilder, node: Node, op: ChannelShuffle, x: list[str]) -> str:
+    """Groups and channels of a group as two axes, swapped; the pixels are one axis meanwhile."""
+    y_type = node.output.type
+    channels, height, width = _static(node, y_type)
+    split = y_type.with_shape(y_type.shape[0], op.groups, channels // op.groups, height * width)
+    swapped = y_type.with_shape(y_type.shape[0], channels // op.groups, op.groups, height * width)
+    y = b.emit("Reshape", [*x, b.constant("split", [0, *_static(node, split)], "int64")], split)
+    y = b.emit("Transpose", [y], swapped, perm=(0, 2, 1, 3))
+    return b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
+
+
 def _narrow(b: OnnxBuilder, node: Node, op: Narrow, x: list[str]) -> str:
     return _slice(b, x, op.dim, op.start, op.start + op.length, node.output.type)
 
 
 def _slice(b: OnnxBuilder, x: list[str], axis: int, start: int, end: int, y_type: TensorType) -> str:
-    bounds = [
-        b.constant(label, [value], "int64")
-        for label, value in (("start", start), ("end", end), ("axis", axis))
-    ]
+    bounds = [b.constant(label, [value], "int64") for label, value in (("start", start), ("end", end), ("axis", axis))]
     return b.emit("Slice", [*x, *bounds], y_type)
 
 
@@ -277,9 +275,7 @@ def _static(node: Node, type: TensorType) -> list[int]:
     """The sizes after the batch. Raises ExportError if one is dynamic."""
     sizes = [size for size in type.shape[1:] if isinstance(size, int)]
     if len(sizes) < type.ndim - 1:
-        raise ExportError(
-            f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}", span=node.span
-        )
+        raise ExportError(f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}", span=node.span)
     return sizes
 
 
@@ -287,6 +283,7 @@ LOWERINGS: dict[str, Lowering] = {
     "adaptive_avg_pool2d": adaptive_avg_pool2d,
     "avg_pool2d": avg_pool2d,
     "batch_norm": _batch_norm,
+    "channel_shuffle": _channel_shuffle,
     "concat": _concat,
     "conv2d": _conv2d,
     "dropout": _identity,

@@ -27,9 +27,7 @@ def newest_opset() -> int:
     """The newest opset that both the installed onnx and the installed ONNX Runtime take as released."""
     from onnx.defs import onnx_opset_version
 
-    return next(
-        opset for opset in range(onnx_opset_version(), DEFAULT_OPSET - 1, -1) if _runtime_takes(opset)
-    )
+    return next(opset for opset in range(onnx_opset_version(), DEFAULT_OPSET - 1, -1) if _runtime_takes(opset))
 
 
 def _runtime_takes(opset: int) -> bool:
@@ -41,9 +39,7 @@ def _runtime_takes(opset: int) -> bool:
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
     graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "probe", [value], [result])
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version(opset)
-    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version(opset))
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -1,7 +1,7 @@
 """Pooling in ONNX, without `ceil_mode` and `auto_pad`, on which runtimes disagree: the padding is always explicit.
 
-A window grid that PyTorch rounds up ends e pixels beyond the padded input. Those e pixels are padding of another kind: they
-never count, while the real padding counts in an average with `count_include_pad`.
+A window grid that PyTorch rounds up ends e pixels beyond the padded input. Those e pixels are padding of another kind:
+they never count, while the real padding counts in an average with `count_include_pad`.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ def avg_pool2d(b: OnnxBuilder, node: Node, op: AvgPool2d, x: list[str]) -> str:
     return _average(b, node, op, x, pads, counted)
 
 
-def _average(
-    b: OnnxBuilder, node: Node, op: AvgPool2d, x: list[str], pads: tuple[int, ...], counted: bool
-) -> str:
+def _average(b: OnnxBuilder, node: Node, op: AvgPool2d, x: list[str], pads: tuple[int, ...], counted: bool) -> str:
     return b.emit(
         "AveragePool", x, node.output.type,
         kernel_shape=op.kernel_size, strides=op.strides, pads=pads, count_include_pad=int(counted and any(pads)),
@@ -80,9 +78,7 @@ def _padded(b: OnnxBuilder, node: Node, x: list[str], pads: tuple[int, ...], val
     """The input with `pads` (top, left, bottom, right) around its height and width."""
     x_type = node.inputs[0].type
     top, left, bottom, right = pads
-    padded = x_type.with_shape(
-        *x_type.shape[:2], x_type.shape[2] + (top + bottom), x_type.shape[3] + (left + right)
-    )
+    padded = x_type.with_shape(*x_type.shape[:2], x_type.shape[2] + (top + bottom), x_type.shape[3] + (left + right))
     amounts = b.constant("pads", (0, 0, top, left, 0, 0, bottom, right), "int64")
     return b.emit("Pad", [*x, amounts, b.constant("value", value)], padded, mode="constant")
 
@@ -92,9 +88,7 @@ def adaptive_avg_pool2d(b: OnnxBuilder, node: Node, op: AdaptiveAvgPool2d, x: li
     if op.output_size == (1, 1):
         return b.emit("GlobalAveragePool", x, node.output.type)
     x_type = node.inputs[0].type
-    sizes = [
-        size for size in x_type.shape[2:] if isinstance(size, int)
-    ]  # the shape rule refuses dynamic ones
+    sizes = [size for size in x_type.shape[2:] if isinstance(size, int)]  # the shape rule refuses dynamic ones
     if tuple(sizes) == op.output_size:
         return x[0]
     if all(size % count == 0 for size, count in zip(sizes, op.output_size, strict=True)):

@@ -1,7 +1,7 @@
 """Blocks written in Python: one file each, whose name is the word that a spec writes.
 
-A block is a frozen Pydantic model of its fields and a method `expand` that reads like PyTorch's `forward`. Files whose name
-begins with an underscore hold what several blocks share. Other packages add blocks through the entry-point group
+A block is a frozen Pydantic model of its fields and a method `expand` that reads like PyTorch's `forward`. Files whose
+name begins with an underscore hold what several blocks share. Other packages add blocks through the entry-point group
 `archc.blocks` (the entry point's name is the word, its object the class).
 """
 

@@ -56,9 +56,7 @@ class Block(BaseModel):
 class Expansion(Protocol):
     """What `expand` builds with: called with a layer and its inputs, it appends the layer and returns the output."""
 
-    def __call__(
-        self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None
-    ) -> Value:
+    def __call__(self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None) -> Value:
         """Apply an operator, a block or a field's layer under an optional name; None is the identity."""
         ...
 

@@ -4,6 +4,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TypeGuard
 
 from archc.blocks._block import Block
 
@@ -20,17 +21,18 @@ def block_words() -> tuple[str, ...]:
 
 @cache
 def block_model(word: str) -> type[Block]:
-    """The model of the block with this word. Raises KeyError for a word that is none, TypeError for a broken plug-in."""
+    """The model of the block with this word.
+
+    Raises KeyError for a word that is none, TypeError for a broken plug-in.
+    """
     if word in BLOCKS:
         module = import_module(f"archc.blocks.{word}")
-        return next(m for m in vars(module).values() if _defines_block(m) and m.__module__ == module.__name__)
-    model = entry_points(group="archc.blocks")[word].load()
-    if not _defines_block(model):
-        raise TypeError(
-            f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}"
-        )
+        return next(m for m in vars(module).values() if _is_block(m) and m.__module__ == module.__name__)
+    model: object = entry_points(group="archc.blocks")[word].load()
+    if not _is_block(model):
+        raise TypeError(f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}")
     return model
 
 
-def _defines_block(candidate: object) -> bool:
+def _is_block(candidate: object) -> TypeGuard[type[Block]]:
     return isinstance(candidate, type) and issubclass(candidate, Block)

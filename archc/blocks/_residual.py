@@ -38,12 +38,12 @@ class ResidualBlock(Block):
 
     def conv(self, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> Conv2d:
         """A convolution that keeps the size at stride 1."""
-        size, step, padding = (kernel_size,) * 2, (stride,) * 2, (kernel_size // 2,) * 2
+        padding = kernel_size // 2
         return Conv2d(
             out_channels=out_channels,
-            kernel_size=size,
-            stride=step,
-            padding=padding,
+            kernel_size=(kernel_size, kernel_size),
+            stride=(stride, stride),
+            padding=(padding, padding),
             groups=groups,
             bias=self.bias,
         )

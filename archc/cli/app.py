@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,16 +17,14 @@ app = typer.Typer(
 )
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     """How a command prints its result."""
 
     text = "text"
     json = "json"
 
 
-TargetArgument = Annotated[
-    str, typer.Argument(help="A spec's file, a build's folder, or the name of a bundled spec.")
-]
+TargetArgument = Annotated[str, typer.Argument(help="A spec's file, a build's folder, or the name of a bundled spec.")]
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", help="Weights: .safetensors, or .pt / .pth (tensors only).")
 ]
@@ -41,9 +39,7 @@ IgnoreOption = Annotated[
 ]
 RenameOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--rename", metavar="REGEX=TEXT", help="Rename keys of the weights, such as '^backbone[.]='."
-    ),
+    typer.Option("--rename", metavar="REGEX=TEXT", help="Rename keys of the weights, such as '^backbone[.]='."),
 ]
 OutputOption = Annotated[
     Path | None,

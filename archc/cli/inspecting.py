@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -21,17 +22,15 @@ from archc.diagnostics import ArchcError
     )
 )
 def check(
-    targets: Annotated[
-        list[str], typer.Argument(help="Specs, builds, or names of bundled specs.", metavar="SPEC...")
-    ],
+    targets: Annotated[list[str], typer.Argument(help="Specs, builds, or names of bundled specs.", metavar="SPEC...")],
     set_: SetOption = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Validate specs, budgets included; print every problem, touch nothing."""
     from archc.cli.settings import parse_settings
     from archc.pipeline.api import compile_spec
-    from archc.spec.loading import load_spec
     from archc.pipeline.targets import find_target
+    from archc.spec.loading import load_spec
 
     failures: list[ArchcError] = []
     for target in targets:
@@ -40,11 +39,11 @@ def check(
         except ArchcError as error:
             failures.append(error)
     if format is Format.json:
-        print_json({"problems": [problem for error in failures for problem in problems_as_json(error)]})
+        print_json({"problems": [problem for failure in failures for problem in problems_as_json(failure)]})
     else:
-        for index, error in enumerate(failures):
+        for index, failure in enumerate(failures):
             print("\n" if index else "", end="", file=sys.stderr)
-            print_error(error)
+            print_error(failure)
         if not failures:
             print(f"{len(targets)} spec{'s' if len(targets) > 1 else ''} checked, no problems")
     if failures:
@@ -58,8 +57,8 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
     from archc.ir.cost import cost
     from archc.ir.printer import fingerprint
     from archc.pipeline.api import compile_spec
-    from archc.spec.loading import load_spec
     from archc.pipeline.targets import find_target
+    from archc.spec.loading import load_spec
 
     graph = compile_spec(load_spec(find_target(target).spec), parse_settings(set_))
     total = cost(graph)
@@ -91,9 +90,7 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
         return
     header = ["layer", "operator", "output", "parameters", "multiply-adds", "receptive field", "stride"]
     print_table(header, [_layer_row(layer) for layer in layers])
-    print(
-        f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}"
-    )
+    print(f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}")
     print(f"  parameters     {total.parameters:,} ({size(total.parameter_bytes)} with buffers)")
     print(f"  multiply-adds  {total.multiply_adds:,} ({quantity(total.multiply_adds)}) for one image")
     print(
@@ -102,7 +99,7 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
     print(f"  fingerprint    {totals['fingerprint']}")
 
 
-def _layer_row(layer: dict[str, object]) -> list[str]:
+def _layer_row(layer: Mapping[str, object]) -> list[str]:
     field, stride, shape = layer["receptive_field"], layer["effective_stride"], layer["shape"]
     assert isinstance(shape, list)
     return [
@@ -123,9 +120,7 @@ def _pair(value: object) -> str:
 
 @app.command(epilog=examples("archc view resnet34", "archc view build/resnet34/resnet34.onnx"))
 def view(
-    target: Annotated[
-        str, typer.Argument(help="An artefact, a build, a spec, or the name of a bundled spec.")
-    ],
+    target: Annotated[str, typer.Argument(help="An artefact, a build, a spec, or the name of a bundled spec.")],
     port: Annotated[int, typer.Option(help="Port of the local server; 0 chooses a free one.")] = 0,
     browse: Annotated[bool, typer.Option("--browse/--no-browse", help="Open the browser.")] = True,
 ) -> None:
@@ -146,8 +141,8 @@ def schema() -> None:
 @app.command("list", epilog=examples("archc list", "archc list --format json"))
 def list_specs(format: FormatOption = Format.text) -> None:
     """List the bundled specs."""
-    from archc.spec.loading import load_spec
     from archc.spec.bundled import bundled_specs
+    from archc.spec.loading import load_spec
 
     specs = {name: load_spec(path) for name, path in bundled_specs().items()}
     if format is Format.json:

@@ -8,8 +8,17 @@ from typing import Annotated
 import typer
 
 from archc.cli.app import (
-    Format, FormatOption, IgnoreOption, OutputOption, RenameOption, SeedOption, SetOption, TargetArgument,
-    WeightsOption, app, examples,
+    Format,
+    FormatOption,
+    IgnoreOption,
+    OutputOption,
+    RenameOption,
+    SeedOption,
+    SetOption,
+    TargetArgument,
+    WeightsOption,
+    app,
+    examples,
 )  # fmt: skip
 from archc.cli.output import print_json, print_report, progress, size
 from archc.cli.settings import parse_settings, weight_options
@@ -63,13 +72,9 @@ def export(
         typer.Argument(help="A spec, a build or a bundled spec. [default: the only build in build/]"),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="ONNX.")] = False,
-    torchscript: Annotated[
-        bool, typer.Option("--torchscript", help="TorchScript (PyTorch deprecates it).")
-    ] = False,
+    torchscript: Annotated[bool, typer.Option("--torchscript", help="TorchScript (PyTorch deprecates it).")] = False,
     pt2: Annotated[bool, typer.Option("--pt2", help="torch.export's .pt2.")] = False,
-    to: Annotated[
-        list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")
-    ] = None,
+    to: Annotated[list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")] = None,
     output: OutputOption = None,
     weights: WeightsOption = None,
     seed: SeedOption = 0,
@@ -77,9 +82,7 @@ def export(
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
     opset: Annotated[int | None, typer.Option(help="ONNX opset: this one or an error. [default: 18]")] = None,
-    fold: Annotated[
-        bool, typer.Option("--fold/--no-fold", help="Fold batch norms into convolutions.")
-    ] = True,
+    fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Fold batch norms into convolutions.")] = True,
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Prove the artefact before delivering it.")
     ] = True,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archc.diagnostics import UsageError
-from archc.pipeline.api import WeightOptions
+from archc.pipeline.options import WeightOptions
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
@@ -19,12 +19,8 @@ def weight_options(
 ) -> WeightOptions:
     """The options about weights. Raises UsageError."""
     if file is None and (ignore or rename):
-        raise UsageError(
-            "--ignore and --rename adapt a file of weights, so they need --weights", code="bad-option"
-        )
-    return WeightOptions(
-        file, seed, tuple(ignore or ()), tuple(_pair("--rename", text) for text in rename or ())
-    )
+        raise UsageError("--ignore and --rename adapt a file of weights, so they need --weights", code="bad-option")
+    return WeightOptions(file, seed, tuple(ignore or ()), tuple(_pair("--rename", text) for text in rename or ()))
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

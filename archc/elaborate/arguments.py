@@ -1,7 +1,7 @@
 """The fields of a call: from the text of a spec to a validated model.
 
-A field's value is evaluated in the caller's scope, merged with the spec's `defaults`, and validated by the Pydantic model of
-the operator or block; what Pydantic says is translated into diagnostics that point at the field.
+A field's value is evaluated in the caller's scope, merged with the spec's `defaults`, and validated by the Pydantic
+model of the operator or block; what Pydantic says is translated into diagnostics that point at the field.
 """
 
 from __future__ import annotations
@@ -85,28 +85,32 @@ def validate(
 
     None if something was wrong or unknown; what was wrong is in `problems`.
     """
-    wrong = False
     values: dict[str, Any] = dict(given or {})
+    wrong: set[str] = set()
     layers = layer_fields(model)
     for name, argument in arguments.items():
         if name not in model.model_fields:
             help = did_you_mean(name, model.model_fields) or known_fields(word, model.model_fields)
             problems.add("unknown-field", f"{word} has no field '{name}'", argument.key, help=help)
-            wrong = True
+            wrong.update(model.model_fields)  # whichever field was meant, it is not missing
             continue
         try:
-            values[name] = evaluate(argument.tree, argument.environment, as_layer=name in layers)
+            value = evaluate(argument.tree, argument.environment, as_layer=name in layers)
         except SpecError as error:
             problems.extend(error.diagnostics)
-            wrong = True
-    if wrong or UNKNOWN in values.values():
-        return None
+            value = UNKNOWN
+        if value is UNKNOWN:
+            wrong.add(name)
+        else:
+            values[name] = value
     try:
-        return model.model_validate(values)
+        validated = model.model_validate(values)
     except ValidationError as error:
         for line in _distinct(error):
-            _report(line, word, call, arguments, problems)
+            if line["type"] != "missing" or line["loc"][0] not in wrong:
+                _report(line, word, call, arguments, problems)
         return None
+    return None if wrong else validated
 
 
 def known_fields(word: str, fields: MappingType[str, object]) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import BaseModel
+
 from archc.blocks import Block, Layer, block_model, block_words
-from archc.diagnostics import Span, did_you_mean
-from archc.elaborate.arguments import Argument, Site, evaluate, validate, written_arguments
+from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.elaborate.arguments import Argument, Site, evaluate, layer_fields, validate, written_arguments
 from archc.elaborate.definitions import bind
 from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
@@ -111,19 +113,24 @@ class Caller:
         if isinstance(callee, BlockDefinition):
             return self._definition(callee, call, x, arguments, copy, name)
         if call.init and issubclass(callee, Block):
-            self.problems.add(
-                "wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span
-            )
+            self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
+        self._check_layers(callee, arguments)
         model = validate(callee, call.word, call.span, arguments, self.problems)
         if x is None or model is None:
             return None
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             initializers = self.elaborator.initializers.of(type(model), call.init)
-            return self.elaborator.add(
-                model, x, name=name, span=call.span, fields=fields, initializers=initializers
-            )
+            return self.elaborator.add(model, x, name=name, span=call.span, fields=fields, initializers=initializers)
         return self._expand(model, call.word, x, name, call.span)
+
+    def _check_layers(self, model: type[BaseModel], arguments: dict[str, Argument]) -> None:
+        """Report unknown words in layer-typed fields, also where another mistake keeps them from being applied."""
+        for name in layer_fields(model) & arguments.keys():
+            with suppress(SpecError):  # `validate` reports it
+                layer = evaluate(arguments[name].tree, arguments[name].environment, as_layer=True)
+                if isinstance(layer, Layer) and isinstance(layer.site, Site) and self.find(layer.word) is None:
+                    self._unknown_word(layer.site.call)
 
     def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
@@ -193,9 +200,7 @@ class Caller:
 
     def _expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | None:
         try:
-            with self.elaborator.scope(
-                word, name, type(block).__name__, span, sequence=block.numbered
-            ) as scope:
+            with self.elaborator.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
                     return block.expand(_Expansion(self, span), x)
                 except ShapeError as error:
@@ -214,17 +219,13 @@ class Caller:
             return None
         if isinstance(count, int) and not isinstance(count, bool) and count >= 1:
             return count
-        self.problems.add(
-            "invalid-value", f"count must be an integer of at least 1, not {count}", call.count.span
-        )
+        self.problems.add("invalid-value", f"count must be an integer of at least 1, not {count}", call.count.span)
         return None
 
     def _unknown_word(self, call: Call) -> None:
         words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
         help = did_you_mean(call.word, words) or "see `archc schema` for every operator and block"
-        self.problems.add(
-            "unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help
-        )
+        self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
 
 
 @dataclass(frozen=True)
@@ -234,9 +235,7 @@ class _Expansion:
     caller: Caller
     span: Span
 
-    def __call__(
-        self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None
-    ) -> Value:
+    def __call__(self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None) -> Value:
         """Apply a layer. Raises Abandoned if it was refused."""
         if layer is None:
             return inputs[0]
@@ -249,16 +248,12 @@ class _Expansion:
         """A scope that numbers its items. Raises NameTaken."""
         return self.caller.elaborator.scope("sequence", name, "Sequential", self.span, sequence=True)
 
-    def _apply(
-        self, layer: Operator | Block | Layer, inputs: tuple[Value, ...], name: str | None
-    ) -> Value | None:
+    def _apply(self, layer: Operator | Block | Layer, inputs: tuple[Value, ...], name: str | None) -> Value | None:
         elaborator = self.caller.elaborator
         if isinstance(layer, Layer):
             return self.caller.layer(layer, inputs[0], name, self.span)
         if isinstance(layer, Block):
-            return self.caller._expand(
-                layer, type(layer).__module__.rpartition(".")[2], inputs[0], name, self.span
-            )
+            return self.caller._expand(layer, type(layer).__module__.rpartition(".")[2], inputs[0], name, self.span)
         operator = self._with_defaults(layer)
         initializers = elaborator.initializers.of(type(operator), None)
         return elaborator.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
@@ -266,9 +261,7 @@ class _Expansion:
     def _with_defaults(self, operator: Operator) -> Operator:
         """The operator with the spec's defaults for the fields that the block did not write."""
         defaults = self.caller._defaults(operator.word)
-        missing = {
-            field: argument for field, argument in defaults.items() if field not in operator.model_fields_set
-        }
+        missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
         if not missing:
             return operator
         written = {field: getattr(operator, field) for field in operator.model_fields_set}

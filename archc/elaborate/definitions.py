@@ -48,9 +48,7 @@ def _value(signature: Signature, word: str, argument: Argument, problems: Proble
         return UNKNOWN
     if isinstance(value, list):
         value = tuple(value)
-    fits = (
-        value is None or isinstance(value, Layer) if signature.type == "layer" else signature.accepts(value)
-    )
+    fits = value is None or isinstance(value, Layer) if signature.type == "layer" else signature.accepts(value)
     if not fits:
         problems.add(
             "invalid-value",

@@ -1,7 +1,7 @@
 """Walks the items of a spec and builds the graph.
 
-After a problem the current value is unknown (None): what follows is still checked as far as it does not depend on it, and
-nothing is reported that only follows from the first mistake.
+After a problem the current value is unknown (None): what follows is still checked as far as it does not depend on it,
+and nothing is reported that only follows from the first mistake.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ class Elaborator:
     def __init__(self, spec: Spec, max_nodes: int, ramp_totals: Mapping[str, int] | None = None) -> None:
         self.spec = spec
         self.problems = Problems()
-        self.builder = GraphBuilder(
-            spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes
-        )
+        self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
         self.ramps = Ramps(spec.ramps, ramp_totals)
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
@@ -67,9 +65,7 @@ class Elaborator:
         self.problems.raise_if_any()
         return self.builder.finish()
 
-    def items(
-        self, items: Iterable[Item], x: Value | None, env: Environment, *, root: bool = False
-    ) -> Value | None:
+    def items(self, items: Iterable[Item], x: Value | None, env: Environment, *, root: bool = False) -> Value | None:
         """Apply items one after the other."""
         for item in items:
             if root and isinstance(item, OutputMark):
@@ -113,7 +109,7 @@ class Elaborator:
             return self.builder.add(operator, *inputs, name=name, span=span, initializers=initializers)
         except ShapeError as error:
             where = (fields or {}).get(error.field or "", span)
-            self.refuse(error, f"{operator.word} {error.path.replace(':', ' ').strip()}", where, inputs)
+            self.refuse(error, _called(operator.word, error.path), where, inputs)
         except NameTaken as error:
             self.name_taken(error, span)
         except TooManyNodes:
@@ -189,9 +185,7 @@ class Elaborator:
                 return UNKNOWN
             if isinstance(holds, bool):
                 return when.then if holds else when.otherwise
-            self.problems.add(
-                "invalid-value", f"the condition must be true or false, not {holds}", when.condition.span
-            )
+            self.problems.add("invalid-value", f"the condition must be true or false, not {holds}", when.condition.span)
         return UNKNOWN
 
     def _mark_output(self, mark: OutputMark, x: Value | None) -> None:
@@ -205,9 +199,7 @@ class Elaborator:
         item = auxiliary.item
         name = item.name if isinstance(item, Call | Group) else None
         if name is None:
-            self.problems.add(
-                "missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span
-            )
+            self.problems.add("missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span)
             return
         value = self.item(item, x, env)
         if value is not None:
@@ -217,9 +209,7 @@ class Elaborator:
         if value is None:
             return
         if isinstance(self.spec.items[-1], OutputMark):
-            last = next(
-                i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only
-            )
+            last = next(i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only)
             self.builder.outputs.insert(0, self.builder.outputs.pop(last))
             return
         if "output" in {output.name for output in self.builder.outputs}:
@@ -244,6 +234,14 @@ class Elaborator:
     def _too_large(self, span: Span) -> None:
         message = f"the network has more than {self.builder.max_nodes} operators"
         self.problems.add("over-budget", message, span)
+
+
+def _called(word: str, path: str) -> str:
+    """What a message calls an operator: its word and path, once if they are the same; a composite by its scope."""
+    scope, _, label = path.partition(":")
+    if label:
+        return f"{word} in {scope}" if scope else word
+    return word if path == word else f"{word} {path}"
 
 
 def _input_type(spec: Spec) -> TensorType:

@@ -36,17 +36,13 @@ class Initializers:
     def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Initializer]:
         """`{weight: {kaiming_normal: {mode: fan_out}}, bias: zeros}`; problems are recorded and left out."""
         if not isinstance(tree, Mapping):
-            self._problems.add(
-                "wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span
-            )
+            self._problems.add("wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span)
             return {}
         parsed: dict[str, Initializer] = {}
         for name, entry in tree.entries.items():
             if name not in model.tensors:
                 help = did_you_mean(name, model.tensors) or _tensors(model)
-                self._problems.add(
-                    "unknown-field", f"{model.word} has no tensor '{name}'", entry.key.span, help=help
-                )
+                self._problems.add("unknown-field", f"{model.word} has no tensor '{name}'", entry.key.span, help=help)
             elif initializer := self._initializer(entry.value):
                 if initializer.uses_fan and name != "weight":
                     self._problems.add(
@@ -63,9 +59,7 @@ class Initializers:
         if isinstance(tree, Mapping) and len(tree.entries) == 1:
             ((word, entry),) = tree.entries.items()
             return self._build(word, entry.key.span, entry.value)
-        self._problems.add(
-            "wrong-kind", "expected an initializer, such as zeros or {normal: {std: 0.01}}", tree.span
-        )
+        self._problems.add("wrong-kind", "expected an initializer, such as zeros or {normal: {std: 0.01}}", tree.span)
         return None
 
     def _build(self, word: str, span: Span, fields: Tree | None) -> Initializer | None:
@@ -76,9 +70,7 @@ class Initializers:
             return None
         arguments: dict[str, Argument] = {}
         if isinstance(fields, Mapping):
-            arguments = {
-                key: Argument(entry.key.span, entry.value, {}) for key, entry in fields.entries.items()
-            }
+            arguments = {key: Argument(entry.key.span, entry.value, {}) for key, entry in fields.entries.items()}
         elif fields is not None:
             arguments = {next(iter(model.model_fields), ""): Argument(fields.span, fields, {})}
         return validate(model, word, span, arguments, self._problems)

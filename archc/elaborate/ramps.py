@@ -24,9 +24,7 @@ class Ramps:
         values: dict[str, float] = {}
         for name, ramp in self._ramps.items():
             if block in ramp.blocks:
-                values[name] = (
-                    self._value(ramp, self.uses[name], self._totals[name]) if self._totals else ramp.start
-                )
+                values[name] = self._value(ramp, self.uses[name], self._totals[name]) if self._totals else ramp.start
                 self.uses[name] += 1
         return values
 

@@ -52,7 +52,7 @@ class _Frame:
             name = str(position) if self.scope.sequence else self._unused(word)
         self._refuse(name)
         self.taken[name] = span
-        self.prefixes.update({prefix: name for prefix in _prefixes(name)})
+        self.prefixes.update(dict.fromkeys(_prefixes(name), name))
         return name
 
     def label(self, word: str) -> str:
@@ -77,9 +77,7 @@ class _Frame:
                 raise NameTaken(f"the name '{name}' is reserved: torch.nn.Module has an attribute '{part}'")
         other = self.prefixes.get(name) or next((p for p in _prefixes(name) if p in self.taken), None)
         if other is not None:
-            raise NameTaken(
-                f"the names '{name}' and '{other}' {where} lie within one another", self.taken[other]
-            )
+            raise NameTaken(f"the names '{name}' and '{other}' {where} lie within one another", self.taken[other])
 
 
 def _prefixes(name: str) -> list[str]:
@@ -90,9 +88,7 @@ def _prefixes(name: str) -> list[str]:
 class GraphBuilder:
     """Collects nodes and scopes; `finish` gives the graph."""
 
-    def __init__(
-        self, name: str, type: TensorType, *, class_name: str = "Network", max_nodes: int = 100_000
-    ) -> None:
+    def __init__(self, name: str, type: TensorType, *, class_name: str = "Network", max_nodes: int = 100_000) -> None:
         self.name = name
         self.input = Value("input", type)
         self.nodes: list[Node] = []

@@ -38,8 +38,8 @@ class GraphCost:
     """Cost of a network, for one image.
 
     `parameters` are the trainable ones, `buffers` the elements of running statistics, `parameter_bytes` both together.
-    `activation_bytes` is all nodes' outputs together (what training keeps), `peak_bytes` the largest sum of values alive at
-    once when each is freed after its last use (what inference needs).
+    `activation_bytes` is all nodes' outputs together (what training keeps), `peak_bytes` the largest sum of values
+    alive at once when each is freed after its last use (what inference needs).
     """
 
     parameters: int
@@ -103,10 +103,7 @@ def _field(node: Node, inputs: list[Field]) -> Field:
     if window is None or len(sizes) < len(inputs) or not strides:
         return Field(None, None)
     height, width = (
-        max(
-            size[axis] + (window.extent[axis] - 1) * stride[axis]
-            for size, stride in zip(sizes, strides, strict=True)
-        )
+        max(size[axis] + (window.extent[axis] - 1) * stride[axis] for size, stride in zip(sizes, strides, strict=True))
         for axis in (0, 1)
     )
     step = (max(s[0] for s in strides) * window.stride[0], max(s[1] for s in strides) * window.stride[1])

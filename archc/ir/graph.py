@@ -15,7 +15,10 @@ from archc.ir.types import DType, TensorType
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What flows along an edge. `name` is unique in its graph: the path of the node that produced it, or the input's."""
+    """What flows along an edge.
+
+    `name` is unique in its graph: the path of the node that produced it, or the input's.
+    """
 
     name: str
     type: TensorType
@@ -53,8 +56,8 @@ class Parameter:
 class Node:
     """An operator applied to values.
 
-    `path` is the module path (`layer1.0.conv1`). Composites (sum, concat, product) take no part in naming; their path is
-    the enclosing scope's followed by a colon and a label (`layer1.0:sum`), which no module can have.
+    `path` is the module path (`layer1.0.conv1`). Composites (sum, concat, product) take no part in naming; their path
+    is the enclosing scope's followed by a colon and a label (`layer1.0:sum`), which no module can have.
     """
 
     path: str

@@ -1,7 +1,8 @@
 """What an operator is: a frozen model of its fields that also knows shapes, parameters and cost.
 
-The same Pydantic model validates the fields that a spec writes and is the attribute record of the graph's node, so there
-is no second description to keep in step. How an operator is computed is not here but in each back end's lowering table.
+The same Pydantic model validates the fields that a spec writes and is the attribute record of the graph's node, so
+there is no second description to keep in step. How an operator is computed is not here but in each back end's lowering
+table.
 """
 
 from __future__ import annotations
@@ -33,9 +34,7 @@ def _pair_as_written(value: tuple[int, int]) -> int | list[int]:
 
 def _pair_schema(minimum: int) -> WithJsonSchema:
     number = {"type": "integer", "minimum": minimum}
-    return WithJsonSchema(
-        {"anyOf": [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]}
-    )
+    return WithJsonSchema({"anyOf": [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]})
 
 
 # One number for both axes, or [height, width]; pixels.

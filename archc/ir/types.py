@@ -57,9 +57,7 @@ class SymbolicDim:
 
     def __str__(self) -> str:
         product = self.symbol if self.scale == 1 else f"{self.scale}*{self.symbol}"
-        total = (
-            product if not self.offset else f"{product} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
-        )
+        total = product if not self.offset else f"{product} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
         if self.divisor == 1:
             return total
         return f"{total if total == self.symbol else f'({total})'}//{self.divisor}"

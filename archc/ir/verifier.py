@@ -1,4 +1,7 @@
-"""Checks that a graph is well formed. Runs after elaboration and after every pass; what it finds is archc's own mistake."""
+"""Checks that a graph is well formed.
+
+Runs after elaboration and after every pass; what it finds is archc's own mistake.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ class InvalidGraph(AssertionError):
 def verify_graph(graph: Graph) -> None:
     """Raise InvalidGraph unless the graph is well formed.
 
-    Every value is produced once and before it is used, every type is what the operator infers, every node lies in a scope
-    that exists, paths and parameters are unique, and there is an output outside training.
+    Every value is produced once and before it is used, every type is what the operator infers, every node lies in a
+    scope that exists, paths and parameters are unique, and there is an output outside training.
     """
     types = {graph.input.name: graph.input.type}
     scopes = {scope.path for scope in graph.scopes}
@@ -25,9 +28,7 @@ def verify_graph(graph: Graph) -> None:
         _require(node.scope in scopes, f"{node.path}: its scope '{node.scope}' does not exist")
         for value in node.inputs:
             _require(value.name in types, f"{node.path}: uses {value.name} before it is produced")
-            _require(
-                types[value.name] == value.type, f"{node.path}: {value.name} is not of type {value.type}"
-            )
+            _require(types[value.name] == value.type, f"{node.path}: {value.name} is not of type {value.type}")
         _check_operator(node)
         types[node.output.name] = node.output.type
     _unique("output", [output.name for output in graph.outputs])
@@ -45,9 +46,7 @@ def _check_operator(node: Node) -> None:
     )
     types = tuple(value.type for value in node.inputs)
     inferred = node.operator.infer(*types)
-    _require(
-        inferred == node.output.type, f"{node.path}: is of type {node.output.type}, but infers {inferred}"
-    )
+    _require(inferred == node.output.type, f"{node.path}: is of type {node.output.type}, but infers {inferred}")
     expected = {f"{node.path}.{weight.name}": weight.shape for weight in node.operator.weights(*types)}
     actual = {parameter.path: parameter.shape for parameter in node.parameters}
     _require(expected == actual, f"{node.path}: has parameters {actual}, but needs {expected}")

@@ -10,54 +10,58 @@ import torch
 from torch import nn
 
 from archc.ir.graph import Graph, Node
+from archc.ir.inference import inference_graph
 from archc.nn.codegen import class_source, forward_source, new_module
 from archc.nn.lowering import EXPRESSIONS, MODULES
 from archc.nn.regions import Region, cut
-from archc.ir.inference import inference_graph
 
 _PRODUCERS_WITHOUT_SAVED_OUTPUT = {"batch_norm", "conv2d", "sum"}
 
 
-def build_module(graph: Graph, weights: Mapping[str, np.ndarray]) -> nn.Module:
+def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outputs: bool = True) -> nn.Module:
     """The network as nested modules, in training mode, with these weights (their memory is shared, not copied).
 
     Every scope is a module that can be called alone; scopes whose items form a chain are nn.Sequential. A network with
-    several outputs returns a NamedTuple; auxiliary heads run in training mode only.
+    several outputs returns a NamedTuple, or without `named_outputs` a plain tuple; auxiliary heads run in training only.
     """
     region = cut(graph)
-    module = _assemble(region, _overwritable(graph), root_of=graph)
+    module = _assemble(region, _network_source(graph, region, named_outputs), _overwritable(graph))
     for node in graph.nodes:
         _give_weights(module, node, weights)
     return module
 
 
-def _assemble(region: Region, overwritable: set[str], root_of: Graph | None = None) -> nn.Module:
+def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
     if region.scope.sequence and region.scope.class_name == "Sequential" and region.is_chain():
         module: nn.Module = nn.Sequential()
     else:
-        module = new_module(region.scope.class_name, _source(region, root_of))
+        module = new_module(region.scope.class_name, source)
     children = {child.scope.name: child for child in region.children.values()}
     for step in region.steps:
         if step.name in children:
-            _attach(module, step.name, _assemble(children[step.name], overwritable))
+            child = children[step.name]
+            _attach(module, step.name, _assemble(child, _source(child), overwritable))
         elif step.node is not None and step.node.operator.word not in EXPRESSIONS:
             _attach(module, step.name, _layer(step.node, overwritable))
     return module
 
 
-def _source(region: Region, root_of: Graph | None) -> str:
-    if root_of is None:
-        body = list(forward_source(region.inputs, region.steps, [(name, name) for name in region.outputs]))
-        return class_source(region.scope.class_name, [body], region.inputs, [])
-    graphs = [root_of, inference_graph(root_of)]
+def _source(region: Region) -> str:
+    body = list(forward_source(region.inputs, region.steps, [(name, name) for name in region.outputs]))
+    return class_source(region.scope.class_name, [body], region.inputs, [])
+
+
+def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
+    """Source of the whole network's class: one body, or one for training and one for inference."""
+    inference = inference_graph(graph)
+    variants = {"Outputs": inference} if inference is graph else {"TrainingOutputs": graph, "Outputs": inference}
     bodies, tuples = [], []
-    for graph, name in zip(graphs, ("TrainingOutputs", "Outputs"), strict=True):
-        outputs = [(output.name, output.value.name) for output in graph.outputs]
-        bodies.append(list(forward_source(region.inputs, cut(graph).steps, outputs, name)))
-        if len(outputs) > 1:
+    for name, variant in variants.items():
+        outputs = [(output.name, output.value.name) for output in variant.outputs]
+        named = named_outputs and len(outputs) > 1
+        if named:
             tuples.append(f"{name} = namedtuple({name!r}, {[output for output, _ in outputs]})")
-    if len(graphs[0].outputs) == len(graphs[1].outputs):
-        bodies, tuples = bodies[1:], tuples[1:]
+        bodies.append(list(forward_source(region.inputs, cut(variant).steps, outputs, name if named else "")))
     return class_source(region.scope.class_name, bodies, region.inputs, tuples)
 
 

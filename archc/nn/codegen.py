@@ -1,8 +1,8 @@
 """Writes each scope's `forward` as Python source and makes a class of it.
 
-A class is made once for each distinct source, so all blocks of one kind share a class (which is what FSDP wraps by), and a
-module pickles as its class's source and its state. The source is registered with `linecache`: tracebacks, debuggers and
-`inspect.getsource(type(model.layer1[0]).forward)` show it.
+A class is made once for each distinct source, so all blocks of one kind share a class (which is what FSDP wraps by),
+and a module pickles as its class's source and its state. The source is registered with `linecache`: tracebacks,
+debuggers and `inspect.getsource(type(model.layer1[0]).forward)` show it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections import Counter, namedtuple
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ _VARIABLES = ("x", "y", "z", "u", "v", "w")
 class GeneratedModule(nn.Module):
     """A module whose class was made from source; pickles and copies without an importable class."""
 
-    source: str
+    source: ClassVar[str]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self).__name__, self.source), self.__dict__.copy()
@@ -44,34 +44,35 @@ def new_module(class_name: str, source: str) -> nn.Module:
 
 
 @cache
-def module_class(class_name: str, source: str) -> type[nn.Module]:
+def module_class(class_name: str, source: str) -> type[GeneratedModule]:
     """The class with this name and `forward` source."""
     filename = f"<archc {class_name} {sha256(source.encode()).hexdigest()[:8]}>"
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {
+        "__name__": __name__,
         "torch": torch,
         "namedtuple": namedtuple,
         "GeneratedModule": GeneratedModule,
-        "nn": nn,
     }
-    namespace["__name__"] = __name__
     exec(compile(source, filename, "exec"), namespace)
-    generated: type[nn.Module] = namespace[class_name]
-    generated.source = source  # type: ignore[assignment]
+    generated: type[GeneratedModule] = namespace[class_name]
+    generated.source = source
     return generated
 
 
 def forward_source(
-    inputs: Sequence[str], steps: Iterable[Step], outputs: Sequence[tuple[str, str]], results: str = "Outputs"
+    inputs: Sequence[str], steps: Iterable[Step], outputs: Sequence[tuple[str, str]], results: str = ""
 ) -> Iterator[str]:
     """The lines of a `forward` body. `outputs` pairs the names of the results with their values.
+
+    Several outputs are returned as `results`, the name of a NamedTuple; as a plain tuple if that is empty.
 
     A variable is used again as soon as its value is no longer needed, so that no intermediate tensor outlives its use.
     """
     steps = list(steps)
     uses = Counter(name for step in steps for name in step.inputs)
     uses.update(value for _, value in outputs)
-    variables = dict(zip(inputs, _VARIABLES, strict=False))
+    variables: dict[str, str] = dict(zip(inputs, _VARIABLES, strict=False))
     for step in steps:
         arguments = [variables[name] for name in step.inputs]
         uses.subtract(step.inputs)

@@ -9,7 +9,7 @@ from torch import nn
 
 from archc.ir.graph import Node
 from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Softmax
-from archc.ir.operators.arrangement import Flatten, Narrow, Pad, Permute, Select
+from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
 from archc.ir.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
@@ -54,13 +54,15 @@ def _max_pool2d(op: MaxPool2d, node: Node) -> nn.Module:
 
 
 def _avg_pool2d(op: AvgPool2d, node: Node) -> nn.Module:
-    return nn.AvgPool2d(
-        op.kernel_size, op.stride, op.padding, op.ceil_mode, op.count_include_pad, op.divisor_override
-    )
+    return nn.AvgPool2d(op.kernel_size, op.stride, op.padding, op.ceil_mode, op.count_include_pad, op.divisor_override)
 
 
 def _adaptive_avg_pool2d(op: AdaptiveAvgPool2d, node: Node) -> nn.Module:
     return nn.AdaptiveAvgPool2d(op.output_size)
+
+
+def _channel_shuffle(op: ChannelShuffle, node: Node) -> nn.Module:
+    return nn.ChannelShuffle(op.groups)
 
 
 def _flatten(op: Flatten, node: Node) -> nn.Module:
@@ -111,6 +113,7 @@ MODULES: dict[str, Callable[[Any, Node], nn.Module]] = {
     "adaptive_avg_pool2d": _adaptive_avg_pool2d,
     "avg_pool2d": _avg_pool2d,
     "batch_norm": _batch_norm,
+    "channel_shuffle": _channel_shuffle,
     "conv2d": _conv2d,
     "dropout": _dropout,
     "dropout2d": _dropout2d,

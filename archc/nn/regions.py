@@ -81,9 +81,7 @@ def _find_borders(region: Region, users: dict[str, list[int]]) -> None:
     made_here = set(produced)
     used = (value.name for node in region.nodes for value in node.inputs)
     region.inputs = tuple(dict.fromkeys(name for name in used if name not in made_here))
-    region.outputs = tuple(
-        name for name in produced if any(user not in inside for user in users.get(name, ()))
-    )
+    region.outputs = tuple(name for name in produced if any(user not in inside for user in users.get(name, ())))
 
 
 def _steps(region: Region) -> Iterable[Step]:

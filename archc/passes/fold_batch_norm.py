@@ -2,8 +2,8 @@
 
 At inference a batch norm is y = γ·(x - μ)/σ + β with σ = √(var + eps), per channel. After x = W·z + b this is
     W' = W · γ/σ    and    b' = (b - μ) · γ/σ + β.
-Requires: an inference graph. Ensures: no batch norm follows a convolution or linear layer whose output nothing else uses;
-the folded layer's weights are derived from the tensors that the spec's network has.
+Requires: an inference graph. Ensures: no batch norm follows a convolution or linear layer whose output nothing else
+uses; the folded layer's weights are derived from the tensors that the spec's network has.
 Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2.
 """
 
@@ -88,20 +88,13 @@ def fold_batch_norm(graph: Graph) -> Graph:
     for node in graph.nodes:
         node = replace(node, inputs=tuple(aliases.get(value.name, value) for value in node.inputs))
         layer = nodes.get(node.inputs[0].name)
-        if (
-            layer
-            and isinstance(node.operator, BatchNorm)
-            and _foldable(layer)
-            and uses[node.inputs[0].name] == 1
-        ):
+        if layer and isinstance(node.operator, BatchNorm) and _foldable(layer) and uses[node.inputs[0].name] == 1:
             nodes[layer.output.name] = _fold(layer, node, node.operator)
             aliases[node.output.name] = layer.output
             uses[layer.output.name] = uses[node.output.name]
         else:
             nodes[node.output.name] = node
-    outputs = tuple(
-        replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs
-    )
+    outputs = tuple(replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
     result = replace(graph, nodes=tuple(nodes.values()), outputs=outputs)
     verify_graph(result)
     return result

@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archc.pipeline import builds
 from archc.budget import Budget, check_budget
 from archc.diagnostics import UsageError
 from archc.elaborate import elaborate
 from archc.ir.graph import Graph
 from archc.network import Network
+from archc.pipeline import builds
+from archc.pipeline.options import WeightOptions
+from archc.pipeline.targets import Target, find_target
 from archc.spec.document import Spec
 from archc.spec.loading import load_spec
-from archc.pipeline.targets import Target, find_target
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from archc.exporting import ExportOptions, exporter_for
     from archc.verify import Report
-
-
-@dataclass(frozen=True, slots=True)
-class WeightOptions:
-    """Where weights come from: a file, else initialisers with a seed. `ignore` and `rename` adapt a file's keys."""
-
-    file: Path | None = None
-    seed: int = 0
-    ignore: Sequence[str] = ()
-    rename: Sequence[tuple[str, str]] = ()
 
 
 def compile(target: str | Path, **parameters: object) -> Graph:
@@ -39,9 +28,7 @@ def compile(target: str | Path, **parameters: object) -> Graph:
 
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
-    return compile_spec(
-        load_spec(find_target(target).spec), {name: _text(v) for name, v in parameters.items()}
-    )
+    return compile_spec(load_spec(find_target(target).spec), {name: _text(v) for name, v in parameters.items()})
 
 
 def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:
@@ -87,8 +74,8 @@ def build(
 ) -> nn.Module:
     """The PyTorch module of a target, in training mode.
 
-    `weights` is a file (.safetensors, .pt, .pth) or a `state_dict`; without it parameters are initialised as the spec says,
-    from `seed`. The module's memory is its own.
+    `weights` is a file (.safetensors, .pt, .pth) or a `state_dict`; without it parameters are initialised as the spec
+    says, from `seed`. The module's memory is its own.
     Raises: SpecError; BuildError: the weights do not fit, or cannot be read.
     """
     return _network(target, weights, seed, parameters).module()
@@ -105,13 +92,14 @@ def export(
     verify: bool = True,
     **parameters: object,
 ) -> Report | None:
-    """Write an artefact, in the format of the path's suffix, and prove it equal to the PyTorch module before it is delivered.
+    """Write an artefact, in the format of the path's suffix, and prove it equal to the PyTorch module before it is
+    delivered.
 
-    Raises: SpecError; BuildError; ExportError: the format, opset or path; VerificationFailed or Inconclusive: nothing is
-    delivered. Returns the report, or None without verification.
+    Raises: SpecError; BuildError; ExportError: the format, opset or path; VerificationFailed or Inconclusive: nothing
+    is delivered. Returns the report, or None without verification.
     """
-    from archc.pipeline.delivery import deliver
     from archc.exporting import ExportOptions, exporter_for
+    from archc.pipeline.delivery import deliver
 
     network = _network(target, weights, seed, parameters)
     options = ExportOptions(opset, fold_batch_norm)

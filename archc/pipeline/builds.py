@@ -70,9 +70,7 @@ class Manifest(BaseModel):
 def new_manifest(graph: Graph, weights: str, seed: int) -> Manifest:
     """The manifest of a build that has no files yet."""
     packages = {name: _version(name) for name in ("archc", "numpy")}
-    return Manifest(
-        name=graph.name, fingerprint=fingerprint(graph), seed=seed, weights=weights, versions=packages
-    )
+    return Manifest(name=graph.name, fingerprint=fingerprint(graph), seed=seed, weights=weights, versions=packages)
 
 
 def read_manifest(folder: Path) -> Manifest:

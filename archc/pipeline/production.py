@@ -11,11 +11,18 @@ from archc.diagnostics import UsageError, did_you_mean
 from archc.exporting import Exporter, ExportOptions, exporters
 from archc.files import atomic_write
 from archc.network import Network
-from archc.pipeline.api import WeightOptions, load_network
+from archc.pipeline.api import load_network
 from archc.pipeline.builds import (
-    WEIGHTS, Export, Manifest, new_manifest, read_manifest, sha256_of, write_description,
+    WEIGHTS,
+    Export,
+    Manifest,
+    new_manifest,
+    read_manifest,
+    sha256_of,
+    write_description,
 )  # fmt: skip
 from archc.pipeline.delivery import deliver
+from archc.pipeline.options import WeightOptions
 from archc.pipeline.targets import MANIFEST, Target
 from archc.spec.loading import resolved_text
 
@@ -92,9 +99,7 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
     """
     chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
     if not chosen:
-        raise UsageError(
-            "name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}"
-        )
+        raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
     progress("reading the spec")
     network = load_network(request.target, request.weights, request.settings)
     folder = _folder(request.folder or request.target.build, network)

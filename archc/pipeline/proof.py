@@ -9,8 +9,9 @@ from typing import Any
 
 from archc.diagnostics import BuildError, Inconclusive, UsageError, VerificationFailed
 from archc.exporting import ExportOptions, exporter_for
-from archc.pipeline.api import WeightOptions, load_network
+from archc.pipeline.api import load_network
 from archc.pipeline.builds import changed_files, read_manifest
+from archc.pipeline.options import WeightOptions
 from archc.pipeline.targets import MANIFEST, Target, find_target
 from archc.verify import Report, Verdict
 from archc.verify.check import Verifier, compare_artefacts

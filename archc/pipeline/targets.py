@@ -30,15 +30,16 @@ def find_target(target: str | Path) -> Target:
     if str(target) in bundled:
         return Target(bundled[str(target)])
     if path.is_dir():
-        raise UsageError(
-            f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target"
-        )
+        raise UsageError(f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
     help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
 
 
 def only_build(folder: Path = Path("build")) -> Target:
-    """The only build in a folder, for commands without a target. Raises UsageError if there is none or more than one."""
+    """The only build in a folder, for commands without a target.
+
+    Raises UsageError if there is none or more than one.
+    """
     builds = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
     if len(builds) == 1:
         return Target(builds[0] / "spec.yaml", builds[0])

@@ -42,14 +42,12 @@ def _drawn(target: Path, folder: Path) -> Path:
 
 
 def _serve(path: Path, port: int, browse: bool) -> None:
-    import netron
+    import netron  # type: ignore[import-untyped]
 
     try:
         address = netron.start(str(path), address=("localhost", port or None), browse=browse)
     except OSError as error:
-        raise UsageError(
-            f"Netron cannot listen on port {port}: {error.strerror}", code="bad-option"
-        ) from None
+        raise UsageError(f"Netron cannot listen on port {port}: {error.strerror}", code="bad-option") from None
     print(f"Netron shows {path.name} at http://{address[0]}:{address[1]} (interrupt to stop)", flush=True)
     try:
         netron.wait()

@@ -9,9 +9,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from archc.diagnostics import Span, SpecError, UsageError, did_you_mean
+from archc.spec.grammar import parse_layer
 from archc.spec.items import Item
-from archc.spec.signatures import TYPES, Signature, parse_value
-from archc.spec.tree import Mapping, Scalar, Sequence, Tree
+from archc.spec.signatures import Signature, value_of
+from archc.spec.tree import Mapping, Tree
 
 Size = Annotated[int, Field(gt=0, lt=2**31)]
 
@@ -53,7 +54,7 @@ class Input(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A value that is spaced evenly over all uses of some blocks; `endpoint` tells whether the last has `stop`."""
+    """A value spaced evenly over all uses of some blocks; `endpoint`: whether the last one has `stop`."""
 
     blocks: tuple[str, ...]
     start: float
@@ -91,40 +92,32 @@ class Spec:
     def resolve(self, settings: MappingType[str, str]) -> dict[str, object]:
         """The values of the parameters: settings (texts, as `--set` gives them), else the defaults.
 
-        Raises: UsageError: an unknown name, or a value of the wrong type; SpecError: a parameter without any value.
-        """
-        for name, text in settings.items():
-            if name not in self.parameters:
-                help = did_you_mean(name, self.parameters) or _known(self.parameters)
-                raise UsageError(
-                    f"{self.name} has no parameter '{name}'", code="unknown-parameter", help=help
-                )
-            signature = self.parameters[name]
-            if not signature.accepts(_value(parse_value(text, signature.span))):
-                raise UsageError(
-                    f"{name} must be {TYPES[signature.type]}, not '{text}'", code="invalid-value"
-                )
-        return {name: self._resolve(signature, settings) for name, signature in self.parameters.items()}
+        A parameter of type `layer` has a Call as its value, or None for `none`.
 
-    def _resolve(self, signature: Signature, settings: MappingType[str, str]) -> object:
-        if signature.name in settings:
-            return _value(parse_value(settings[signature.name], signature.span))
-        if signature.default is None:
+        Raises:
+            UsageError: a setting has an unknown name, or a value of the wrong type.
+            SpecError: a parameter has neither a setting nor a default.
+        """
+        given = {name: self._read(name, text) for name, text in settings.items()}
+        return {name: self._value(signature, given) for name, signature in self.parameters.items()}
+
+    def _read(self, name: str, text: str) -> Tree:
+        if name not in self.parameters:
+            known = f"it has {', '.join(self.parameters)}" if self.parameters else "it has no parameters"
+            help = did_you_mean(name, self.parameters) or known
+            raise UsageError(f"{self.name} has no parameter '{name}'", code="unknown-parameter", help=help)
+        try:
+            return self.parameters[name].read(text)
+        except ValueError as error:
+            raise UsageError(f"the parameter '{name}' {error}", code="invalid-value") from None
+
+    def _value(self, signature: Signature, given: MappingType[str, Tree]) -> object:
+        tree = given.get(signature.name, signature.default)
+        if tree is None:
             raise SpecError(
                 f"the parameter '{signature.name}' has no value",
                 code="missing-parameter",
                 span=signature.span,
-                help=f"give one with --set {signature.name}=VALUE, or a default here: '{signature.type} = VALUE'",
+                help=f"give one with --set {signature.name}=VALUE, or a default: '{signature.type} = VALUE'",
             )
-        return _value(signature.default)
-
-
-def _value(tree: Tree) -> object:
-    if isinstance(tree, Scalar):
-        return tree.value
-    assert isinstance(tree, Sequence), "a parameter is a scalar or a pair"
-    return tuple(map(_value, tree.items))
-
-
-def _known(parameters: MappingType[str, object]) -> str:
-    return f"it has {', '.join(parameters)}" if parameters else "it has no parameters"
+        return parse_layer(tree) if signature.type == "layer" else value_of(tree)

@@ -29,14 +29,14 @@ class _Dumper(yaml.SafeDumper):
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is not yaml.ScalarNode or not implicit[0]:
-            tag: str = super().resolve(kind, value, implicit)
-            return tag
+            return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
         return _TAGS[type(_resolved(value))]
 
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:
-        node = super().represent_mapping(tag, mapping, flow_style)
-        if len(node.value) == 1:
-            node.flow_style = False  # `- linear: 1000`, not `- {linear: 1000}`
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        node = super().represent_sequence(tag, sequence, flow_style)
+        for item in node.value:
+            if isinstance(item, yaml.MappingNode) and len(item.value) == 1:
+                item.flow_style = False  # `- linear: 1000`, not `- {linear: 1000}`
         return node
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
@@ -49,7 +49,7 @@ class _Dumper(yaml.SafeDumper):
 def _resolved(text: str) -> object:
     try:
         return scalars.resolve(text)
-    except (OverflowError, ValueError):
+    except OverflowError:
         return 0.0  # anything but a string, so that it is quoted
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from typing import Literal, NoReturn, cast
 
-from archc.diagnostics import Diagnostic, Note, Span, SpecError
-from archc.spec.expressions import parse
+from archc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
+from archc.spec.expressions import Expression, parse
 from archc.spec.items import (
-    Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, When,
-)  # fmt: skip
+    Auxiliary,
+    Branch,
+    Call,
+    Composite,
+    Group,
+    Item,
+    OutputMark,
+    Reference,
+    When,
+)
+from archc.spec.names import RESERVED, is_name, is_path_template, is_variable
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 COMPOSITES = ("sum", "product", "concat")
-RESERVED = frozenset(
-    (*COMPOSITES, "sequence", "when", "then", "else", "output", "aux", "identity", "none", "mark", "from")
-)
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_ITEM_NAME = re.compile(r"[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*")
-_CALL_KEYS = ("name", "count", "init")
+CALL_KEYS = ("name", "count", "init")
+"""Fields that belong to every call, whatever is called."""
+
+_LETTERS = "letters, digits, '_' and '-', not beginning with a digit or '-'"
 
 
 class Grammar:
@@ -30,187 +36,210 @@ class Grammar:
         self.problems: list[Diagnostic] = []
 
     def items(self, tree: Tree, *, root: bool = False) -> tuple[Item, ...]:
-        """A list of items. `root` allows `output` and `aux`."""
+        """A list of items, without the identities among them. `root` allows `output` and `aux`."""
         if not isinstance(tree, Sequence):
             self._report("wrong-kind", "expected a list of items", tree.span, help="each begins with '- '")
             return ()
-        return tuple(item for entry in tree.items if (item := self._try_item(entry, root)) is not None)
+        items: list[Item] = []
+        for entry in tree.items:
+            if not _is_word(entry, "identity"):
+                with suppress(_Refused):
+                    items.append(self._item(entry, root))
+        return tuple(items)
 
-    def _try_item(self, tree: Tree, root: bool) -> Item | None:
+    def layer(self, tree: Tree) -> Call | None:
+        """The value of a field of type `layer`: a word, a call, or `none`; None too if it is wrong."""
+        if _is_word(tree, "none"):
+            return None
         with suppress(_Refused):
-            return self._item(tree, root)
+            item = self._item(tree, root=False)
+            if isinstance(item, Call):
+                return item
+            self._report("wrong-kind", "expected an operator or block, or none", tree.span)
         return None
 
     def _item(self, tree: Tree, root: bool) -> Item:
         if isinstance(tree, Scalar):
             return self._word(tree)
         if isinstance(tree, Sequence):
-            self._refuse(
-                "wrong-kind",
-                "an item is a word or a mapping; a list in a list is a branch of sum or concat",
-                tree.span,
-            )
+            help = "a list in a list is a branch of sum, product or concat; a sequence is '- sequence: […]'"
+            self._refuse("wrong-kind", "an item is a word or a mapping, not a list", tree.span, help)
         if "when" in tree.entries:
-            return self._when(tree, as_branch=False)
+            return self._when(tree, self._arm)
         entry = self._single(tree)
-        word, value = str(entry.key.value), entry.value
+        word = entry.key.text
         if word in COMPOSITES:
-            return self._composite(word, entry)
+            return self._composite(entry)
         if word in ("output", "aux"):
-            return self._root_item(word, entry, root)
-        if isinstance(value, Sequence):
-            return self._group(entry)
-        if word in RESERVED:
-            self._refuse("reserved-word", f"'{word}' cannot be used here", entry.key.span)
-        return self._call(entry)
+            return self._root_item(entry, root)
+        if isinstance(entry.value, Sequence):
+            return self._group(entry, entry.value)
+        return self._call(entry, entry.value)
 
     def _word(self, scalar: Scalar) -> Item:
-        if not isinstance(scalar.value, str):
-            self._refuse("wrong-kind", f"an item is an operator or block, not '{scalar.text}'", scalar.span)
-        text = scalar.value
-        if text.startswith("$") and NAME.fullmatch(text[1:]):
+        text = scalar.text
+        if text.startswith("$") and is_variable(text[1:]):
             return Reference(text[1:], scalar.span)
-        if text in RESERVED - {"identity"} or not NAME.fullmatch(text):
-            self._refuse("reserved-word", f"'{text}' is not an operator or block", scalar.span)
+        if scalar.value is None:
+            self._refuse("empty", "there is no item here", scalar.span)
+        if not isinstance(scalar.value, str):
+            self._refuse("wrong-kind", f"an item is an operator or block, not '{text}'", scalar.span)
+        self._check_callable(scalar)
         return Call(text, scalar.span)
+
+    def _check_callable(self, word: Scalar) -> None:
+        if word.text in RESERVED:
+            self._refuse(
+                "reserved-word", f"'{word.text}' is a word of the language; it cannot stand here", word.span
+            )
+        if not is_name(word.text):
+            self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span)
 
     def _single(self, tree: Mapping) -> Entry:
         """The one key of an item. Several keys are mostly fields that are not indented below their call."""
         first, *others = tree.entries.values() or (None,)
         if first is None:
-            self._refuse("empty", "an item must name an operator or block", tree.span)
+            self._refuse("empty", "an item names an operator or block, and here is nothing", tree.span)
         if others:
-            keys = ", ".join(f"'{entry.key.value}'" for entry in others)
-            help = f"if {keys} belongs to {first.key.value}, indent it further"
-            self._refuse(
-                "several-keys",
-                f"an item has one key, but here are '{first.key.value}' and {keys}",
-                others[0].key.span,
-                help,
+            other, word = others[0].key, first.key.text
+            message = f"an item has one key, but '{other.text}' follows '{word}'"
+            help = (
+                f"is '{other.text}' meant to be a field of {word}? indent it; or begin a new item with '- '"
             )
+            self._refuse("several-keys", message, other.span, help)
         return first
 
-    def _call(self, entry: Entry) -> Call:
-        word, value = str(entry.key.value), entry.value
-        self._check_name(entry.key, NAME)
+    def _call(self, entry: Entry, value: Scalar | Mapping) -> Call:
+        self._check_callable(entry.key)
+        word, span = entry.key.text, entry.key.span
         if isinstance(value, Scalar):
             if value.value is None and value.text == "":
                 help = f"write '- {word}' for a call without fields, or indent its fields below it"
-                self._refuse("empty", f"'{word}:' has no value", entry.key.span, help)
-            return Call(word, entry.key.span, short=value)
-        assert isinstance(value, Mapping), "lists were taken before"
-        fields = {key: field for key, field in value.entries.items() if key not in _CALL_KEYS}
+                self._refuse("empty", f"'{word}:' has no value", span, help)
+            return Call(word, span, short=value)
+        fields = {key: field for key, field in value.entries.items() if key not in CALL_KEYS}
         return Call(
             word,
-            entry.key.span,
+            span,
             Mapping(fields, value.span),
-            name=self._scalar(value, "name", _ITEM_NAME),
+            name=self._item_name(value),
             count=self._scalar(value, "count"),
             init=self._mapping(value, "init"),
         )
 
-    def _scalar(self, fields: Mapping, key: str, pattern: re.Pattern[str] | None = None) -> Scalar | None:
+    def _item_name(self, fields: Mapping) -> Scalar | None:
+        name = self._scalar(fields, "name")
+        if name is not None and not is_path_template(name.text):
+            help = f"a name has {_LETTERS}, and may have dots"
+            self._refuse("bad-name", f"'{name.text}' is not a name", name.span, help)
+        return name
+
+    def _scalar(self, fields: Mapping, key: str) -> Scalar | None:
         value = fields.get(key)
-        if value is None:
-            return None
-        if not isinstance(value, Scalar):
-            self._refuse("wrong-kind", f"'{key}' takes one value", value.span)
-        if pattern:
-            self._check_name(value, pattern)
+        if value is not None and not isinstance(value, Scalar):
+            self._refuse("wrong-kind", f"'{key}' takes one value, not a list or mapping", value.span)
         return value
 
     def _mapping(self, fields: Mapping, key: str) -> Mapping | None:
         value = fields.get(key)
         if value is not None and not isinstance(value, Mapping):
-            self._refuse(
-                "wrong-kind", f"'{key}' takes a mapping from tensor names to initializers", value.span
-            )
+            self._refuse("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value.span)
         return value
 
-    def _check_name(self, name: Scalar, pattern: re.Pattern[str]) -> None:
-        if not pattern.fullmatch(name.text) or len(name.text) > 200:
-            self._refuse(
-                "bad-name",
-                f"'{name.text}' is not a name: letters, digits, '_' and '-', not beginning with a digit",
-                name.span,
-            )
+    def _group(self, entry: Entry, items: Sequence) -> Group:
+        key = entry.key
+        if key.text != "sequence":
+            if key.text in RESERVED:
+                self._refuse("reserved-word", f"'{key.text}' cannot name a sequence", key.span)
+            if not is_path_template(key.text) or "$" in key.text:
+                self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
+        name = None if key.text == "sequence" else key
+        return Group(name, self._some_items(items, f"the sequence '{key.text}'"), key.span)
 
-    def _group(self, entry: Entry) -> Group:
-        word = str(entry.key.value)
-        name = None if word == "sequence" else entry.key
-        if name is not None:
-            if word in RESERVED:
-                self._refuse("reserved-word", f"'{word}' cannot name a sequence", entry.key.span)
-            self._check_name(name, _ITEM_NAME)
-        return Group(name, self._non_empty(entry.value, f"the sequence '{word}'"), entry.key.span)
-
-    def _non_empty(self, tree: Tree, what: str) -> tuple[Item, ...]:
-        if isinstance(tree, Sequence) and not tree.items:
+    def _some_items(self, tree: Sequence, what: str) -> tuple[Item, ...]:
+        if not tree.items:
             self._refuse("empty", f"{what} has no items", tree.span)
         return self.items(tree)
 
-    def _composite(self, word: str, entry: Entry) -> Composite:
-        if not isinstance(entry.value, Sequence):
-            self._refuse("wrong-kind", f"{word} takes a list of branches", entry.value.span)
-        if len(entry.value.items) < 2:
+    def _composite(self, entry: Entry) -> Composite:
+        word, branches = entry.key.text, entry.value
+        if not isinstance(branches, Sequence):
+            help = f"write '- {word}:' and below it one '- ' for each branch"
+            self._refuse("wrong-kind", f"{word} takes a list of branches", branches.span, help)
+        if len(branches.items) < 2:
             self._refuse("empty", f"{word} needs two branches or more", entry.key.span)
-        branches = [self._branch(tree) for tree in entry.value.items]
-        kept = tuple(branch for branch in branches if branch is not None)
-        return Composite(word, kept, entry.key.span)  # type: ignore[arg-type]
+        parsed = [self._branch(tree) for tree in branches.items]
+        kind = cast(Literal["sum", "product", "concat"], word)
+        return Composite(kind, tuple(branch for branch in parsed if branch is not None), entry.key.span)
 
     def _branch(self, tree: Tree) -> Branch | When | None:
         """A branch of a composite; None for the word `none`."""
-        if isinstance(tree, Scalar) and tree.value == "none":
-            return None
         if isinstance(tree, Mapping) and "when" in tree.entries:
-            return self._when(tree, as_branch=True)
+            self._require_else(tree)
+            return self._when(tree, self._branch_arm)
+        return self._arm(tree)
+
+    def _branch_arm(self, tree: Tree) -> Branch | None:
+        """An arm of a `when` that is a branch: another `when` could not say whether the branch is absent."""
+        if isinstance(tree, Mapping) and "when" in tree.entries:
+            help = "combine the conditions with 'and' and 'or'"
+            self._refuse("misplaced", "a 'when' that is a branch has no 'when' as its arm", tree.span, help)
         return self._arm(tree)
 
     def _arm(self, tree: Tree) -> Branch | None:
-        if isinstance(tree, Scalar) and tree.value == "none":
+        if _is_word(tree, "none"):
             return None
-        if isinstance(tree, Scalar) and tree.value == "identity":
+        if _is_word(tree, "identity"):
             return Branch((), tree.span)
         if isinstance(tree, Sequence):
-            return Branch(self._non_empty(tree, "this branch"), tree.span)
+            return Branch(self._some_items(tree, "this list"), tree.span)
         return Branch((self._item(tree, root=False),), tree.span)
 
-    def _when(self, tree: Mapping, *, as_branch: bool) -> When:
+    def _require_else(self, tree: Mapping) -> None:
+        self._check_when_keys(tree)
+        if "else" not in tree.entries:
+            help = "write 'else: identity' for a shortcut, or 'else: none' for no branch at all"
+            span = tree.entries["when"].key.span
+            self._refuse("missing-key", "a 'when' that is a branch needs an 'else'", span, help)
+
+    def _check_when_keys(self, tree: Mapping) -> None:
         for key, entry in tree.entries.items():
             if key not in ("when", "then", "else"):
+                help = did_you_mean(key, ("then", "else"))
                 self._refuse(
-                    "unknown-field", f"'when' goes with 'then' and 'else', not with '{key}'", entry.key.span
+                    "unknown-key", f"'when' goes with 'then' and 'else', not '{key}'", entry.key.span, help
                 )
-        condition, then, otherwise = (tree.get(key) for key in ("when", "then", "else"))
+
+    def _when(self, tree: Mapping, arm: Callable[[Tree], Branch | None]) -> When:
+        self._check_when_keys(tree)
         span = tree.entries["when"].key.span
+        then, otherwise = tree.get("then"), tree.get("else")
         if then is None:
-            self._refuse("missing-field", "'when' needs a 'then'", span)
-        if as_branch and otherwise is None:
-            help = "write 'else: identity' for a shortcut, or 'else: none' for no branch at all"
-            self._refuse("missing-field", "a 'when' that is a branch needs an 'else'", span, help)
-        if not isinstance(condition, Scalar):
-            self._refuse("wrong-kind", "the condition is an expression", span)
+            self._refuse("missing-key", "'when' needs a 'then'", span)
+        condition = self._condition(tree.entries["when"].value)
+        return When(condition, arm(then), arm(otherwise) if otherwise else None, span)
+
+    def _condition(self, tree: Tree) -> Expression:
+        if not isinstance(tree, Scalar):
+            self._refuse("wrong-kind", "a condition is an expression, not a list or mapping", tree.span)
         try:
-            expression = parse(condition)
+            return parse(tree)
         except SpecError as error:
             self.problems.extend(error.diagnostics)
             raise _Refused from None
-        return When(expression, self._arm(then), self._arm(otherwise) if otherwise else None, span)
 
-    def _root_item(self, word: str, entry: Entry, root: bool) -> OutputMark | Auxiliary:
+    def _root_item(self, entry: Entry, root: bool) -> OutputMark | Auxiliary:
+        word, value = entry.key.text, entry.value
         if not root:
-            self._refuse("misplaced", f"'{word}' is allowed at the top level only", entry.key.span)
+            self._refuse("misplaced", f"'{word}' stands at the top level of a network only", entry.key.span)
         if word == "aux":
-            return Auxiliary(self._item(entry.value, root=False), entry.key.span)
-        if not isinstance(entry.value, Scalar) or not isinstance(entry.value.value, str):
-            self._refuse("wrong-kind", "'output' takes a name", entry.value.span)
-        self._check_name(entry.value, NAME)
-        return OutputMark(entry.value, entry.key.span)
+            return Auxiliary(self._item(value, root=False), entry.key.span)
+        if not isinstance(value, Scalar) or not is_name(value.text):
+            self._refuse("bad-name", "'output' takes a name", value.span, f"a name has {_LETTERS}")
+        return OutputMark(value, entry.key.span)
 
-    def _report(
-        self, code: str, message: str, span: Span, help: str | None = None, notes: Iterable[Note] = ()
-    ) -> None:
-        self.problems.append(Diagnostic(code, message, span, tuple(notes), help))
+    def _report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+        self.problems.append(Diagnostic(code, message, span, help=help))
 
     def _refuse(self, code: str, message: str, span: Span, help: str | None = None) -> NoReturn:
         self._report(code, message, span, help)
@@ -223,12 +252,12 @@ class _Refused(Exception):
 
 def parse_layer(tree: Tree) -> Call | None:
     """The value of a field of type `layer`: a word, a call, or `none`. Raises SpecError."""
-    if isinstance(tree, Scalar) and tree.value == "none":
-        return None
     grammar = Grammar()
-    with suppress(_Refused):
-        item = grammar._item(tree, root=False)
-        if isinstance(item, Call):
-            return item
-        grammar._report("wrong-kind", "expected an operator or block, or none", tree.span)
-    raise SpecError(grammar.problems)
+    layer = grammar.layer(tree)
+    if grammar.problems:
+        raise SpecError(grammar.problems)
+    return layer
+
+
+def _is_word(tree: Tree, word: str) -> bool:
+    return isinstance(tree, Scalar) and tree.value == word

@@ -1,4 +1,7 @@
-"""The items that a network is written with, as a small syntax tree. Names and fields are not yet looked up or evaluated."""
+"""The items that a network is written with, as a small syntax tree.
+
+Names and fields are not yet looked up or evaluated.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from archc.spec.tree import Mapping, Scalar
 class Call:
     """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
 
-    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar short form (the
-    value of the call's first field). `span` covers the word.
+    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar
+    short form (the value of the call's first field). `span` covers the word.
     """
 
     word: str
@@ -29,7 +32,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items. `span` covers the key."""
+    """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
+
+    `span` covers the key.
+    """
 
     name: Scalar | None
     items: tuple[Item, ...]

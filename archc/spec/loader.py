@@ -1,23 +1,35 @@
 """YAML text -> data with positions.
 
-The parser's events are read one by one and composed on an explicit stack, with every limit applied while reading: PyYAML's
-own loaders recurse, keep the last of two equal keys and follow YAML 1.1, and its C parser takes time quadratic in depth.
+    read_source(path) -> Source         the text of a file
+    load(source) -> Tree                its one document; raises SpecError with every problem
+    compose(source) -> Tree, problems   the same, with what could be read despite the problems
+
+The parser's events are read one by one and composed on an explicit stack, with every limit applied while
+reading: PyYAML's own loaders recurse, keep the last of two equal keys and follow YAML 1.1, and its C parser
+takes time quadratic in depth. Scalars follow YAML 1.2 (`scalars.py`). Duplicate keys, tags, merge keys,
+several documents and keys that are not words are refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from archc.diagnostics import Diagnostic, Note, Source, Span, SpecError
+from archc.spec.commas import join_cut_entries, join_cut_items
 from archc.spec.scalars import resolve
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
+# What YAML 1.2 does not allow as it stands, and what its parsers count as a line break but editors do not.
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,61 +40,107 @@ class Limits:
     depth: int = 64
     nodes: int = 100_000
     scalar_characters: int = 4096
-    integer_digits: int = 18
+    problems: int = 100
 
 
-def read_source(path: str | Path, limits: Limits = Limits()) -> Source:  # noqa: B008  (immutable)
-    """The text of a file. Raises SpecError: it cannot be read, is too large, or is not UTF-8 without a byte-order mark."""
+DEFAULT_LIMITS = Limits()
+
+
+def read_source(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
+    """The text of a file.
+
+    Raises: SpecError: it cannot be read, is too large, or is not UTF-8 without a byte-order mark.
+    """
     try:
         with Path(path).open("rb") as file:
             data = file.read(limits.bytes + 1)
-    except OSError as error:
-        raise SpecError(f"cannot read {path}: {error.strerror}", code="unreadable") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SpecError(f"cannot read {path}: {reason}", code="unreadable") from None
     if len(data) > limits.bytes:
         raise SpecError(f"{path} has more than {limits.bytes:,} bytes", code="too-large")
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise SpecError(
-            f"{path} begins with a byte-order mark", code="bad-encoding", help="save it as UTF-8 without one"
-        )
     try:
         return Source(str(path), data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise SpecError(f"{path} is not UTF-8: see line {line}", code="bad-encoding") from None
+        before = Source(str(path), data[: error.start].decode("utf-8"))
+        line, column = len(before.lines) - 1, len(before.lines[-1])
+        text = Source(str(path), data.decode("utf-8", "replace"))
+        span = Span(text, line, column, line, column + 1)
+        raise SpecError(
+            "this is not UTF-8", code="bad-encoding", span=span, help="save the file as UTF-8"
+        ) from None
 
 
-def load(source: Source, limits: Limits = Limits()) -> Tree:  # noqa: B008  (immutable)
-    """The one document of a source. Raises SpecError with every problem up to the first that stops the parser."""
-    if len(source.text.encode("utf-8", "surrogatepass")) > limits.bytes:
+def load(source: Source, limits: Limits = DEFAULT_LIMITS) -> Tree:
+    """The one document of a source. Raises SpecError with every problem up to one that stops the parser."""
+    tree, problems = compose(source, limits)
+    if problems:
+        raise SpecError(problems)
+    return tree
+
+
+def compose(source: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[Tree, list[Diagnostic]]:
+    """The one document of a source as far as it can be understood, and what is wrong with it.
+
+    Raises: SpecError: a problem after which nothing can be read.
+    """
+    if len(source.text) > limits.bytes or len(source.text.encode("utf-8", "replace")) > limits.bytes:
         raise SpecError(f"{source.name} has more than {limits.bytes:,} bytes", code="too-large")
-    return _Composer(source, limits).compose()
+    _refuse_forbidden_character(source)
+    composer = _Composer(source, limits)
+    return composer.compose(), composer.problems
 
 
-@dataclass
+def _refuse_forbidden_character(source: Source) -> None:
+    match = _FORBIDDEN.search(source.text)
+    if match is None:
+        return
+    before = Source(source.name, source.text[: match.start()])
+    line, column = len(before.lines) - 1, len(before.lines[-1])
+    span = Span(source, line, column, line, column + 1)
+    if match[0] == "\ufeff":
+        help = "save the file as UTF-8 without one"
+        raise SpecError("there is a byte-order mark here", code="bad-encoding", span=span, help=help)
+    shown = f"U+{ord(match[0]):04X}"
+    raise SpecError(f"the character {shown} is not allowed in a spec", code="bad-character", span=span)
+
+
+@dataclass(slots=True)
 class _Open:
     """A list or mapping that is still being read; `key` is the key whose value comes next."""
 
     event: Any
-    anchor: str | None
+    first_node: int
+    is_mapping: bool
+    height: int = 1
     items: list[Tree] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
     key: Scalar | None = None
     awaits_value: bool = False
-    is_mapping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """What an alias stands for: a value, the number of values in it, and how deep they are nested."""
+
+    tree: Tree
+    nodes: int
+    height: int
 
 
 class _Composer:
     """Builds one tree from events."""
 
     def __init__(self, source: Source, limits: Limits) -> None:
+        self.problems: list[Diagnostic] = []
         self._source, self._limits = source, limits
-        self._problems: list[Diagnostic] = []
         self._stack: list[_Open] = []
-        self._anchors: dict[str, tuple[Tree, int]] = {}
+        self._anchors: dict[str, _Anchored] = {}
         self._nodes = 0
         self._root: Tree | None = None
 
     def compose(self) -> Tree:
+        """The tree. Raises SpecError if the parser or a limit stops the reading, or nothing was there."""
         documents = 0
         for event in self._events():
             match event:
@@ -92,89 +150,108 @@ class _Composer:
                         self._stop("several-documents", "a spec is one document", self._span(event))
                 case yaml.ScalarEvent():
                     self._count(1, event)
-                    self._place(self._scalar(event), event.anchor)
+                    self._place(self._scalar(event), event.anchor, 1, 0)
                 case yaml.AliasEvent():
                     self._alias(event)
                 case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
                     self._open(event)
                 case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
                     self._close(event)
-        if self._problems:
-            raise SpecError(self._problems)
         if self._root is None:
-            raise SpecError("the document is empty", code="empty", span=Span(self._source, 0, 0, 0, 0))
+            self._stop("empty", "there is no document here", Span(self._source, 0, 0, 0, 0))
         return self._root
 
     def _events(self) -> Iterator[Any]:
-        loader = getattr(yaml, "CLoader", yaml.Loader)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML may be installed without libyaml
         try:
             parser = loader(self._source.text)
             while parser.check_event():
                 yield parser.get_event()
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            span = Span(self._source, mark.line, mark.column, mark.line, mark.column + 1) if mark else None
-            self._stop("syntax", f"not YAML: {error.problem or error.context}", span)
-        except yaml.YAMLError as error:
-            self._stop("syntax", f"not YAML: {getattr(error, 'reason', error)}", None)
+            self._syntax_error(error)
+
+    def _syntax_error(self, error: yaml.MarkedYAMLError) -> NoReturn:
+        problem, context = error.problem_mark, error.context_mark
+        notes = (
+            (Note(f"{error.context} from here", self._point(context)),) if error.context and context else ()
+        )
+        mark = problem or context
+        span = self._point(mark) if mark else Span(self._source, 0, 0, 0, 0)
+        self.problems.append(
+            Diagnostic("syntax", f"not YAML: {error.problem}", span, notes, self._advice(span))
+        )
+        raise SpecError(self.problems) from None
+
+    def _advice(self, span: Span) -> str | None:
+        """What is mostly meant where YAML cannot be read."""
+        line = self._source.lines[span.line] if span.line < len(self._source.lines) else ""
+        if line[: span.column + 1].strip(" ").startswith("\t"):
+            return "indent with spaces, not with tabs"
+        if line[span.column : span.column + 1] == ":":
+            return "a value that contains ': ' must be quoted; the fields of a call are indented below it"
+        return None
 
     def _scalar(self, event: Any) -> Scalar:
         span, text = self._span(event), event.value
         if len(text) > self._limits.scalar_characters:
-            self._stop(
-                "too-large", f"a scalar of more than {self._limits.scalar_characters} characters", span
-            )
-        self._check_tag(event, span)
+            message = f"this value has more than {self._limits.scalar_characters:,} characters"
+            self._stop("too-large", message, span)
+        self._refuse_tag(event, span, allowed=_STRING_TAGS)
         if not event.implicit[0] or event.tag in _STRING_TAGS:
             return Scalar(text, text, span)
-        if len(text) > self._limits.integer_digits and text.lstrip("+-").isdigit():
-            self._report("too-large", f"an integer of more than {self._limits.integer_digits} digits", span)
-            return Scalar(0, text, span)
         try:
             return Scalar(resolve(text), text, span)
-        except OverflowError:
-            self._report("too-large", "a number beyond the range of float64", span)
-            return Scalar(0.0, text, span)
+        except OverflowError as error:
+            shown = text if len(text) <= 24 else f"{text[:20]}…"
+            self._report("invalid-value", f"the number {shown} {error}", span)
+            return Scalar(0, text, span)
 
-    def _check_tag(self, event: Any, span: Span) -> None:
-        if event.tag is not None and event.tag not in _STRING_TAGS:
-            self._report("unknown-tag", f"specs have no tags such as {event.tag}", span)
+    def _refuse_tag(self, event: Any, span: Span, allowed: tuple[str, ...] = ()) -> None:
+        if event.tag is not None and event.tag not in allowed:
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
+            self._report("unknown-tag", f"a spec has no tags, and here is {shown}", span)
 
     def _open(self, event: Any) -> None:
         span = self._span(event)
         self._count(1, event)
-        if len(self._stack) >= self._limits.depth:
-            self._stop("too-deep", f"more than {self._limits.depth} levels of nesting", span)
-        if event.tag is not None:
-            self._report("unknown-tag", f"specs have no tags such as {event.tag}", span)
-        mapping = isinstance(event, yaml.MappingStartEvent)
-        self._stack.append(_Open(event, event.anchor, is_mapping=mapping))
+        self._refuse_depth(1, span)
+        self._refuse_tag(event, span)
+        is_mapping = isinstance(event, yaml.MappingStartEvent)
+        self._stack.append(_Open(event, self._nodes, is_mapping))
 
     def _close(self, event: Any) -> None:
         opened = self._stack.pop()
         start, end = opened.event.start_mark, event.end_mark
         span = Span(self._source, start.line, start.column, end.line, end.column)
+        if opened.event.flow_style:
+            cut = join_cut_entries(opened.entries) if opened.is_mapping else join_cut_items(opened.items)
+            for problem in cut:
+                self._add(problem)
         tree: Tree = (
             Mapping(opened.entries, span) if opened.is_mapping else Sequence(tuple(opened.items), span)
         )
-        self._place(tree, opened.anchor)
+        self._place(tree, opened.event.anchor, self._nodes - opened.first_node + 1, opened.height)
 
     def _alias(self, event: Any) -> None:
         span = self._span(event)
-        if event.anchor not in self._anchors:
-            self._stop("bad-alias", f"there is no complete anchor '{event.anchor}' before this alias", span)
-        tree, nodes = self._anchors[event.anchor]
-        self._count(nodes, event)
-        self._place(tree, None)
+        anchored = self._anchors.get(event.anchor)
+        if anchored is None:
+            # The parser itself refuses names that are not there, so this one is still open.
+            message = f"'{event.anchor}' is not complete here: a value cannot contain itself"
+            self._stop("recursive-alias", message, span)
+        self._count(anchored.nodes, event)
+        self._refuse_depth(anchored.height, span)
+        self._place(anchored.tree, None, anchored.nodes, anchored.height)
 
-    def _place(self, tree: Tree, anchor: str | None) -> None:
+    def _place(self, tree: Tree, anchor: str | None, nodes: int, height: int) -> None:
         """Put a finished value where it belongs: the root, a list, a key, or a key's value."""
         if anchor:
-            self._anchors[anchor] = (tree, _size(tree))
+            self._anchors[anchor] = _Anchored(tree, nodes, height)
         if not self._stack:
             self._root = tree
             return
         parent = self._stack[-1]
+        parent.height = max(parent.height, height + 1)
         if not parent.is_mapping:
             parent.items.append(tree)
         elif parent.awaits_value:
@@ -187,51 +264,45 @@ class _Composer:
 
     def _key(self, tree: Tree, parent: _Open) -> Scalar | None:
         """The key, or None (and a problem) for one that cannot be."""
-        if not isinstance(tree, Scalar) or not isinstance(tree.value, str):
-            shown = f" '{tree.text}'" if isinstance(tree, Scalar) else ""
-            self._report("bad-key", f"a key must be a word, and{shown or ' this'} is not", tree.span)
-            return None
-        if tree.value == "<<":
-            self._report("merge-key", "merge keys are not part of YAML 1.2", tree.span)
-            return None
-        if tree.value in parent.entries:
-            first = parent.entries[tree.value].key.span
-            self._report(
-                "duplicate-key",
-                f"the key '{tree.value}' is here twice",
-                tree.span,
-                Note("the first one", first),
-            )
-            return None
-        return tree
+        if not isinstance(tree, Scalar):
+            self._report("bad-key", "a key must be a word, and this is a list or mapping", tree.span)
+        elif not isinstance(tree.value, str):
+            help = f'quote it if you mean the text: "{tree.text}"'
+            self._report("bad-key", f"a key must be a word, and '{tree.text}' is not", tree.span, help=help)
+        elif tree.value == "<<":
+            help = "write the fields out, or define a block"
+            self._report("merge-key", "YAML 1.2 has no merge keys", tree.span, help=help)
+        elif tree.value in parent.entries:
+            first = Note("the first one", parent.entries[tree.value].key.span)
+            self._report("duplicate-key", f"the key '{tree.value}' is here twice", tree.span, first)
+        else:
+            return tree
+        return None
 
     def _count(self, nodes: int, event: Any) -> None:
         self._nodes += nodes
         if self._nodes > self._limits.nodes:
-            self._stop(
-                "too-large", f"more than {self._limits.nodes:,} values, aliases expanded", self._span(event)
-            )
+            message = f"more than {self._limits.nodes:,} values, counting what aliases stand for"
+            self._stop("too-large", message, self._span(event))
+
+    def _refuse_depth(self, height: int, span: Span) -> None:
+        if len(self._stack) + height > self._limits.depth:
+            self._stop("too-deep", f"more than {self._limits.depth} levels of nesting", span)
 
     def _span(self, event: Any) -> Span:
         start, end = event.start_mark, event.end_mark
         return Span(self._source, start.line, start.column, end.line, end.column)
 
-    def _report(self, code: str, message: str, span: Span | None, *notes: Note) -> None:
-        self._problems.append(Diagnostic(code, message, span, notes))
+    def _point(self, mark: Any) -> Span:
+        return Span(self._source, mark.line, mark.column, mark.line, mark.column + 1)
 
-    def _stop(self, code: str, message: str, span: Span | None) -> None:
-        self._report(code, message, span)
-        raise SpecError(self._problems)
+    def _report(self, code: str, message: str, span: Span, *notes: Note, help: str | None = None) -> None:
+        self._add(Diagnostic(code, message, span, notes, help))
 
+    def _add(self, problem: Diagnostic) -> None:
+        self.problems.append(problem)
+        if len(self.problems) >= self._limits.problems:
+            raise SpecError(self.problems)
 
-def _size(tree: Tree) -> int:
-    """Number of values in a tree, itself included."""
-    count, waiting = 0, [tree]
-    while waiting:
-        current = waiting.pop()
-        count += 1
-        if isinstance(current, Sequence):
-            waiting.extend(current.items)
-        elif isinstance(current, Mapping):
-            waiting.extend(entry.value for entry in current.entries.values())
-    return count
+    def _stop(self, code: str, message: str, span: Span) -> NoReturn:
+        raise SpecError([*self.problems, Diagnostic(code, message, span)])

@@ -1,4 +1,9 @@
-"""Files -> specs, with the shared files that they use."""
+"""Files -> specs, with the shared files that they use.
+
+load_spec(path) -> Spec
+parse_text(source, folder) -> Spec
+resolved_text(path, settings) -> str
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ from archc.diagnostics import Source, SpecError, did_you_mean
 from archc.spec.bundled import specs_folder
 from archc.spec.document import Spec
 from archc.spec.dump import dump
-from archc.spec.loader import load, read_source
+from archc.spec.loader import compose, load, read_source
 from archc.spec.parsing import parse_library, parse_spec
 from archc.spec.tree import Mapping, Scalar, Tree, plain
 
@@ -23,13 +28,13 @@ def load_spec(path: str | Path) -> Spec:
 
 
 def parse_text(source: Source, folder: Path) -> Spec:
-    """A spec from its text; shared files are looked for in `folder`, then among the bundled specs. Raises SpecError."""
-    spec, files = parse_spec(load(source), source)
-    if not files:
-        return spec
-    blocks = {name: block for file in files for name, block in parse_library(_library(file, folder)).items()}
-    unused = {name: block for name, block in blocks.items() if name not in spec.blocks}
-    return replace(spec, blocks={**unused, **spec.blocks})
+    """A spec from its text; shared files are looked for in `folder`, then among the bundled specs.
+
+    Raises: SpecError: with every problem of the spec, or of one shared file.
+    """
+    spec, files = parse_spec(*compose(source))
+    blocks = {name: block for file in files for name, block in parse_library(_shared(file, folder)).items()}
+    return replace(spec, blocks={**blocks, **spec.blocks}) if blocks else spec
 
 
 def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
@@ -37,35 +42,45 @@ def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
 
     It is read back as the same network. Comments are not kept. Raises SpecError, UsageError.
     """
-    source = read_source(path)
-    tree = load(source)
-    spec, files = parse_spec(tree, source)
-    assert isinstance(tree, Mapping), "parse_spec accepted it"
-    data: dict[str, Any] = {key: plain(entry.value) for key, entry in tree.entries.items() if key != "use"}
+    tree = load(read_source(path))
+    spec, files = parse_spec(tree)
     spec.resolve(settings)
+    data = _data(tree)
+    data.pop("use", None)
     for name, text in settings.items():
         data["parameters"][name] = f"{spec.parameters[name].type} = {text}"
-    if files:
-        shared: dict[str, Any] = {}
-        for file in files:
-            library = plain(_library(file, Path(path).parent))
-            assert isinstance(library, dict), "parse_library accepted it"
-            shared |= library["blocks"]
+    shared: dict[str, Any] = {}
+    for file in files:
+        library = _shared(file, Path(path).parent)
+        parse_library(library)
+        shared |= _data(library)["blocks"]
+    if shared:
         data["blocks"] = {**shared, **data.get("blocks", {})}
     return dump(data)
 
 
-def _library(file: Scalar, folder: Path) -> Tree:
+def _data(tree: Tree) -> dict[str, Any]:
+    assert isinstance(tree, Mapping), "it was parsed before"
+    return {key: plain(entry.value) for key, entry in tree.entries.items()}
+
+
+def _shared(file: Scalar, folder: Path) -> Tree:
     """The tree of a shared file. Raises SpecError: it leaves both folders, or is in neither."""
     name = file.text
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise SpecError(
-            f"a shared file lies beside the spec, so '{name}' is refused", code="bad-path", span=file.span
-        )
+    if Path(name).is_absolute() or ".." in Path(name).parts or not name.isprintable():
+        help = "a shared file lies in the spec's folder or among the bundled specs"
+        raise SpecError(f"the path '{name}' is refused", code="bad-path", span=file.span, help=help)
     for root in (folder, specs_folder()):
-        path = (root / name).resolve()
-        if path.is_relative_to(root.resolve()) and path.is_file():
+        if _lies_within(root / name, root):
             return load(read_source(root / name))
-    available = [str(p.relative_to(specs_folder())) for p in specs_folder().glob("blocks/*.yaml")]
-    help = did_you_mean(name, available)
+    available = [path.relative_to(specs_folder()).as_posix() for path in specs_folder().glob("blocks/*.yaml")]
+    help = did_you_mean(name, available) or f"bundled are {', '.join(sorted(available)) or 'none'}"
     raise SpecError(f"there is no shared file '{name}'", code="unreadable", span=file.span, help=help)
+
+
+def _lies_within(path: Path, root: Path) -> bool:
+    """Whether a file is there, and in this folder whatever links lead to it."""
+    try:
+        return path.is_file() and path.resolve().is_relative_to(root.resolve())
+    except OSError:  # such as a name that is too long
+        return False

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.spec.names import is_name
 from archc.spec.scalars import resolve
 from archc.spec.tree import Scalar, Sequence, Tree
 
@@ -17,7 +18,7 @@ TYPES = {
     "size": "an integer or a pair of them",
     "layer": "an operator or block, or none",
 }
-_SIGNATURE = re.compile(r"\s*(?P<type>\w+)\s*(?:=\s*(?P<default>.*?))?\s*")
+_SIGNATURE = re.compile(r"\s*(?P<type>\w+)\s*(?:=\s*(?P<default>.*?))?\s*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,47 +42,68 @@ class Signature:
             case "str":
                 return isinstance(value, str)
             case "size":
-                pair = isinstance(value, tuple | list) and len(value) == 2
-                return _is_int(value) or (pair and all(map(_is_int, value)))  # type: ignore[arg-type]
+                return _is_int(value) or (
+                    isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_int, value))
+                )
         return False
 
+    def read(self, text: str) -> Tree:
+        """The value that a text stands for, in a default or after `--set NAME=`.
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+        Raises: ValueError: it is not of the type; the message completes "NAME …".
+        """
+        text = text.strip()
+        if self.type in ("str", "layer"):
+            tree: Tree = Scalar(text, text, self.span)
+            fits = text != "" and (self.type == "str" or is_name(text))
+        else:
+            tree = _read_numbers(text, self.span)
+            fits = self.accepts(value_of(tree))
+        if not fits:
+            raise ValueError(f"must be {TYPES[self.type]}, not '{text}'")
+        return tree
 
 
 def parse_signature(name: Scalar, tree: Tree) -> Signature:
     """`int`, or `int = 1`. Raises SpecError."""
-    if not isinstance(tree, Scalar) or not (match := _SIGNATURE.fullmatch(tree.text)):
-        raise SpecError("expected a type, and a default after '='", code="bad-signature", span=tree.span)
+    match = _SIGNATURE.fullmatch(tree.text) if isinstance(tree, Scalar) else None
+    if match is None:
+        help = "such as 'int', or 'int = 1' with a default"
+        raise SpecError(f"'{name.text}' needs a type", code="bad-signature", span=tree.span, help=help)
     type_name, default = match["type"], match["default"]
     if type_name not in TYPES:
         help = did_you_mean(type_name, TYPES) or f"the types are {', '.join(TYPES)}"
         raise SpecError(f"there is no type '{type_name}'", code="bad-signature", span=tree.span, help=help)
+    signature = Signature(name.text, type_name, None, tree.span)
     if default is None:
-        return Signature(name.text, type_name, None, tree.span)
-    signature = Signature(name.text, type_name, parse_value(default, tree.span), tree.span)
-    if type_name != "layer" and not signature.accepts(_plain(signature.default)):
-        raise SpecError(
-            f"the default of '{name.text}' must be {TYPES[type_name]}, not '{default}'",
-            code="invalid-value",
-            span=tree.span,
-        )
-    return signature
-
-
-def parse_value(text: str, span: Span) -> Tree:
-    """A value as it stands in a signature or after `--set NAME=`: a scalar, or a pair in brackets."""
-    text = text.strip()
-    if text.startswith("[") and text.endswith("]"):
-        return Sequence(tuple(parse_value(part, span) for part in text[1:-1].split(",")), span)
+        return signature
     try:
-        return Scalar(resolve(text), text, span)
-    except (OverflowError, ValueError):
-        raise SpecError(f"the number {text[:20]}… is out of range", code="too-large", span=span) from None
+        return Signature(name.text, type_name, signature.read(default), tree.span)
+    except ValueError as error:
+        message = f"the default of '{name.text}' {error}"
+        raise SpecError(message, code="invalid-value", span=tree.span) from None
 
 
-def _plain(tree: Tree | None) -> object:
+def value_of(tree: Tree) -> object:
+    """The value of a parameter: a scalar's, or a tuple."""
     if isinstance(tree, Scalar):
         return tree.value
-    return tuple(map(_plain, tree.items)) if isinstance(tree, Sequence) else None
+    return tuple(map(value_of, tree.items)) if isinstance(tree, Sequence) else None
+
+
+def _read_numbers(text: str, span: Span) -> Tree:
+    """A number or constant, or several of them in brackets. Raises ValueError: one is out of range."""
+    if text.startswith("[") and text.endswith("]"):
+        return Sequence(tuple(_read_number(part.strip(), span) for part in text[1:-1].split(",")), span)
+    return _read_number(text, span)
+
+
+def _read_number(text: str, span: Span) -> Scalar:
+    try:
+        return Scalar(resolve(text), text, span)
+    except OverflowError as error:
+        raise ValueError(f"cannot be '{text}': the number {error}") from None
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from archc.diagnostics import ExportError
@@ -18,8 +17,8 @@ from archc.verify.twin import calibrated_weights
 class Verifier:
     """Runs the reference once, for all artefacts of one network.
 
-    A network with fresh weights is compared under the weights of a calibrated twin, which replace those of the artefact for
-    the comparison; the artefact's own are held to what the exporter gives for the network's own.
+    A network with fresh weights is compared under the weights of a calibrated twin, which replace those of the artefact
+    for the comparison; the artefact's own are held to what the exporter gives for the network's own.
     """
 
     def __init__(self, network: Network) -> None:
@@ -80,15 +79,13 @@ def verify(network: Network, artefact: Artefact, name: str, options: ExportOptio
 def compare_artefacts(name: str, artefact: Artefact, other_name: str, other: Artefact) -> Report:
     """Compare two artefacts by their numbers alone, without the network that they came from.
 
-    There is no float64 run, so what rounding does to the network is estimated by the other artefact's own answer to inputs
-    that differ by some units in the last place.
+    There is no float64 run, so what rounding does to the network is estimated by the other artefact's own answer to
+    inputs that differ by some units in the last place.
     Raises: ExportError: one cannot be run, or neither tells the size of its input.
     """
     shape = artefact.image_shape() or other.image_shape()
     if shape is None:
-        raise ExportError(
-            f"neither {name} nor {other_name} tells the size of its input", code="unknown-input"
-        )
+        raise ExportError(f"neither {name} nor {other_name} tells the size of its input", code="unknown-input")
     x = images(shape)
     noise = np.random.Generator(np.random.Philox(key=2015)).standard_normal(x.shape).astype(np.float32)
     nearby = x * (1 + np.float32(2.0**-20) * noise)
@@ -99,9 +96,7 @@ def compare_artefacts(name: str, artefact: Artefact, other_name: str, other: Art
         actual = [runner.run(x[:batch]) for batch in BATCHES]
         for index in range(len(exact)):
             expected, shifted = ([part[index][:batch] for batch in BATCHES] for part in (exact, moved))
-            rows.append(
-                compare(runner.name, f"output {index}", [part[index] for part in actual], expected, shifted)
-            )
+            rows.append(compare(runner.name, f"output {index}", [part[index] for part in actual], expected, shifted))
     return Report(f"{name} against {other_name}", False, tuple(rows))
 
 

@@ -24,7 +24,7 @@ class Reference:
 
 def reference(network: Network, inputs: Sequence[Array]) -> Reference:
     """Run a network's module on images [N, C, H, W], one input after the other."""
-    module = network.module().eval()
+    module = network.inference_module()
     single = [run_module(module, x) for x in inputs]
     module = module.double()
     exact = [run_module(module, x.astype(np.float64)) for x in inputs]

@@ -20,8 +20,8 @@ class Verdict(Enum):
 class Comparison:
     """One output of one way to run an artefact, against the float64 reference, over all batches.
 
-    `rms_error` and `bound` decide; `float32_error` is that of PyTorch's own float32 run, `input_dependence` the RMS of what
-    differs between images. All are absolute, in the unit of the output.
+    `rms_error` and `bound` decide; `float32_error` is that of PyTorch's own float32 run, `input_dependence` the RMS of
+    what differs between images. All are absolute, in the unit of the output.
     """
 
     runner: str
@@ -64,8 +64,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
         rows = [
-            {key: _plain(value) for key, value in asdict(comparison).items()}
-            | {"ratio": _plain(comparison.ratio)}
+            {key: _plain(value) for key, value in asdict(comparison).items()} | {"ratio": _plain(comparison.ratio)}
             for comparison in self.comparisons
         ]
         return {

@@ -1,11 +1,12 @@
 """When an artefact's numbers count as the network's.
 
-Errors are root mean squares against a float64 run. With e the artefact's error, t that of PyTorch's own float32 run and s
-the size of the output,
+Errors are root mean squares against a float64 run. With e the artefact's error, t that of PyTorch's own float32 run and
+s the size of the output,
     e <= FACTOR * t + FLOOR * s
-passes: t is what rounding does to this very network, so a correct export has e of about t whatever the depth (measured on
-correct exports: 0.7 to 4 times), and FLOOR covers networks so shallow that t is near zero. The output must also tell right
-from wrong: the part d of it that depends on the input has to exceed the bound VACUITY times, or agreement means nothing.
+passes: t is what rounding does to this very network, so a correct export has e of about t whatever the depth (measured
+on correct exports: 0.7 to 4 times), and FLOOR covers networks so shallow that t is near zero. The output must also tell
+right from wrong: the part d of it that depends on the input has to exceed the bound VACUITY times, or agreement means
+nothing.
 """
 
 from __future__ import annotations
@@ -36,8 +37,7 @@ def compare(
     if any(a.shape != e.shape for a, e in zip(actual, exact, strict=True)):
         return _wrong_shape(runner, output, actual, exact)
     a, e, t = (
-        np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64)
-        for parts in (actual, exact, single)
+        np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64) for parts in (actual, exact, single)
     )
     error, own, size = rms(a - e), rms(t - e), rms(e)
     bound = FACTOR * own + FLOOR * size

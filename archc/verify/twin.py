@@ -1,8 +1,9 @@
 """A calibrated twin: weights under which every layer of a network matters, for the comparison only.
 
-With freshly initialised weights the part of the output that depends on the input can be smaller than any tolerance (2e-4 of
-it for LeNet-5, 1e-6 for VGG-19), and a wrong layer goes unnoticed. The twin has the same graph, but each layer's output has
-unit variance on the calibration images, batch norms hold the statistics of those images, and gammas and betas are drawn.
+With freshly initialised weights the part of the output that depends on the input can be smaller than any tolerance
+(2e-4 of it for LeNet-5, 1e-6 for VGG-19), and a wrong layer goes unnoticed. The twin has the same graph, but each
+layer's output has unit variance on the calibration images, batch norms hold the statistics of those images, and gammas
+and betas are drawn.
 Source of the idea: Mishkin and Matas 2015, arXiv:1511.06422 (layer-sequential unit variance).
 """
 
@@ -27,9 +28,7 @@ def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray
     """Weights of the twin by `state_dict` key. `images` [N, C, H, W] are what it is calibrated on."""
     module = build_module(graph, {key: _drawn(key, array) for key, array in _fresh(graph).items()}).eval()
     hooks = [
-        layer.register_forward_hook(_scale_to_unit_variance)
-        for layer in module.modules()
-        if isinstance(layer, _SCALED)
+        layer.register_forward_hook(_scale_to_unit_variance) for layer in module.modules() if isinstance(layer, _SCALED)
     ]
     hooks += [
         layer.register_forward_pre_hook(_take_statistics)

@@ -67,9 +67,7 @@ def _load(path: str) -> Any:
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # a damaged pickle can raise anything
-        raise unreadable(
-            path, _reason(error), remedy="convert it to safetensors where it was made"
-        ) from error
+        raise unreadable(path, _reason(error), remedy="convert it to safetensors where it was made") from error
 
 
 def _reason(error: Exception) -> str:
@@ -87,9 +85,7 @@ def _state_dict(content: Any, source: str) -> dict[str, torch.Tensor]:
     others = [str(key) for key, value in nested.items() if not _is_plain_tensor(value)]
     if others or not nested:
         listed = f": not plain tensors are {', '.join(others[:5])}" if others else ""
-        raise unreadable(
-            source, f"it holds no state_dict{listed}", remedy=f"it may lie under {', '.join(NESTS)}"
-        )
+        raise unreadable(source, f"it holds no state_dict{listed}", remedy=f"it may lie under {', '.join(NESTS)}")
     return {str(key): value for key, value in nested.items()}
 
 

@@ -16,7 +16,5 @@ def resolve(parameter: Parameter, weights: Mapping[str, Array]) -> Array:
         return weights[parameter.path]
     sources = (weights[key].astype(np.float64) for key in parameter.derived.sources)
     derived = np.asarray(parameter.derived.compute(*sources), parameter.dtype)
-    assert derived.shape == parameter.shape, (
-        f"{parameter.path}: derived {derived.shape}, declared {parameter.shape}"
-    )
+    assert derived.shape == parameter.shape, f"{parameter.path}: derived {derived.shape}, declared {parameter.shape}"
     return derived

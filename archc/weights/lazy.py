@@ -46,9 +46,7 @@ def shape_and_dtype(weights: Mapping[str, Array], key: str) -> tuple[tuple[int, 
     return weights[key].shape, weights[key].dtype
 
 
-def read_all(
-    weights: Mapping[str, Array], keys: Iterable[str] | None = None, *, threads: int = 2
-) -> dict[str, Array]:
+def read_all(weights: Mapping[str, Array], keys: Iterable[str] | None = None, *, threads: int = 2) -> dict[str, Array]:
     """All tensors (or these), in their order, read by several threads at a time.
 
     NumPy draws and reads without Python's global lock, so two threads take about half the time;

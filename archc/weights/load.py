@@ -22,9 +22,7 @@ def open_weights(path: str | os.PathLike[str]) -> LazyWeights:
     """
     path = Path(path)
     if path.is_dir():
-        raise unreadable(
-            str(path), "it is a directory", remedy="give the file itself, such as model.safetensors"
-        )
+        raise unreadable(str(path), "it is a directory", remedy="give the file itself, such as model.safetensors")
     try:
         with path.open("rb") as file:
             start = file.read(9)

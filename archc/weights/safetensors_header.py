@@ -106,9 +106,7 @@ def _entry(name: str, fields: Any) -> Entry:
         f"{name!r} is not described by dtype, shape and data_offsets",
     )
     code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
-    expect(
-        isinstance(code, str) and code in DTYPES, f"{name!r} has the dtype {code!r}, which archc cannot read"
-    )
+    expect(isinstance(code, str) and code in DTYPES, f"{name!r} has the dtype {code!r}, which archc cannot read")
     expect(_are_sizes(shape) and len(shape) <= MAX_NDIM, f"{name!r} has the shape {shape!r}")
     expect(_are_sizes(offsets) and len(offsets) == 2, f"{name!r} has the data_offsets {offsets!r}")
     begin, end = offsets

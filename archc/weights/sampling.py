@@ -45,12 +45,8 @@ def fill(out: Floats, initializer: Initializer, random: np.random.Generator) -> 
 def check(shape: tuple[int, ...], initializer: Initializer) -> None:
     """Raise InitializerError where `fill` would."""
     match initializer:
-        case XavierUniform() | XavierNormal() | KaimingUniform() | KaimingNormal() | Orthogonal() if (
-            len(shape) < 2
-        ):
-            raise InitializerError(
-                f"{initializer.word} needs two or more dimensions, and the shape is {list(shape)}"
-            )
+        case XavierUniform() | XavierNormal() | KaimingUniform() | KaimingNormal() | Orthogonal() if len(shape) < 2:
+            raise InitializerError(f"{initializer.word} needs two or more dimensions, and the shape is {list(shape)}")
         case Uniform(a=a, b=b) | TruncNormal(a=a, b=b) if a > b:
             raise InitializerError(f"{initializer.word} needs a <= b, and they are a={a} and b={b}")
 
@@ -62,9 +58,7 @@ def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     Source: torch.nn.init._calculate_fan_in_and_fan_out.
     """
     if len(shape) < 2:
-        raise InitializerError(
-            f"fan in and fan out need two or more dimensions, and the shape is {list(shape)}"
-        )
+        raise InitializerError(f"fan in and fan out need two or more dimensions, and the shape is {list(shape)}")
     receptive_field = prod(shape[2:])
     return shape[1] * receptive_field, shape[0] * receptive_field
 

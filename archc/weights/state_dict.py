@@ -15,8 +15,9 @@ def arrays(state_dict: Mapping[str, object]) -> dict[str, Array]:
 
 
 def _array(value: object) -> Array:
-    if hasattr(value, "detach"):  # a torch tensor, without importing torch
-        tensor = value.detach().cpu()
+    detach = getattr(value, "detach", None)
+    if detach is not None:  # a torch tensor, without importing torch
+        tensor = detach().cpu()
         value = (tensor.float() if tensor.is_floating_point() else tensor).numpy()
     array = np.array(value)
     return array.astype(np.float32) if array.dtype.kind == "f" else array

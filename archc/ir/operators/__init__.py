@@ -13,7 +13,7 @@ _FAMILIES = {
         "relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
         "hardsigmoid", "hardswish", "hardtanh", "softmax", "log_softmax",
     ),
-    "arrangement": ("identity", "flatten", "permute", "narrow", "select", "pad"),
+    "arrangement": ("identity", "flatten", "permute", "narrow", "select", "pad", "channel_shuffle"),
     "convolution": ("conv2d",),
     "join": ("sum", "product", "concat"),
     "linear": ("linear",),
@@ -31,7 +31,5 @@ OPERATORS: tuple[str, ...] = tuple(_FAMILY_OF)
 def operator_model(word: str) -> type[Operator]:
     """The model of the operator with this word. Raises KeyError for a word that is none."""
     module = import_module(f"{__name__}.{_FAMILY_OF[word]}")
-    models = (
-        model for model in vars(module).values() if isinstance(model, type) and issubclass(model, Operator)
-    )
+    models = (model for model in vars(module).values() if isinstance(model, type) and issubclass(model, Operator))
     return next(model for model in models if getattr(model, "word", None) == word)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from archc.ir.operator import Ints, NonNegative, Operator, Positive, Window, expect
+from archc.ir.operator import Ints, NonNegative, Operator, Positive, Window, expect, expect_rank
 from archc.ir.types import SymbolicDim, TensorType
 
 
@@ -30,7 +30,10 @@ class Flatten(Operator):
     end_dim: int = -1
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """The merged shape. Raises ShapeError: axes out of range, the batch among them, or a dynamic size among them."""
+        """The merged shape.
+
+        Raises ShapeError: axes out of range, the batch among them, or a dynamic size among them.
+        """
         (x,) = inputs
         start, end = self.axes(x)
         expect(
@@ -164,3 +167,23 @@ class Pad(Operator):
         """The padding before and after each axis, first axis first."""
         unpadded = (0,) * (x.ndim - len(self.pad) // 2)
         return (*unpadded, *self.pad[-2::-2]), (*unpadded, *self.pad[::-2])
+
+
+class ChannelShuffle(Operator):
+    """Interleaves groups of channels: channel c of group g goes to position c * groups + g.
+
+    Shapes: x [N, C, H, W] -> the same.
+    Source: torch.nn.ChannelShuffle; Zhang et al. 2017, arXiv:1707.01083, section 3.1.
+    """
+
+    word = "channel_shuffle"
+    groups: Positive
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Unchanged. Raises ShapeError: wrong rank, or channels not divisible by groups."""
+        (x,) = inputs
+        expect_rank(x, 4, "[N, C, H, W]")
+        channels = x.shape[1]
+        divisible = isinstance(channels, int) and channels % self.groups == 0
+        expect(divisible, f"channels (={channels}) must be divisible by groups (={self.groups})", "groups")
+        return x

@@ -2,7 +2,15 @@
 
 from archc.ir.initializers import KaimingUniform, Uniform
 from archc.ir.operator import (
-    NonNegativePair, Operator, Positive, PositivePair, Weight, Window, expect, expect_declared, expect_rank,
+    NonNegativePair,
+    Operator,
+    Positive,
+    PositivePair,
+    Weight,
+    Window,
+    expect,
+    expect_declared,
+    expect_rank,
 )  # fmt: skip
 from archc.ir.types import Dim, TensorType, smallest
 

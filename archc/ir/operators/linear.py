@@ -19,7 +19,10 @@ class Linear(Operator):
     in_features: Positive | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """[N, ..., out_features]. Raises ShapeError: no feature axis, a dynamic one, or not the declared in_features."""
+        """[N, ..., out_features].
+
+        Raises ShapeError: no feature axis, a dynamic one, or not the declared in_features.
+        """
         (x,) = inputs
         expect(x.ndim >= 2, f"expects [N, ..., in_features], received {x}")
         features = x.shape[-1]

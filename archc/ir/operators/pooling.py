@@ -4,7 +4,16 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from archc.ir.operator import NonNegativePair, Operator, Positive, PositivePair, Window, expect, expect_rank
+from archc.ir.operator import (
+    NonNegativePair,
+    Operator,
+    Positive,
+    PositivePair,
+    ShapeError,
+    Window,
+    expect,
+    expect_rank,
+)  # fmt: skip
 from archc.ir.operators.convolution import sliding_size
 from archc.ir.types import Dim, SymbolicDim, TensorType
 
@@ -19,9 +28,7 @@ Axes = Annotated[
     tuple[int, ...],
     BeforeValidator(_as_axes),
     Field(min_length=1),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
-    ),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
 ]
 
 
@@ -64,13 +71,13 @@ class _Pool2d(Operator):
         """
         kernel, stride, padding = self.kernel_size[axis], self.strides[axis], self.padding[axis]
         dilation = self.dilations[axis]
-        floor = sliding_size(size, kernel, stride, padding, dilation)
-        if not self.ceil_mode or stride == 1:
-            return floor
-        if isinstance(size, SymbolicDim):
-            expect(False, f"ceil_mode depends on the size, but {size} is dynamic", "ceil_mode")
-        ceil = -((dilation * (kernel - 1) + 1 - size - 2 * padding) // stride) + 1
-        return ceil - 1 if (ceil - 1) * stride >= size + padding else ceil
+        if self.ceil_mode and stride > 1 and isinstance(size, SymbolicDim):
+            raise ShapeError(f"has ceil_mode, which depends on the size, but {size} is dynamic", "ceil_mode")
+        if self.ceil_mode and isinstance(size, int):
+            ceil = -((dilation * (kernel - 1) + 1 - size - 2 * padding) // stride) + 1
+            if ceil >= 1:
+                return ceil - 1 if (ceil - 1) * stride >= size + padding else ceil
+        return sliding_size(size, kernel, stride, padding, dilation)
 
     def window(self, *inputs: TensorType) -> Window | None:
         """The dilated kernel."""
@@ -160,11 +167,7 @@ class Mean(Operator):
         axes = self.axes(x)
         expect(len(set(axes)) == len(axes), "names an axis twice", "dim")
         expect(0 not in axes, "dim 0 is the batch axis", "dim")
-        kept = (
-            1 if axis in axes else size
-            for axis, size in enumerate(x.shape)
-            if self.keepdim or axis not in axes
-        )
+        kept = (1 if axis in axes else size for axis, size in enumerate(x.shape) if self.keepdim or axis not in axes)
         return x.with_shape(*kept)
 
     def axes(self, x: TensorType) -> tuple[int, ...]:

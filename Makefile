@@ -1,0 +1,46 @@
+# Everything is installed into .venv, with the exact versions of requirements.lock, and reused until they change.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test check lint format install lock clean
+
+demo: install  ## Export ResNet-34 as ONNX, prove it equal to the PyTorch module, and say how to load it
+	@$(BIN)/archc export resnet34 --onnx
+
+test:  ## Run everything that CI runs: the tests, the linters and the type checkers
+	@.ci/run
+
+check: test
+
+lint: install  ## Run the linters and type checkers alone
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: install  ## Format, and mend what the linter can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+install: $(INSTALLED)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@echo "installing into .venv (a few minutes the first time)" >&2
+	@$(PYTHON) -c 'import sys; sys.exit("archc needs Python 3.11 or newer: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:  ## Resolve pyproject.toml anew into requirements.lock
+	$(PYTHON) -m venv --clear build/lock
+	build/lock/bin/python -m pip install --quiet --upgrade pip
+	build/lock/bin/python -m pip install --quiet torch==2.13.0 . --group dev
+	build/lock/bin/python -m pip uninstall --quiet --yes archc
+	sed -n '/^#/p' requirements.lock > build/requirements.lock
+	build/lock/bin/python -m pip list --format freeze --exclude pip | sed 's/+cpu//' >> build/requirements.lock
+	mv build/requirements.lock requirements.lock
+
+clean:  ## Remove what was built and installed
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,40 @@
+"""What can be a name in a spec."""
+
+from __future__ import annotations
+
+import re
+
+LONGEST = 200
+
+RESERVED = frozenset(
+    (
+        *("sum", "product", "concat", "sequence", "identity", "none"),
+        *("when", "then", "else", "output", "aux", "mark", "from"),
+    )
+)
+"""Words of the grammar, which no block or sequence can be called. `mark` and `from` are for long skips."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*")
+_TEMPLATE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+
+
+def is_name(text: str) -> bool:
+    """Whether a spec, an operator, a block or an output can be called so: letters, digits, `_`, `-`."""
+    return _NAME.fullmatch(text) is not None and len(text) <= LONGEST
+
+
+def is_variable(text: str) -> bool:
+    """Whether `$text` can stand in an expression, where `-` subtracts."""
+    return _VARIABLE.fullmatch(text) is not None and len(text) <= LONGEST
+
+
+def is_path(text: str) -> bool:
+    """Whether an item can be called so: names joined by dots, each of which may begin with a digit."""
+    return _PATH.fullmatch(text) is not None and len(text) <= LONGEST
+
+
+def is_path_template(text: str) -> bool:
+    """Whether a text is a path once every `$name` in it is replaced by a word."""
+    return is_path(_TEMPLATE.sub("0", text))

@@ -1,0 +1,40 @@
+"""torch.export's `.pt2`: the module as a graph of PyTorch's own operators, with a dynamic batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from archc.exporting import ExportOptions
+from archc.network import Network
+
+from .torch_artefact import TorchArtefact
+from .torch_export import load_torch_export, write_torch_export
+
+
+class Pt2Exporter:
+    """Writes and opens `.pt2` files."""
+
+    name = "pt2"
+    suffix = ".pt2"
+    summary = "torch.export's .pt2, for PyTorch and ahead-of-time compilation"
+    notice = None
+
+    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
+        """Export the module in eval mode, with every dynamic axis. Raises ExportError."""
+        sizes = {
+            axis: (dim.symbol, dim.minimum, dim.optimum, dim.maximum) for axis, dim in network.dynamic_sizes().items()
+        }
+        write_torch_export(network.inference_module(), network.image_shape(), sizes, file)
+
+    def open(self, path: Path) -> TorchArtefact:
+        """Open a file. Raises ExportError."""
+        return TorchArtefact("torch.export, reloaded", lambda: load_torch_export(path), None)
+
+    def usage(self, network: Network, path: Path) -> str:
+        """How to load the file in Python."""
+        load = f"model = torch.export.load({str(path)!r}).module()"
+        return f"PyTorch:\n  {load}\n  outputs = model(images)  # images: {network.input}"
+
+
+EXPORTER = Pt2Exporter()

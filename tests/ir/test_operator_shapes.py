@@ -1,0 +1,237 @@
+"""Each operator's shape rule against what PyTorch computes: on the meta device, over grids of fields and sizes."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from archc.ir.graph import Node, Value
+from archc.ir.operator import Operator, ShapeError
+from archc.ir.operators import OPERATORS, operator_model
+from archc.ir.types import BATCH, SymbolicDim, TensorType
+from archc.nn.lowering import EXPRESSIONS, MODULES
+
+Size = tuple[int, ...]
+# For every operator: the shapes of its inputs without the batch, and the fields.
+Case = tuple[list[Size], dict[str, Any]]
+IMAGE: Size = (6, 9, 11)
+
+
+def grid(shapes: list[list[Size]], **fields: list[Any]) -> list[Case]:
+    choices = [dict(zip(fields, values, strict=True)) for values in product(*fields.values())]
+    return [(shape, choice) for shape in shapes for choice in choices]
+
+
+def pools(**fields: list[Any]) -> list[Case]:
+    return grid(
+        [[(2, height, width)] for height, width in ((5, 7), (6, 6), (8, 13), (9, 12))],
+        kernel_size=[1, 2, 3, (4, 3)],
+        stride=[None, 1, 2, 3, (4, 1)],
+        padding=[0, 1, (2, 1)],
+        ceil_mode=[False, True],
+        **fields,
+    )
+
+
+CASES: dict[str, list[Case]] = {word: grid([[IMAGE], [(6,)]]) for word in OPERATORS}
+CASES |= {
+    "adaptive_avg_pool2d": grid([[IMAGE], [(1, 3, 1)]], output_size=[1, 2, (7, 7), (3, 20)]),
+    "avg_pool2d": pools(count_include_pad=[False, True], divisor_override=[None, 5]),
+    "batch_norm": grid([[IMAGE], [(6,)]], affine=[True, False], momentum=[0.1, None]),
+    "channel_shuffle": grid([[IMAGE]], groups=[1, 2, 3, 4, 6]),
+    "concat": grid([[IMAGE, IMAGE], [(1, 4, 4), (2, 4, 4), (3, 4, 4)], [(3,), (4,)], [IMAGE, (6, 9, 10)]]),
+    "conv2d": grid(
+        [[(4, height, width)] for height, width in ((5, 8), (13, 12))],
+        out_channels=[4, 6],
+        kernel_size=[1, 3, (2, 5)],
+        stride=[1, 2, (3, 1)],
+        padding=[0, 1, (0, 2)],
+        dilation=[1, 2, (1, 3)],
+        groups=[1, 2, 4],
+        bias=[True, False],
+    ),
+    "dropout2d": grid([[IMAGE]]),
+    "elu": grid([[IMAGE]], alpha=[0.5]),
+    "flatten": grid([[IMAGE], [(6,)], [(4, 5)]], start_dim=[1, 2, 3, -1, -2], end_dim=[-1, -2, 1, 2]),
+    "gelu": grid([[IMAGE]], approximate=["none", "tanh"]),
+    "group_norm": grid([[IMAGE]], num_groups=[1, 2, 3, 6, 4], affine=[True, False]),
+    "hardtanh": grid([[IMAGE]], min_val=[-2.0], max_val=[3.0]),
+    "layer_norm": grid([[IMAGE], [(6,)], [(5, 6)]], bias=[True, False], elementwise_affine=[True, False]),
+    "linear": grid([[(6,)], [(5, 6)], [IMAGE]], out_features=[1, 7], bias=[True, False]),
+    "local_response_norm": grid([[IMAGE]], size=[1, 2, 5]),
+    "log_softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
+    "max_pool2d": pools(dilation=[1, 2]),
+    "mean": grid([[IMAGE], [(6,)]], dim=[1, (2, 3), -1, (-2, -1), (1, -1)], keepdim=[True, False]),
+    "narrow": grid([[IMAGE], [(6,)]], dim=[1, 2, 3], start=[0, 3], length=[1, 3, 7]),
+    "pad": grid([[IMAGE]], pad=[(1, 2), (1, 0, 2, 3), (0, 1, 0, 0, 2, 2)], value=[0.0, -1.5]),
+    "permute": grid([[IMAGE], [(5, 6)]], dims=[(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1)]),
+    "product": grid([[IMAGE, IMAGE], [IMAGE, (6, 1, 1)], [(6, 1, 1), IMAGE], [IMAGE, (6, 9, 10)]]),
+    "select": grid([[IMAGE], [(5, 6)]], dim=[1, 2, 3], index=[0, 5, 9]),
+    "softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
+    "stochastic_depth": grid([[IMAGE]], p=[0.0, 0.3], mode=["row", "batch"]),
+    "sum": grid([[IMAGE, IMAGE], [(6,), (6,), (6,)], [IMAGE, (6, 1, 1)]]),
+}
+
+
+def node_of(operator: Operator, inputs: list[Size]) -> Node:
+    """A node of this operator. Raises ShapeError."""
+    values = tuple(Value(f"x{i}", TensorType((BATCH, *shape))) for i, shape in enumerate(inputs))
+    return Node("op", operator, values, Value("op", operator.infer(*(value.type for value in values))), "")
+
+
+def run(node: Node, batch: int) -> torch.Tensor:
+    """What PyTorch makes of a node; evaluated with the very lowering that modules are built with."""
+    word = node.operator.word
+    inputs = [torch.zeros(batch, *value.type.shape[1:], device="meta") for value in node.inputs]  # type: ignore[arg-type]
+    if word in MODULES:
+        return MODULES[word](node.operator, node).eval()(*inputs)  # type: ignore[no-any-return]
+    names = [f"x{i}" for i in range(len(inputs))]
+    source = EXPRESSIONS[word](node.operator, *names)
+    return eval(source, {"torch": torch, **dict(zip(names, inputs, strict=True))})  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("word", OPERATORS)
+def test_the_shape_is_pytorch_s(word: str) -> None:
+    accepted = 0
+    for inputs, fields in CASES[word]:
+        operator = operator_model(word).model_validate(fields)
+        try:
+            node = node_of(operator, inputs)
+        except ShapeError:
+            continue
+        accepted += 1
+        assert tuple(run(node, 2).shape) == (2, *node.output.type.shape[1:]), (inputs, fields)
+    assert accepted >= len(CASES[word]) / 4
+
+
+@pytest.mark.parametrize("word", ["conv2d", "max_pool2d", "avg_pool2d"])
+def test_what_is_refused_pytorch_refuses_too(word: str) -> None:
+    refused = 0
+    for inputs, fields in CASES[word]:
+        operator = operator_model(word).model_validate(fields)
+        try:
+            operator.infer(*(TensorType((BATCH, *shape)) for shape in inputs))
+        except ShapeError:
+            refused += 1
+            function = {"conv2d": _conv2d, "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d}[word]
+            with pytest.raises((RuntimeError, ValueError)):
+                function(inputs[0], **fields)
+    assert refused
+
+
+def _conv2d(shape: Size, **fields: Any) -> None:
+    nn.Conv2d(shape[0], **fields)(torch.zeros(1, *shape))
+
+
+def _max_pool2d(shape: Size, **fields: Any) -> None:
+    nn.MaxPool2d(**fields)(torch.zeros(1, *shape))
+
+
+def _avg_pool2d(shape: Size, **fields: Any) -> None:
+    nn.AvgPool2d(**fields)(torch.zeros(1, *shape))
+
+
+@pytest.mark.parametrize("word", OPERATORS)
+def test_the_tensors_are_those_of_pytorch_s_module(word: str) -> None:
+    for inputs, fields in CASES[word]:
+        operator = operator_model(word).model_validate(fields)
+        try:
+            node = node_of(operator, inputs)
+        except ShapeError:
+            continue
+        module = MODULES[word](operator, node) if word in MODULES else nn.Identity()
+        weights = operator.weights(*(value.type for value in node.inputs))
+        expected = [(key, tuple(tensor.shape), str(tensor.dtype)) for key, tensor in module.state_dict().items()]
+        assert [(w.name, w.shape, f"torch.{w.dtype}") for w in weights] == expected
+        assert {w.name for w in weights if w.buffer} == dict(module.named_buffers()).keys()
+        assert {w.name for w in weights} - {"num_batches_tracked"} <= set(operator.tensors)
+
+
+DYNAMIC = TensorType((BATCH, 4, SymbolicDim("height", 8, 12, 24), SymbolicDim("width", 9, 12, 30)))
+
+
+@pytest.mark.parametrize(
+    ("word", "fields"),
+    [
+        ("conv2d", {"out_channels": 3, "kernel_size": 3, "stride": 2, "padding": 1}),
+        ("conv2d", {"out_channels": 3, "kernel_size": (5, 2), "stride": (1, 3), "dilation": (1, 2)}),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2}),
+        ("avg_pool2d", {"kernel_size": 2, "padding": 1, "ceil_mode": False}),
+        ("adaptive_avg_pool2d", {"output_size": 1}),
+        ("mean", {"dim": (2, 3)}),
+        ("pad", {"pad": (1, 2, 3, 4)}),
+        ("relu", {}),
+    ],
+)
+def test_the_shape_of_a_dynamic_input_is_right_at_every_size(word: str, fields: dict[str, Any]) -> None:
+    operator = operator_model(word).model_validate(fields)
+    inferred = operator.infer(DYNAMIC)
+    for height, width in product(range(8, 25), range(9, 31)):
+        static = operator.infer(TensorType((BATCH, 4, height, width)))
+        sizes = {"batch": BATCH, "height": height, "width": width}
+        at = [size if isinstance(size, int) or size == BATCH else size.at(int(str(sizes[size.symbol]))) for size in inferred.shape]
+        assert tuple(at) == static.shape
+
+
+def refusal(word: str, fields: dict[str, Any], *types: TensorType) -> tuple[str, str | None]:
+    with pytest.raises(ShapeError) as caught:
+        operator_model(word).model_validate(fields).infer(*types)
+    return caught.value.message, caught.value.field
+
+
+SQUARE = TensorType((BATCH, 6, 8, 8))
+VECTOR = TensorType((BATCH, 6))
+
+
+@pytest.mark.parametrize(
+    ("word", "fields", "inputs", "message", "field"),
+    [
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "groups": 4}, [SQUARE],
+         "in_channels (=6) must be divisible by groups (=4)", "groups"),
+        ("conv2d", {"out_channels": 8, "kernel_size": 9}, [SQUARE],
+         "window of 9 pixels does not fit into 8 (size 8 with padding)", "kernel_size"),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "in_channels": 3}, [SQUARE],
+         "declares in_channels=3, but receives 6", "in_channels"),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3}, [VECTOR],
+         "expects [N, C, H, W], received float32[batch, 6]", None),
+        ("conv2d", {"out_channels": 8, "kernel_size": 9}, [DYNAMIC],
+         "window of 9 pixels does not fit into 8 (size height with padding)", "kernel_size"),
+        ("max_pool2d", {"kernel_size": 3, "padding": 2}, [SQUARE],
+         "padding (=2) must be at most half of kernel_size (=3)", "padding"),
+        ("max_pool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, [DYNAMIC],
+         "has ceil_mode, which depends on the size, but height is dynamic", "ceil_mode"),
+        ("adaptive_avg_pool2d", {"output_size": 2}, [DYNAMIC],
+         "its windows depend on the size, but float32[batch, 4, height, width] is dynamic", "output_size"),
+        ("flatten", {}, [DYNAMIC], "cannot flatten the dynamic size height and width", None),
+        ("flatten", {"start_dim": 0}, [SQUARE],
+         "cannot flatten axes 0 to -1 of float32[batch, 6, 8, 8]", "start_dim"),
+        ("linear", {"out_features": 2}, [DYNAMIC],
+         "needs a fixed number of input features, but receives width of them", None),
+        ("linear", {"out_features": 2, "in_features": 5}, [VECTOR],
+         "declares in_features=5, but receives 6", "in_features"),
+        ("sum", {}, [SQUARE, VECTOR], "cannot add float32[batch, 6, 8, 8] and float32[batch, 6]", None),
+        ("product", {}, [SQUARE, TensorType((BATCH, 3, 8, 8))],
+         "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 3, 8, 8]", None),
+        ("concat", {}, [SQUARE, TensorType((BATCH, 6, 7, 8))],
+         "cannot concatenate float32[batch, 6, 8, 8] and float32[batch, 6, 7, 8]: only axis 1 may differ", None),
+        ("group_norm", {"num_groups": 4}, [SQUARE],
+         "channels (=6) must be divisible by num_groups (=4)", "num_groups"),
+        ("batch_norm", {"num_features": 4}, [SQUARE], "declares num_features=4, but receives 6", "num_features"),
+        ("layer_norm", {}, [DYNAMIC],
+         "needs a last axis of fixed size, received float32[batch, 4, height, width]", None),
+        ("narrow", {"dim": 1, "start": 4, "length": 3}, [SQUARE], "elements 4 to 7 leave an axis of 6", "length"),
+        ("select", {"dim": 1, "index": 6}, [SQUARE], "index (=6) is beyond an axis of 6", "index"),
+        ("permute", {"dims": [1, 0, 2, 3]}, [SQUARE], "the batch axis must stay first", "dims"),
+        ("pad", {"pad": [1, 2, 3]}, [SQUARE], "pad must hold pairs, but has 3 entries", "pad"),
+        ("mean", {"dim": 0}, [SQUARE], "dim 0 is the batch axis", "dim"),
+        ("mean", {"dim": [1, -3]}, [SQUARE], "names an axis twice", "dim"),
+        ("softmax", {"dim": 2}, [VECTOR], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
+        ("channel_shuffle", {"groups": 4}, [SQUARE], "channels (=6) must be divisible by groups (=4)", "groups"),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_arrived_and_which_field_is_to_blame(
+    word: str, fields: dict[str, Any], inputs: list[TensorType], message: str, field: str | None
+) -> None:
+    assert refusal(word, fields, *inputs) == (message, field)

@@ -1,0 +1,233 @@
+"""The rules of the code base, as far as a program can check them."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Which parts of archc each part may import, at module level or inside functions. Imports point down.
+MAY_IMPORT = {
+    "diagnostics": "",
+    "files": "diagnostics",
+    "spec": "diagnostics",
+    "ir": "diagnostics",
+    "budget": "diagnostics ir",
+    "blocks": "diagnostics ir",
+    "elaborate": "blocks diagnostics ir spec",
+    "passes": "diagnostics ir",
+    "weights": "diagnostics files ir",
+    "nn": "diagnostics ir",
+    "network": "diagnostics ir nn weights",
+    "exporting": "diagnostics network",
+    "exporters": "diagnostics exporting ir network passes weights",
+    "verify": "diagnostics exporting ir network nn weights",
+    "schema": "blocks diagnostics elaborate ir spec",
+    "pipeline": "budget diagnostics elaborate exporting files ir network spec verify weights",
+    "cli": "archc diagnostics exporting ir pipeline schema spec",
+    "archc": "pipeline",
+    "__main__": "cli",
+}
+
+# Which other packages each part may import when it is imported itself ...
+EAGER = {
+    "spec": "pydantic yaml",
+    "ir": "pydantic",
+    "blocks": "pydantic",
+    "elaborate": "pydantic",
+    "pipeline": "pydantic",
+    "cli": "typer",
+    "weights": "numpy",
+    "nn": "numpy torch",
+    "verify": "numpy torch",
+}
+# ... and which only inside a function.
+LAZY = {
+    "cli": "rich",
+    "pipeline": "netron",
+    "weights/checkpoint.py": "torch",
+    "exporters": "google numpy onnx onnxruntime torch",
+}
+
+VAGUE_NAMES = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "manager",
+    "managers",
+    "handler",
+    "handlers",
+    "common",
+    "misc",
+}
+NOT_OURS = {".git", ".hypothesis", ".venv", "build", "dist", "__pycache__", "node_modules"}
+
+
+def python_files(repository: Path, *folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (repository / folder).rglob("*.py"))
+
+
+def imports(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
+    """Every module imported at run time, and whether it is imported inside a function."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        if isinstance(child, ast.Import):
+            yield from ((alias.name, lazy) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            names = (
+                [child.module]
+                if child.module != "archc"
+                else [f"archc.{alias.name}" for alias in child.names]
+            )
+            yield from (("." * child.level + (name or ""), lazy) for name in names)
+        yield from imports(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def forbidden_imports(path: Path, part: str) -> list[str]:
+    """The imports of a file that the tables above do not allow."""
+    eager, lazy = set(EAGER.get(part, "").split()), set(LAZY.get(part, "").split())
+    lazy |= set(LAZY.get(f"{part}/{path.name}", "").split())
+    found = []
+    for module, inside_function in imports(ast.parse(path.read_text(encoding="utf-8"))):
+        package, _, rest = module.partition(".")
+        target = rest.split(".")[0]
+        if package == "archc":
+            # `from archc import __version__`: the package itself.
+            target = target if target in MAY_IMPORT else "archc"
+            allowed = target == part or target in MAY_IMPORT[part].split()
+        elif package == "":
+            allowed = part == "exporters"  # only there, where the absolute name depends on the installation
+        else:
+            allowed = package in sys.stdlib_module_names | eager | (lazy if inside_function else set())
+        if not allowed:
+            found.append(
+                f"{part}/{path.name} imports {module}{'' if inside_function else ' at module level'}"
+            )
+    return found
+
+
+def test_imports_point_down_and_frameworks_are_imported_only_where_they_are_needed(repository: Path) -> None:
+    found = []
+    for path in python_files(repository, "archc", "exporters"):
+        first = path.relative_to(repository / "archc").parts[0] if "archc" in path.parts[-4:] else "exporters"
+        part = "archc" if first == "__init__.py" else first.removesuffix(".py")
+        assert part in MAY_IMPORT, f"{path} is a new part: say in the table what it may import"
+        found += forbidden_imports(path, part)
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "status"), [("name: broken\ninput: 3\n", 2), (None, 0)], ids=["broken", "fine"]
+)
+def test_check_imports_no_framework(tmp_path: Path, spec: str | None, status: int) -> None:
+    target = "resnet18"
+    if spec is not None:
+        (tmp_path / "broken.yaml").write_text(spec)
+        target = "broken.yaml"
+    program = f"""
+import sys
+sys.argv = ["archc", "check", {target!r}]
+from archc.cli import main
+try:
+    main()
+except SystemExit as exit:
+    print(exit.code or 0)
+print(sorted({{"torch", "onnx", "onnxruntime", "numpy", "rich"}} & set(sys.modules)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert result.stdout.splitlines()[-2:] == [str(status), "[]"]
+
+
+def test_the_packages_in_pyproject_are_the_folders(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())
+    folders = {path.parent for path in python_files(repository, "archc")}
+    names = {".".join(folder.relative_to(repository).parts) for folder in folders} | {
+        "archc.exporters",
+        "archc.specs",
+    }
+    assert project["tool"]["setuptools"]["packages"] == sorted(names)
+
+
+def test_every_package_of_archc_has_an_init_file(repository: Path) -> None:
+    folders = {path.parent for path in python_files(repository, "archc", "exporters")}
+    assert [folder.name for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def test_no_file_is_longer_than_400_lines(repository: Path) -> None:
+    lengths = {
+        path.relative_to(repository).as_posix(): len(path.read_text(encoding="utf-8").splitlines())
+        for path in python_files(repository, "archc", "exporters", "tests")
+    }
+    assert {path: length for path, length in lengths.items() if length > 400} == {}
+
+
+def test_every_module_says_what_it_is_for(repository: Path) -> None:
+    files = python_files(repository, "archc", "exporters")
+    assert [
+        path.name for path in files if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    ] == []
+
+
+def test_no_module_has_a_name_that_says_nothing(repository: Path) -> None:
+    files = python_files(repository, "archc", "exporters")
+    assert [
+        path.name for path in files if VAGUE_NAMES & {*path.parent.parts[-2:], *path.stem.split("_")}
+    ] == []
+
+
+def test_no_exporter_hides_the_package_that_it_uses(repository: Path) -> None:
+    stems = {path.stem for path in python_files(repository, "exporters")}
+    assert stems & {"onnx", "onnxruntime", "torch", "numpy"} == set()
+
+
+def test_no_file_names_a_registry_or_a_path_of_one_machine(repository: Path) -> None:
+    # In pieces, so that this file passes its own test.
+    hosts = ["pypi" + r"\.org", "python" + r"hosted\.org", "npm" + r"js\.org", "download" + r"\.pytorch\.org"]
+    folders = ["home", "root", "Users", "opt", "tmp", "work"]
+    pattern = re.compile("|".join(hosts) + rf"|(?<![\w.\-/{{}}])/(?:{'|'.join(folders)})/")
+    found = []
+    for path in sorted(repository.rglob("*")):
+        inside = path.relative_to(repository)
+        if path.is_file() and not any(
+            part in NOT_OURS or part.endswith(("_cache", ".egg-info")) for part in inside.parts
+        ):
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines()
+            except UnicodeDecodeError:
+                continue
+            found += [
+                f"{inside}:{number}: {line}" for number, line in enumerate(lines, 1) if pattern.search(line)
+            ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ["ruff", "check", "--no-cache"],
+        ["ruff", "format", "--check", "--no-cache"],
+        ["mypy", "--no-error-summary"],
+        ["pyright", "--pythonpath", sys.executable],
+    ],
+    ids=["ruff check", "ruff format", "mypy", "pyright"],
+)
+def test_linters_and_type_checkers_find_nothing(repository: Path, tool: list[str]) -> None:
+    environment = {**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
+    result = subprocess.run(
+        [sys.executable, "-m", *tool],
+        cwd=repository,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,54 @@
+"""Bundled specs compute what the networks that they are named after compute."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+import archc
+from archc.ir.cost import cost
+from archc.spec.bundled import bundled_specs
+from tests.reference.networks import images, references, weights
+
+COVERED = sorted(bundled_specs().keys() & references().keys())
+
+
+def test_the_residual_networks_are_bundled_under_the_references_names() -> None:
+    assert set(COVERED) >= {
+        "resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d",
+        "wide_resnet50_2", "resnet34_features",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_keys_shapes_parameters_and_multiply_adds_are_the_reference_s(name: str) -> None:
+    reference = references()[name]
+    graph = archc.compile(name)
+    total = cost(graph)
+    assert {parameter.path: parameter.shape for parameter in graph.parameters()} == reference.state_dict
+    assert (total.parameters, total.multiply_adds) == (reference.parameters, reference.conv_linear_macs)
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_the_module_s_float64_outputs_are_the_reference_s(name: str) -> None:
+    reference = references()[name]
+    module = archc.build(name, weights=weights(reference)).eval().double()
+    with torch.no_grad():
+        output = module(torch.from_numpy(images(reference)).double()).flatten().numpy()
+    first = output[: len(reference.logits)]
+    assert np.abs(first - reference.logits).max() <= 1e-9 * np.abs(reference.logits).max()
+    assert np.sqrt(np.mean(output**2)) == pytest.approx(reference.logits_rms, rel=1e-9)
+    assert output.argmax() == reference.argmax
+
+
+@pytest.mark.parametrize("name", COVERED)
+def test_the_onnx_file_s_error_is_that_of_float32(name: str, tmp_path: Path) -> None:
+    """Within ten times PyTorch's own float32 error: another order of summation, and folded batch norms."""
+    reference = references()[name]
+    archc.export(name, tmp_path / "network.onnx", weights=weights(reference), verify=False)
+    session = onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
+    (output,) = session.run(None, {"input": images(reference)})
+    error = np.abs(np.ravel(output)[: len(reference.logits)] - reference.logits).max()
+    assert error <= 10 * reference.float32_error * np.abs(reference.logits).max()
