@@ -131,13 +131,19 @@ class Inconclusive(ArchcError):
     exit_status = 7
 
 
-def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
-    """`did you mean 'x'?` for the nearest candidate whatever its case, or None if none is near."""
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that a misspelt word is likely to mean, whatever its case; None if none is near."""
     if len(word) > _LONGEST_WORD:  # the comparison takes time quadratic in the length
         return None
     by_lower = {candidate.lower(): candidate for candidate in islice(candidates, _MOST_CANDIDATES)}
     near = get_close_matches(word.lower(), by_lower, n=1, cutoff=_NEAR)
-    return f"did you mean '{by_lower[near[0]]}'?" if near else None
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
+    """`did you mean 'x'?` for the nearest candidate, or None if none is near."""
+    near = nearest(word, candidates)
+    return f"did you mean '{near}'?" if near else None
 
 
 def render(diagnostic: Diagnostic) -> str:

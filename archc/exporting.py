@@ -42,6 +42,19 @@ class Runner:
     run: Callable[[np.ndarray], list[np.ndarray]]
 
 
+@dataclass(frozen=True, slots=True)
+class NodeRunner:
+    """One node of an artefact: it gives the graph's value `value` from the values `inputs`.
+
+    `path` is the module path, and `run` takes the inputs in order, as float32.
+    """
+
+    path: str
+    value: str
+    inputs: tuple[str, ...]
+    run: Callable[[list[np.ndarray]], np.ndarray]
+
+
 class Artefact(Protocol):
     """An exported file that has been opened."""
 
@@ -58,6 +71,16 @@ class Artefact(Protocol):
 
     def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
         """Ways to run the file: as it is, or its graph with the weights of another network of the same structure."""
+        ...
+
+
+    def node_runners(
+        self, network: Network, options: ExportOptions, *, replace_weights: bool
+    ) -> Sequence[NodeRunner] | None:
+        """Every node by itself, in topological order; None where the format cannot run one.
+
+        The weights are the file's own, or with `replace_weights` the network's.
+        """
         ...
 
 

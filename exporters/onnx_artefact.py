@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ExportError
-from archc.exporting import ExportOptions, Runner
+from archc.exporting import ExportOptions, NodeRunner, Runner
 from archc.network import Network
 
 from .onnx_opset import OLDEST_OPSET
@@ -63,6 +63,19 @@ class OnnxArtefact:
         sizes = tuple(dim.dim_value for dim in entry.type.tensor_type.shape.dim[1:])
         return sizes if all(sizes) else None
 
+    def node_runners(
+        self, network: Network, options: ExportOptions, *, replace_weights: bool
+    ) -> Sequence[NodeRunner] | None:
+        """Each node of archc's graph as a model of its own; None for a file whose tensors are not archc's."""
+        from .onnx_exporter import emit, exported_graph
+        from .onnx_nodes import node_runners
+
+        matched = self._matched_options(network, options)
+        if matched is None:
+            return None
+        weights = network.weights if replace_weights else None
+        return node_runners(self.model, exported_graph(network, matched), emit(network, matched), weights)
+
     def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
         """ONNX Runtime with its optimisations off and on."""
         if weights is None:
@@ -76,14 +89,22 @@ class OnnxArtefact:
         """What the exporter would store, if the file has tensors of just these names and shapes."""
         from .onnx_exporter import emit
 
+        matched = self._matched_options(network, options)
+        return emit(network, matched).initializers if matched else None
+
+    def _matched_options(self, network: Network, options: ExportOptions) -> ExportOptions | None:
+        """The options, folded or not, with which the exporter would store tensors of just the file's names and shapes."""
+        from .onnx_exporter import emit
+
         opset = next((entry.version for entry in self.model.opset_import if entry.domain == ""), 0)
         if opset < OLDEST_OPSET:
             return None
         shapes = {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
         for fold in (options.fold_batch_norm, not options.fold_batch_norm):
-            emitted = emit(network, ExportOptions(opset, fold)).initializers
+            tried = ExportOptions(opset, fold)
+            emitted = emit(network, tried).initializers
             if {initializer.name: initializer.shape for initializer in emitted} == shapes:
-                return emitted
+                return tried
         return None
 
     def _write_with_weights(self, path: Path, network: Network, options: ExportOptions) -> None:

@@ -18,10 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OnnxNode:
-    """A node to be: `name` is the module path (`/layer1/0/conv1/Conv`), `type` the one output's."""
+    """A node to be: `name` is the module path (`/layer1/0/conv1/Conv`), `type` the one output's.
+
+    `value` is the value of archc's graph that the node helps to compute.
+    """
 
     op_type: str
     name: str
+    value: str
     inputs: tuple[str, ...]
     output: str
     type: TensorType
@@ -48,18 +52,21 @@ class OnnxBuilder:
         self.opset = opset
         self.nodes: list[OnnxNode] = []
         self.initializers: list[OnnxInitializer] = []
+        self.tensors: dict[str, str] = {}  # by the value of archc's graph
         self._names: Counter[str] = Counter()
         self._path = ""
+        self._value = ""
 
-    def enter(self, path: str) -> None:
-        """Name what follows after this module path."""
+    def enter(self, path: str, value: str) -> None:
+        """Name what follows after this module path; it computes this value of archc's graph."""
+        self._value = value
         self._path = "/" + path.replace(":", ".").replace(".", "/").strip("/")
 
     def emit(self, op_type: str, inputs: Sequence[str], type: TensorType, **attributes: Any) -> str:
         """Append a node and return the name of its output. Attributes that are None are left out."""
         name = self._unique(f"{self._path.rstrip('/')}/{op_type}")
         given = {key: value for key, value in attributes.items() if value is not None}
-        self.nodes.append(OnnxNode(op_type, name, tuple(inputs), f"{name}_output_0", type, given))
+        self.nodes.append(OnnxNode(op_type, name, self._value, tuple(inputs), f"{name}_output_0", type, given))
         return f"{name}_output_0"
 
     def constant(self, label: str, values: Any, dtype: DType = "float32") -> str:
@@ -86,6 +93,7 @@ class OnnxBuilder:
             )
             for node in self.nodes
         ]
+        self.tensors = {value: names.get(tensor, tensor) for value, tensor in self.tensors.items()}
 
     def model(
         self, name: str, input: tuple[str, TensorType], outputs: Sequence[tuple[str, TensorType]]
@@ -96,10 +104,10 @@ class OnnxBuilder:
         declared = {output for output, _ in outputs}
         graph = onnx.GraphProto(name=name)
         graph.node.extend(_node(node) for node in self.nodes)
-        graph.input.append(_value_info(*input))
-        graph.output.extend(_value_info(*output) for output in outputs)
+        graph.input.append(value_info(*input))
+        graph.output.extend(value_info(*output) for output in outputs)
         graph.value_info.extend(
-            _value_info(node.output, node.type) for node in self.nodes if node.output not in declared
+            value_info(node.output, node.type) for node in self.nodes if node.output not in declared
         )
         opset = onnx.OperatorSetIdProto(domain="", version=self.opset)
         return onnx.ModelProto(
@@ -126,7 +134,8 @@ def _node(node: OnnxNode) -> onnx.NodeProto:
     return helper.make_node(node.op_type, node.inputs, [node.output], node.name, **node.attributes)
 
 
-def _value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
+def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
+    """A tensor's name, element type and shape as ONNX declares them; symbolic sizes by their names."""
     from onnx import TensorProto, helper
 
     element = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}[type.dtype]

@@ -18,29 +18,33 @@ from .onnx_opset import DEFAULT_OPSET, check_opset
 from .onnx_writer import write_model
 
 
+def exported_graph(network: Network, options: ExportOptions) -> Graph:
+    """The graph whose nodes are lowered: without what does nothing at inference, batch norms folded if asked for."""
+    graph = drop_training_only(network.inference)
+    return fold_batch_norm(graph) if options.fold_batch_norm else graph
+
+
 def emit(network: Network, options: ExportOptions) -> OnnxBuilder:
     """The nodes and initializers of a network. Raises ExportError: the opset or an operator is not supported."""
     opset = DEFAULT_OPSET if options.opset is None else options.opset
     check_opset(opset)
-    graph = drop_training_only(network.inference)
-    if options.fold_batch_norm:
-        graph = fold_batch_norm(graph)
-    return lower(graph, opset)
+    return lower(exported_graph(network, options), opset)
 
 
 def lower(graph: Graph, opset: int) -> OnnxBuilder:
     """Lower every node of an inference graph; the network's outputs get their names."""
     b = OnnxBuilder(opset)
-    tensors = {graph.input.name: graph.input.name}
+    tensors = b.tensors
+    tensors[graph.input.name] = graph.input.name
     for node in graph.nodes:
-        b.enter(node.path)
+        b.enter(node.path, node.output.name)
         inputs = [tensors[value.name] for value in node.inputs]
         tensors[node.output.name] = LOWERINGS[node.operator.word](b, node, node.operator, inputs)
     names: dict[str, str] = {}
     for output in graph.outputs:
         tensor = tensors[output.value.name]
         if tensor in names or tensor == graph.input.name:
-            b.enter(f":{output.name}")
+            b.enter(f":{output.name}", output.name)
             tensor = b.emit("Identity", [names.get(tensor, tensor)], output.value.type)
         names[tensor] = output.name
     b.rename(names)

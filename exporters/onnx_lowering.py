@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ExportError
 from archc.ir.graph import Node, Parameter
-from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Softmax
+from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Softmax
 from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
@@ -187,6 +187,10 @@ def _pad(b: OnnxBuilder, node: Node, op: Pad, x: list[str]) -> str:
     return b.emit("Pad", [*x, pads, b.constant("value", op.value)], node.output.type, mode="constant")
 
 
+def _mul(b: OnnxBuilder, node: Node, op: Mul, x: list[str]) -> str:
+    return b.emit("Mul", [*x, b.constant("other", op.other)], node.output.type)
+
+
 def _permute(b: OnnxBuilder, node: Node, op: Permute, x: list[str]) -> str:
     return b.emit("Transpose", x, node.output.type, perm=op.dims)
 
@@ -304,6 +308,7 @@ LOWERINGS: dict[str, Lowering] = {
     "max_pool2d": max_pool2d,
     "mean": _mean,
     "mish": _mish,
+    "mul": _mul,
     "narrow": _narrow,
     "pad": _pad,
     "permute": _permute,

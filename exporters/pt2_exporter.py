@@ -22,9 +22,8 @@ class Pt2Exporter:
 
     def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
         """Export the module in eval mode, with every dynamic axis. Raises ExportError."""
-        sizes = {
-            axis: (dim.symbol, dim.minimum, dim.optimum, dim.maximum) for axis, dim in network.dynamic_sizes().items()
-        }
+        dynamic = network.dynamic_sizes().items()
+        sizes = {axis: (dim.symbol, dim.minimum, dim.maximum) for axis, dim in dynamic}
         write_torch_export(network.inference_module(), network.image_shape(), sizes, file)
 
     def open(self, path: Path) -> TorchArtefact:

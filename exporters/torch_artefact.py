@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archc.exporting import ExportOptions, Runner
+from archc.exporting import ExportOptions, NodeRunner, Runner
 from archc.network import Network
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ class TorchArtefact:
             network = weights[0]
             module.load_state_dict(_tensors(network, list(module.state_dict())))
         return [Runner(self._name, lambda images: _run(module, images))]
+
+
+    def node_runners(
+        self, network: Network, options: ExportOptions, *, replace_weights: bool
+    ) -> Sequence[NodeRunner] | None:
+        """None: these formats are run as a whole."""
+        return None
 
 
 def _tensors(network: Network, keys: Sequence[str]) -> dict[str, Any]:

@@ -2,51 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archc.diagnostics import ExportError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import fx, nn
 
 EXAMPLE_BATCH = 2  # one image would make torch.export treat the batch as a constant
-KEPT_METADATA = ("val", "tensor_meta")
+KEPT_METADATA = ("val", "tensor_meta", "nn_module_stack", "torch_fn")
 
-Sizes = Mapping[int, tuple[str, int, int, int]]
+Sizes = Mapping[int, tuple[str, int, int]]
+"""Name, minimum and maximum of dynamic axes of [N, C, H, W] beside the batch, by axis."""
 
 
 def write_torch_export(module: nn.Module, shape: tuple[int, ...], sizes: Sizes, file: BinaryIO) -> None:
-    """Export a module in eval mode for images of this shape [C, H, W], any number of them, and write the archive.
+    """Export a module in eval mode for images of this shape [C, H, W], and write the archive.
 
-    `sizes` gives name, minimum, optimum and maximum of further dynamic axes of [N, C, H, W].
+    It takes any number of images. Several outputs become a plain tuple, so that it needs no class of ours.
+
     Raises: ExportError: torch.export refuses the module or one of the dynamic sizes.
     """
     import torch
 
+    assert not module.training, "an artefact is for inference"
     example = torch.zeros(EXAMPLE_BATCH, *shape)
-    dynamic: dict[int, Any] = {0: torch.export.Dim("batch", min=1)}
-    dynamic |= {axis: torch.export.Dim(name, min=low, max=high) for axis, (name, low, _, high) in sizes.items()}
-    try:
-        program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
-    except Exception as error:  # torch.export has no common class for its refusals
-        reason = str(error).strip().splitlines()[0]
-        raise ExportError(f"torch.export refuses the network: {reason}", code="not-exportable") from error
-    for node in program.graph.nodes:
-        # What is left out tells the files and lines of the machine that exported.
-        node.meta = {key: value for key, value in node.meta.items() if key in KEPT_METADATA}
-    program._example_inputs = None
-    torch.export.save(program, file)  # type: ignore[arg-type]
+    dynamic = {0: torch.export.Dim("batch", min=1)}
+    dynamic |= {axis: torch.export.Dim(name, min=low, max=high) for axis, (name, low, high) in sizes.items()}
+    with _plain_outputs(module), _size_oblivious() if sizes else nullcontext():
+        try:
+            program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
+        except Exception as error:  # torch.export has no common class for its refusals
+            message = f"torch.export refuses the network: {_reason(error)}"
+            raise ExportError(message, code="not-exportable") from error
+    _strip_traces(program.graph_module)
+    torch.export.save(program, file)
 
 
 def load_torch_export(path: Path) -> nn.Module:
-    """Load an archive as a module. Raises ExportError."""
+    """Load an archive as a module; its `state_dict` has the exported module's keys. Raises ExportError."""
     import torch
 
     try:
-        with path.open("rb") as file:  # a path must end in .pt2, and a file that is not yet delivered does not
+        # Not by path: that must end in .pt2, and a file that is not yet delivered does not.
+        with path.open("rb") as file:
             return torch.export.load(file).module()
     except Exception as error:  # a damaged archive can raise anything
-        reason = str(error).strip().splitlines()[:1]
-        raise ExportError(f"{path} cannot be read as .pt2: {''.join(reason)}", code="unreadable") from None
+        message = f"{path} cannot be read as .pt2: {_reason(error)}"
+        raise ExportError(message, code="unreadable") from None
+
+
+@contextmanager
+def _plain_outputs(module: nn.Module) -> Iterator[None]:
+    """Let the module return a tuple where it returns a NamedTuple, whose class a reader would have to import.
+
+    A wrapping module would do the same, but prefix every key of the `state_dict`.
+    """
+    hook = module.register_forward_hook(lambda _, inputs, out: tuple(out) if isinstance(out, tuple) else None)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _size_oblivious() -> AbstractContextManager[Any]:
+    """Let torch.export accept a size that can shrink to 1 inside the network, as the smallest image's may.
+
+    It refuses such a range otherwise, since it gives tensors of size 1 a layout of their own; so does
+    PyTorch before 2.7, which lacks the option.
+    Source: the torch.export tutorial, "(experimental) Avoiding 0/1 specialization".
+    """
+    from torch.fx.experimental import _config
+
+    option = {"backed_size_oblivious": True}
+    return _config.patch(option) if hasattr(_config, *option) else nullcontext()  # type: ignore[attr-defined]
+
+
+def _strip_traces(graph_module: fx.GraphModule) -> None:
+    """Leave out what tells the files and lines of the machine that exported."""
+    for node in graph_module.graph.nodes:
+        node.meta = {key: value for key, value in node.meta.items() if key in KEPT_METADATA}
+
+
+def _reason(error: Exception) -> str:
+    """What torch.export says and which sizes it refuses, without its advice for programmers."""
+    first, *others = str(error).strip().splitlines() or [type(error).__name__]
+    violations = [line.removeprefix("  - ") for line in others if line.startswith("  - ")]
+    return " ".join((first.partition(" For more information")[0], *violations))

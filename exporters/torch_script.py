@@ -19,44 +19,58 @@ if TYPE_CHECKING:
 DEPRECATION_NOTICE = "PyTorch has deprecated TorchScript; its successor is --pt2"
 EXAMPLE_BATCH = 2
 
+_DEPRECATION = r"`torch\.jit\.\w+` is (deprecated|not supported)"
+
 
 def write_torch_script(module: nn.Module, shape: tuple[int, ...], file: BinaryIO) -> None:
     """Trace a module in eval mode on images of this shape [C, H, W], and write the archive.
 
-    Raises: ExportError: the module's behaviour depends on its input's values or size, which a trace would lose.
+    Several outputs become a plain tuple. The bytes are determined by the module, its weights, PyTorch's
+    version, and by how many modules the process has traced before: PyTorch numbers their classes.
+
+    Raises: ExportError: PyTorch cannot trace the module, or the module's behaviour depends on its input's
+        values or size, which a trace would lose.
     """
     import torch
 
+    assert not module.training, "an artefact is for inference"
     example = torch.zeros(EXAMPLE_BATCH, *shape)
-    with _without_deprecation(), torch.no_grad():
+    with _own_words_for_warnings(), torch.no_grad(), tempfile.TemporaryDirectory(prefix="archc-") as folder:
         try:
-            traced = torch.jit.trace(module, example, check_trace=False)
-        except torch.jit.TracerWarning as warning:
-            raise ExportError(f"tracing would lose what depends on the input: {warning}", code="untraceable") from None
-        with tempfile.TemporaryFile() as whole:
-            torch.jit.save(traced, whole)  # type: ignore[no-untyped-call]
-            copy_without_traces(whole, file)
+            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
+        except (Warning, RuntimeError, TypeError, ValueError) as error:
+            message = f"TorchScript cannot hold the network: {_reason(error)}"
+            raise ExportError(message, code="not-traceable") from error
+        # By name: for a file object PyTorch would build the whole archive in memory.
+        whole = Path(folder) / "traced.pt"
+        torch.jit.save(traced, str(whole))
+        copy_without_traces(whole, file)
 
 
 def load_torch_script(path: Path) -> nn.Module:
-    """Load an archive on the CPU. Raises ExportError."""
+    """Load an archive on the CPU; its `state_dict` has the traced module's keys. Raises ExportError."""
     import torch
 
-    with _without_deprecation():
+    with _own_words_for_warnings():
         try:
             module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         except (RuntimeError, OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ExportError(f"{path} cannot be read as TorchScript: {reason}", code="unreadable") from None
+            message = f"{path} cannot be read as TorchScript: {_reason(error)}"
+            raise ExportError(message, code="unreadable") from None
     return module
 
 
+def _reason(error: Exception) -> str:
+    """The first line of what PyTorch says; stack traces follow it."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 @contextmanager
-def _without_deprecation() -> Iterator[None]:
-    """Silence the one warning that DEPRECATION_NOTICE tells in our words; make the tracer's doubts errors."""
-    from torch.jit import TracerWarning
+def _own_words_for_warnings() -> Iterator[None]:
+    """Silence the one warning that DEPRECATION_NOTICE replaces; make the tracer's doubts errors."""
+    import torch
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated", DeprecationWarning)
-        warnings.simplefilter("error", TracerWarning)
+        warnings.filterwarnings("ignore", _DEPRECATION, DeprecationWarning)
+        warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         yield

@@ -54,7 +54,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel,
         cwd=folder,
     )
-    # A folder named in a .pth file is searched, but its own .pth files are not read: one leads to the checkout.
+    # Python searches a folder that a .pth file names, but reads no .pth files there: one leads to the checkout.
     site = run(scripts / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
     Path(site.strip(), "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     return scripts

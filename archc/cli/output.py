@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from archc.verify import Report
 
 
+SHOWN_DIFFERENCES = 5
+
+
 def print_error(error: ArchcError) -> None:
     """Every diagnostic of an error, one after the other."""
     print("\n\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
@@ -63,8 +66,12 @@ def print_report(report: Report) -> None:
         ["against PyTorch float64", "output", "batches", "error", "/ float32", "bound", "top-1", "verdict"],
         rows,
     )
-    for difference in report.differences:
+    for difference in report.differences[:SHOWN_DIFFERENCES]:
         print(f"  {difference}")
+    if len(report.differences) > SHOWN_DIFFERENCES:
+        print(f"  … and {len(report.differences) - SHOWN_DIFFERENCES} more")
+    if report.divergence:
+        print(f"  {report.divergence}")
     for reason in dict.fromkeys(row.reason for row in report.comparisons if row.reason):
         print(f"  {reason}")
 

@@ -41,6 +41,11 @@ class Argument:
     environment: Environment
 
 
+def as_layer(value: object) -> object:
+    """The value of a network's parameter, where a call is the Layer that it means."""
+    return Layer(value.word, site=Site(value, {})) if isinstance(value, Call) else value
+
+
 def written_arguments(call: Call, first_field: str | None, environment: Environment) -> dict[str, Argument]:
     """The fields that a call writes; the scalar short form is the value of the callee's first field."""
     if call.short is not None:
@@ -91,7 +96,8 @@ def validate(
     for name, argument in arguments.items():
         if name not in model.model_fields:
             help = did_you_mean(name, model.model_fields) or known_fields(word, model.model_fields)
-            problems.add("unknown-field", f"{word} has no field '{name}'", argument.key, help=help)
+            message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
+            problems.add("unknown-field", message, argument.key, help=help)
             wrong.update(model.model_fields)  # whichever field was meant, it is not missing
             continue
         try:

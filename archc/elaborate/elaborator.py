@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 
 from archc.diagnostics import Note, Span
+from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.initializers import Initializers
 from archc.elaborate.naming import camel_case
@@ -58,7 +59,8 @@ class Elaborator:
 
     def run(self, parameters: Environment) -> Graph:
         """Walk the whole network. Raises SpecError."""
-        self.parameters = parameters
+        self.parameters = parameters = {name: as_layer(value) for name, value in parameters.items()}
+        self.caller.check_words()
         with suppress(TooManyNodes):  # recorded where it was raised
             value = self.items(self.spec.items, self.builder.input, parameters, root=True)
             self._declare_main_output(value)
@@ -72,6 +74,8 @@ class Elaborator:
                 self._mark_output(item, x)
             elif root and isinstance(item, Auxiliary):
                 self._auxiliary(item, x, env)
+            elif root and isinstance(item, When):
+                x = self._when(item, x, env, root=True)
             else:
                 x = self.item(item, x, env)
         return x
@@ -171,11 +175,11 @@ class Elaborator:
             return None
         return self.items(chosen.items, x, env) if isinstance(chosen, Branch) else "absent"
 
-    def _when(self, when: When, x: Value | None, env: Environment) -> Value | None:
+    def _when(self, when: When, x: Value | None, env: Environment, *, root: bool = False) -> Value | None:
         chosen = self._chosen(when, env)
         if chosen is UNKNOWN:
             return None
-        return self.items(chosen.items, x, env) if isinstance(chosen, Branch) else x
+        return self.items(chosen.items, x, env, root=root) if isinstance(chosen, Branch) else x
 
     def _chosen(self, when: When, env: Environment) -> object:
         """The arm that holds: a Branch, None where it is absent, UNKNOWN where an earlier problem hides it."""

@@ -8,7 +8,9 @@ from archc.ir.graph import Graph, Node, Output
 
 
 def print_graph(graph: Graph, *, positions: bool = False) -> str:
-    """One line for each node: path, operator with the fields that differ from their defaults, inputs, and type.
+    """One line for each node: value, operator with the fields that differ from their defaults, inputs, and type.
+
+    A value has the path of the module that gives it; where a pass changed that, the module's path follows the operator.
 
     With `positions`, each line ends in the position of the item that produced the node.
     """
@@ -30,9 +32,10 @@ def fingerprint(graph: Graph) -> str:
 
 def _row(node: Node, positions: bool) -> list[str]:
     inputs = ", ".join(value.name for value in node.inputs)
-    call = node.operator.word + _fields(node)
+    folded = f" {node.path}" if node.path != node.output.name else ""
+    call = node.operator.word + folded + _fields(node)
     position = f"  # {node.span.source.name}:{node.span.line + 1}" if positions and node.span else ""
-    return [node.path, f"{call}({inputs})", f"{node.output.type}{position}"]
+    return [node.output.name, f"{call}({inputs})", f"{node.output.type}{position}"]
 
 
 def _fields(node: Node) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from archc.ir.graph import Node
-from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Softmax
+from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Softmax
 from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
@@ -149,6 +149,10 @@ def _mean(op: Mean, x: str) -> str:
     return f"{x}.mean(dim={op.dim}, keepdim={op.keepdim})"
 
 
+def _mul(op: Mul, x: str) -> str:
+    return f"{x} * {op.other!r}"
+
+
 def _narrow(op: Narrow, x: str) -> str:
     return f"{x}.narrow({op.dim}, {op.start}, {op.length})"
 
@@ -168,6 +172,7 @@ def _select(op: Select, x: str) -> str:
 EXPRESSIONS: dict[str, Callable[..., str]] = {
     "concat": lambda op, *xs: f"torch.cat([{', '.join(xs)}], 1)",
     "mean": _mean,
+    "mul": _mul,
     "narrow": _narrow,
     "pad": _pad,
     "permute": _permute,

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archc.ir.graph import Derivation, Graph, Node, Parameter, Value
+from archc.ir.graph import Derivation, Graph, Node, Parameter
 from archc.ir.initializers import Zeros
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
@@ -80,22 +80,20 @@ class FoldedBias(Derivation):
 
 
 def fold_batch_norm(graph: Graph) -> Graph:
-    """The graph with every batch norm folded that directly follows a layer of its own."""
+    """The graph with every batch norm folded that directly follows a layer of its own.
+
+    The folded layer keeps its path and gives the batch norm's value, so that values can be compared with the network's.
+    """
     uses = Counter(value.name for node in graph.nodes for value in node.inputs)
     uses.update(output.value.name for output in graph.outputs)
-    nodes: dict[str, Node] = {}  # by output
-    aliases: dict[str, Value] = {}
+    nodes: dict[str, Node] = {}  # by the value that they give
     for node in graph.nodes:
-        node = replace(node, inputs=tuple(aliases.get(value.name, value) for value in node.inputs))
         layer = nodes.get(node.inputs[0].name)
-        if layer and isinstance(node.operator, BatchNorm) and _foldable(layer) and uses[node.inputs[0].name] == 1:
-            nodes[layer.output.name] = _fold(layer, node, node.operator)
-            aliases[node.output.name] = layer.output
-            uses[layer.output.name] = uses[node.output.name]
-        else:
-            nodes[node.output.name] = node
-    outputs = tuple(replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
-    result = replace(graph, nodes=tuple(nodes.values()), outputs=outputs)
+        if layer and isinstance(node.operator, BatchNorm) and _foldable(layer) and uses[layer.output.name] == 1:
+            del nodes[layer.output.name]
+            node = _fold(layer, node, node.operator)
+        nodes[node.output.name] = node
+    result = replace(graph, nodes=tuple(nodes.values()))
     verify_graph(result)
     return result
 
@@ -122,4 +120,5 @@ def _fold(layer: Node, norm_node: Node, operator: BatchNorm) -> Node:
         layer,
         operator=layer.operator.model_copy(update={"bias": True}),
         parameters=(folded_weight, folded_bias),
+        output=norm_node.output,
     )

@@ -75,4 +75,6 @@ def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:
 def reasons(report: Report) -> str:
     """Why a report did not pass, in a line."""
     found = [f"{row.runner}, {row.output}: {row.reason}" for row in report.comparisons if row.reason]
+    if report.divergence:
+        found.append(str(report.divergence))
     return "; ".join([*report.differences[:3], *dict.fromkeys(found)])

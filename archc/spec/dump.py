@@ -32,7 +32,9 @@ class _Dumper(yaml.SafeDumper):
             return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
         return _TAGS[type(_resolved(value))]
 
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: bool | None = None
+    ) -> yaml.SequenceNode:
         node = super().represent_sequence(tag, sequence, flow_style)
         for item in node.value:
             if isinstance(item, yaml.MappingNode) and len(item.value) == 1:

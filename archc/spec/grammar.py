@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Literal, NoReturn, cast
 
 from archc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
@@ -29,11 +30,20 @@ CALL_KEYS = ("name", "count", "init")
 _LETTERS = "letters, digits, '_' and '-', not beginning with a digit or '-'"
 
 
+MAX_PROBLEMS = 100
+
+
 class Grammar:
     """Parses lists of items; collects what is wrong with them in `problems`."""
 
     def __init__(self) -> None:
         self.problems: list[Diagnostic] = []
+
+    def add(self, *problems: Diagnostic) -> None:
+        """Collect problems. Raises SpecError: there are too many to go on."""
+        self.problems.extend(problems)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise SpecError(self.problems)
 
     def items(self, tree: Tree, *, root: bool = False) -> tuple[Item, ...]:
         """A list of items, without the identities among them. `root` allows `output` and `aux`."""
@@ -65,7 +75,7 @@ class Grammar:
             help = "a list in a list is a branch of sum, product or concat; a sequence is '- sequence: […]'"
             self._refuse("wrong-kind", "an item is a word or a mapping, not a list", tree.span, help)
         if "when" in tree.entries:
-            return self._when(tree, self._arm)
+            return self._when(tree, partial(self._arm, root=root))
         entry = self._single(tree)
         word = entry.key.text
         if word in COMPOSITES:
@@ -154,12 +164,12 @@ class Grammar:
             if not is_path_template(key.text) or "$" in key.text:
                 self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
         name = None if key.text == "sequence" else key
-        return Group(name, self._some_items(items, f"the sequence '{key.text}'"), key.span)
+        return Group(name, self._some_items(items, "this sequence"), key.span)
 
-    def _some_items(self, tree: Sequence, what: str) -> tuple[Item, ...]:
+    def _some_items(self, tree: Sequence, what: str, *, root: bool = False) -> tuple[Item, ...]:
         if not tree.items:
             self._refuse("empty", f"{what} has no items", tree.span)
-        return self.items(tree)
+        return self.items(tree, root=root)
 
     def _composite(self, entry: Entry) -> Composite:
         word, branches = entry.key.text, entry.value
@@ -168,7 +178,10 @@ class Grammar:
             self._refuse("wrong-kind", f"{word} takes a list of branches", branches.span, help)
         if len(branches.items) < 2:
             self._refuse("empty", f"{word} needs two branches or more", entry.key.span)
-        parsed = [self._branch(tree) for tree in branches.items]
+        parsed: list[Branch | When | None] = []
+        for tree in branches.items:
+            with suppress(_Refused):
+                parsed.append(self._branch(tree))
         kind = cast(Literal["sum", "product", "concat"], word)
         return Composite(kind, tuple(branch for branch in parsed if branch is not None), entry.key.span)
 
@@ -186,14 +199,14 @@ class Grammar:
             self._refuse("misplaced", "a 'when' that is a branch has no 'when' as its arm", tree.span, help)
         return self._arm(tree)
 
-    def _arm(self, tree: Tree) -> Branch | None:
+    def _arm(self, tree: Tree, *, root: bool = False) -> Branch | None:
         if _is_word(tree, "none"):
             return None
         if _is_word(tree, "identity"):
             return Branch((), tree.span)
         if isinstance(tree, Sequence):
-            return Branch(self._some_items(tree, "this list"), tree.span)
-        return Branch((self._item(tree, root=False),), tree.span)
+            return Branch(self._some_items(tree, "this list", root=root), tree.span)
+        return Branch((self._item(tree, root=root),), tree.span)
 
     def _require_else(self, tree: Mapping) -> None:
         self._check_when_keys(tree)
@@ -225,7 +238,7 @@ class Grammar:
         try:
             return parse(tree)
         except SpecError as error:
-            self.problems.extend(error.diagnostics)
+            self.add(*error.diagnostics)
             raise _Refused from None
 
     def _root_item(self, entry: Entry, root: bool) -> OutputMark | Auxiliary:
@@ -239,7 +252,7 @@ class Grammar:
         return OutputMark(value, entry.key.span)
 
     def _report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
-        self.problems.append(Diagnostic(code, message, span, help=help))
+        self.add(Diagnostic(code, message, span, help=help))
 
     def _refuse(self, code: str, message: str, span: Span, help: str | None = None) -> NoReturn:
         self._report(code, message, span, help)

@@ -172,11 +172,11 @@ class _Composer:
 
     def _syntax_error(self, error: yaml.MarkedYAMLError) -> NoReturn:
         problem, context = error.problem_mark, error.context_mark
-        notes = (
-            (Note(f"{error.context} from here", self._point(context)),) if error.context and context else ()
-        )
         mark = problem or context
         span = self._point(mark) if mark else Span(self._source, 0, 0, 0, 0)
+        start = self._point(context) if context else span
+        begin = Note(f"{error.context}, which begins here", start)
+        notes = (begin,) if error.context and start != span else ()
         self.problems.append(
             Diagnostic("syntax", f"not YAML: {error.problem}", span, notes, self._advice(span))
         )
@@ -265,8 +265,13 @@ class _Composer:
     def _key(self, tree: Tree, parent: _Open) -> Scalar | None:
         """The key, or None (and a problem) for one that cannot be."""
         if not isinstance(tree, Scalar):
-            self._report("bad-key", "a key must be a word, and this is a list or mapping", tree.span)
-        elif not isinstance(tree.value, str):
+            # Nothing can be said about a value without its key, so that this ends the reading.
+            help = "texts such as {{ x }} are not filled in: use a parameter, $x"
+            self._report(
+                "bad-key", "a key must be a word, and this is a list or mapping", tree.span, help=help
+            )
+            raise SpecError(self.problems)
+        if not isinstance(tree.value, str):
             help = f'quote it if you mean the text: "{tree.text}"'
             self._report("bad-key", f"a key must be a word, and '{tree.text}' is not", tree.span, help=help)
         elif tree.value == "<<":

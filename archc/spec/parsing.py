@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from archc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
+from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.spec.document import BlockDefinition, Input, Ramp, Spec
 from archc.spec.expressions import is_expression
 from archc.spec.expressions import parse as parse_expression
@@ -81,23 +81,35 @@ class _Parser:
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self._grammar = Grammar()
-        self._grammar.problems.extend(problems)
+        self._earlier = tuple(problems)
 
     def finish(self) -> None:
         """Raise SpecError if anything was wrong."""
-        if self._grammar.problems:
-            raise SpecError(self._grammar.problems)
+        found = [problem for problem in self._grammar.problems if not self._follows(problem)]
+        if found or self._earlier:
+            raise SpecError([*self._earlier, *found])
+
+    def _follows(self, problem: Diagnostic) -> bool:
+        """Whether a problem surrounds one that the loader has reported, and so is likely to come from it."""
+        return any(_surrounds(problem.span, earlier.span) for earlier in self._earlier)
 
     def mapping(self, tree: Tree, what: str, keys: tuple[str, ...]) -> Mapping:
-        """A mapping that has only these keys; others are reported. Raises SpecError: it is no mapping."""
+        """A mapping that has only these keys; others are reported, and misspelt ones read as they are meant.
+
+        Raises: SpecError: it is no mapping.
+        """
         if not isinstance(tree, Mapping):
             self._report("wrong-kind", f"{what} is a mapping", tree.span, f"with the keys {', '.join(keys)}")
             raise SpecError(self._grammar.problems)
+        entries = {key: entry for key, entry in tree.entries.items() if key in keys}
         for key, entry in tree.entries.items():
             if key not in keys:
-                help = did_you_mean(key, keys) or f"the keys are {', '.join(keys)}"
+                meant = nearest(key, (other for other in keys if other not in entries))
+                help = f"did you mean '{meant}'?" if meant else f"the keys are {', '.join(keys)}"
                 self._report("unknown-key", f"{what} has no key '{key}'", entry.key.span, help)
-        return tree
+                if meant:
+                    entries[meant] = entry
+        return Mapping(entries, tree.span)
 
     def name(self, document: Mapping) -> str:
         """The spec's name."""
@@ -129,7 +141,7 @@ class _Parser:
             try:
                 return validate(Input, tree, "input")
             except SpecError as error:
-                self._grammar.problems.extend(error.diagnostics)
+                self._grammar.add(*error.diagnostics)
         return Input(channels=1, height=1, width=1)
 
     def network(self, document: Mapping) -> tuple[Item, ...]:
@@ -186,7 +198,7 @@ class _Parser:
             try:
                 parsed[name] = parse(entry)
             except SpecError as error:
-                self._grammar.problems.extend(error.diagnostics)
+                self._grammar.add(*error.diagnostics)
         return parsed
 
     def block(self, entry: Entry) -> BlockDefinition:
@@ -213,7 +225,7 @@ class _Parser:
         return BlockDefinition(name, parameters, let, kinds[0], items, span)
 
     def _report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
-        self._grammar.problems.append(Diagnostic(code, message, span, help=help))
+        self._grammar.add(Diagnostic(code, message, span, help=help))
 
 
 class _RampModel(BaseModel):
@@ -229,7 +241,7 @@ def _signature(entry: Entry) -> Signature:
 
 
 def _derived(entry: Entry) -> Tree:
-    """A value under `let`, which is evaluated where the block is used. Raises SpecError: it cannot be read."""
+    """A value under `let`, which is evaluated where the block is used. Raises SpecError."""
     if isinstance(entry.value, Scalar) and is_expression(entry.value):
         parse_expression(entry.value)
     return entry.value
@@ -263,6 +275,13 @@ def _why_not(name: str) -> str:
     if is_variable(name):
         return "a parameter of the block has this name"
     return "a name has letters, digits and '_', and does not begin with a digit"
+
+
+def _surrounds(outer: Span | None, inner: Span | None) -> bool:
+    if outer is None or inner is None:
+        return False
+    starts = (outer.line, outer.column) <= (inner.line, inner.column)
+    return starts and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
 def _head(tree: Mapping) -> Span:

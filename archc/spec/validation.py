@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from archc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
+from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.spec.tree import Mapping, Scalar, Tree, plain
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -22,26 +22,44 @@ def validate(model: type[Model], tree: Tree, what: str) -> Model:
     try:
         return model.model_validate(plain(tree))
     except ValidationError as error:
-        lines = error.errors(include_url=False)
-        raise SpecError(_diagnostic(line, tree, what, model) for line in lines) from None
+        raise SpecError(_diagnostics(error, tree, what, model)) from None
 
 
-def _diagnostic(line: Any, tree: Mapping, what: str, model: type[BaseModel]) -> Diagnostic:
-    # Pydantic's location also has the tags of unions and the indices of lists; keys that were written are
-    # what counts.
-    path = [step for step in line["loc"] if isinstance(step, str) and step not in ("int", "Range")]
-    owner = ".".join([what, *path[:-1]])
-    if line["type"] == "missing":
-        return Diagnostic(
-            "missing-key", f"{owner} needs the key '{path[-1]}'", _find(tree, path[:-1])[1].span
-        )
-    found = _find(tree, path)
-    if line["type"] == "extra_forbidden":
-        help = did_you_mean(path[-1], model.model_fields) if len(path) == 1 else None
-        return Diagnostic("unknown-key", f"{owner} has no key '{path[-1]}'", found[0], help=help)
-    message = f"{'.'.join([what, *path])} {_requirement(line)}"
-    shown = f", not '{found[1].text}'" if isinstance(found[1], Scalar) else ""
-    return Diagnostic("invalid-value", f"{message}{shown}", found[1].span)
+def _diagnostics(
+    error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]
+) -> Iterator[Diagnostic]:
+    """Everything that is wrong. A key that is missing because it was misspelt is told once."""
+    lines = [(line, _written_path(line)) for line in error.errors(include_url=False)]
+    missing = {path for line, path in lines if line["type"] == "missing"}
+    for line, path in lines:
+        if line["type"] == "extra_forbidden":
+            meant = nearest(path[-1], [key for *owner, key in missing if owner == [*path[:-1]]])
+            missing.discard((*path[:-1], meant or ""))
+            known = f"the keys are {', '.join(model.model_fields)}" if len(path) == 1 else None
+            help = f"did you mean '{meant}'?" if meant else known
+            message = f"{_owner(what, path)} has no key '{path[-1]}'"
+            yield Diagnostic("unknown-key", message, _find(tree, path)[0], help=help)
+        elif line["type"] != "missing":
+            yield _invalid(line, path, tree, what)
+    for path in missing:
+        message = f"{_owner(what, path)} needs the key '{path[-1]}'"
+        yield Diagnostic("missing-key", message, _find(tree, path[:-1])[1].span)
+
+
+def _invalid(line: Any, path: tuple[str, ...], tree: Mapping, what: str) -> Diagnostic:
+    value = _find(tree, path)[1]
+    shown = f", not '{value.text}'" if isinstance(value, Scalar) else ""
+    message = f"{'.'.join((what, *path))} {_requirement(line)}{shown}"
+    return Diagnostic("invalid-value", message, value.span)
+
+
+def _written_path(line: Any) -> tuple[str, ...]:
+    """The keys that lead to the place, without the tags of unions and the indices of lists."""
+    return tuple(step for step in line["loc"] if isinstance(step, str) and step not in ("int", "Range"))
+
+
+def _owner(what: str, path: tuple[str, ...]) -> str:
+    return ".".join((what, *path[:-1]))
 
 
 def _requirement(line: Any) -> str:
@@ -53,10 +71,11 @@ def _requirement(line: Any) -> str:
         "bool_type": "must be true or false",
         "string_type": "must be a word",
         "list_type": "must be a list",
+        "model_type": "must be a mapping",
         "greater_than": f"must be greater than {context.get('gt')}",
         "less_than": f"must be less than {context.get('lt')}",
     }
-    return requirements.get(line["type"], str(line["msg"]).removeprefix("Value error, "))
+    return requirements.get(line["type"], f"is wrong: {str(line['msg']).removeprefix('Value error, ')}")
 
 
 def _find(tree: Mapping, path: Iterable[str]) -> tuple[Span, Tree]:

@@ -20,7 +20,7 @@ class Verdict(Enum):
 class Comparison:
     """One output of one way to run an artefact, against the float64 reference, over all batches.
 
-    `rms_error` and `bound` decide; `float32_error` is that of PyTorch's own float32 run, `input_dependence` the RMS of
+    `rms_error` and `bound` decide, unless the network is `chaotic`: then nodes are compared one by one. `float32_error` is that of PyTorch's own float32 run, `input_dependence` the RMS of
     what differs between images. All are absolute, in the unit of the output.
     """
 
@@ -37,11 +37,31 @@ class Comparison:
     top1_agreement: float | None
     verdict: Verdict
     reason: str
+    chaotic: bool = False
 
     @property
     def ratio(self) -> float:
         """The error in units of PyTorch's own float32 error."""
         return self.rms_error / self.float32_error if self.float32_error else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence:
+    """The first node of an artefact that computes something else, and the line of the spec that it comes from.
+
+    `error` and `bound` are RMS over the node's output, from float64 inputs.
+    """
+
+    path: str
+    operator: str
+    position: str | None
+    error: float
+    bound: float
+    reason: str
+
+    def __str__(self) -> str:
+        where = f" ({self.position})" if self.position else ""
+        return f"the first node that diverges is {self.operator} {self.path}{where}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -52,12 +72,13 @@ class Report:
     twin: bool
     comparisons: tuple[Comparison, ...]
     differences: tuple[str, ...] = ()
+    divergence: Divergence | None = None
 
     @property
     def verdict(self) -> Verdict:
         """Failed if anything failed, else inconclusive if anything was, else passed."""
         verdicts = {comparison.verdict for comparison in self.comparisons}
-        if self.differences or Verdict.FAILED in verdicts:
+        if self.differences or self.divergence or Verdict.FAILED in verdicts:
             return Verdict.FAILED
         return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts or not verdicts else Verdict.PASSED
 
@@ -72,6 +93,7 @@ class Report:
             "verdict": self.verdict.value,
             "weights": "calibrated twin" if self.twin else "own",
             "differences": list(self.differences),
+            "divergence": asdict(self.divergence) if self.divergence else None,
             "comparisons": rows,
         }
 

@@ -1,7 +1,7 @@
 """What TensorRT's ONNX parser documents as supported, for the operators that an image network may need.
 
-Source: onnx-tensorrt, docs/operators.md, as of TensorRT 10.15. Element types are listed as far as archc writes them:
-the reduced and quantised precisions of the document are left out.
+Source: onnx-tensorrt, docs/operators.md, as of TensorRT 10.15. Element types are listed as far as archc
+writes them: the reduced and quantised precisions of the document are left out.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Attributes = Mapping[str, Any]
 class Support:
     """Element types of the first input, the number of outputs that are taken, and what else must hold.
 
-    `constant_inputs` are the positions that an initializer must feed; `restriction` says of a node's attributes
-    whether they are supported.
+    `constant_inputs` are the positions that an initializer must feed; `restriction` says whether a node's
+    attributes are supported.
     """
 
     dtypes: frozenset[str]
@@ -109,7 +109,7 @@ SUPPORTED: dict[str, Support] = {
 
 
 def unsupported(model: onnx.ModelProto) -> list[str]:
-    """What in a model is not documented as supported, one line each; every value needs a type in `value_info`."""
+    """What in a model is not documented as supported, a line each; every value needs `value_info`."""
     import onnx
 
     graph = model.graph

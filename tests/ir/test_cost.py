@@ -27,7 +27,7 @@ def compiled(folder: Path, text: str) -> Graph:
 
 
 WINDOWS = """\
-input: {channels: 1, height: 41, width: 41}
+input: {channels: 1, height: 81, width: 81}
 layers:
   - conv2d: {out_channels: 2, kernel_size: 5, stride: 2, padding: 2}
   - max_pool2d: {kernel_size: 3, stride: 2}
@@ -49,7 +49,7 @@ def test_the_receptive_field_is_where_the_gradient_of_one_output_reaches(tmp_pat
             nn.init.constant_(layer.weight, 1.0)
         if isinstance(layer, nn.MaxPool2d):  # whose gradient reaches one pixel of each window only
             layer.forward = lambda x: nn.functional.avg_pool2d(x, 3, 2)  # type: ignore[method-assign]
-    image = torch.ones(1, 1, 41, 41, dtype=torch.float64, requires_grad=True)
+    image = torch.ones(1, 1, 81, 81, dtype=torch.float64, requires_grad=True)
     output = module(image)
     middle = output.shape[2] // 2
     extents = []

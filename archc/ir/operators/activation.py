@@ -128,3 +128,13 @@ class LogSoftmax(Softmax):
     """The logarithm of the softmax."""
 
     word = "log_softmax"
+
+
+class Mul(Operator):
+    """x times a constant, as residual branches are scaled.
+
+    Source: torch.mul; Szegedy et al. 2016, arXiv:1602.07261, section 3.3.
+    """
+
+    word = "mul"
+    other: float

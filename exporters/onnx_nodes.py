@@ -1,0 +1,89 @@
+"""Single nodes of an ONNX file as models of their own, for comparing them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from archc.exporting import NodeRunner
+from archc.ir.graph import Graph, Node
+
+from .onnx_builder import OnnxBuilder, value_info
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+
+def node_runners(
+    model: onnx.ModelProto, graph: Graph, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None
+) -> Sequence[NodeRunner]:
+    """Runners for the nodes of a graph, which the file has under the names that the exporter gives.
+
+    The initializers are the file's own, or with `weights` what these give. A node whose tensor is its input's (a flatten of
+    what is flat) is left out.
+    """
+    cutter = _Cutter(model, emitted, weights)
+    values = {value.name for node in graph.nodes for value in (*node.inputs, node.output)}
+    assert values <= emitted.tensors.keys(), "every value of the graph has a tensor"
+    return [_runner(node, cutter) for node in graph.nodes if cutter.computes(node)]
+
+
+def _runner(node: Node, cutter: _Cutter) -> NodeRunner:
+    inputs = tuple(dict.fromkeys(value.name for value in node.inputs))
+    return NodeRunner(node.path, node.output.name, inputs, lambda arrays: cutter.run(node, dict(zip(inputs, arrays, strict=True))))
+
+
+class _Cutter:
+    """Cuts one node after the other out of a file."""
+
+    def __init__(
+        self, model: onnx.ModelProto, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None
+    ) -> None:
+        self._model, self._emitted, self._weights = model, emitted, weights
+        self._nodes = {node.name: node for node in model.graph.node}
+        self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._derived = {initializer.name: initializer for initializer in emitted.initializers}
+        self._names: dict[str, list[str]] = {}
+        for emitted_node in emitted.nodes:
+            self._names.setdefault(emitted_node.value, []).append(emitted_node.name)
+
+    def computes(self, node: Node) -> bool:
+        """Whether the file has ONNX nodes for this node."""
+        return node.output.name in self._names
+
+    def run(self, node: Node, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Run a node. Raises LookupError: the file lacks one of its ONNX nodes; and what ONNX Runtime raises."""
+        import numpy as np
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        model = self._cut(node).SerializeToString()
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        feeds = {self._emitted.tensors[value]: np.ascontiguousarray(array) for value, array in inputs.items()}
+        return np.asarray(session.run(None, feeds)[0])
+
+    def _cut(self, node: Node) -> onnx.ModelProto:
+        import onnx
+
+        names = self._names[node.output.name]
+        missing = [name for name in names if name not in self._nodes]
+        if missing:
+            raise LookupError(f"the file has no node {missing[0]}")
+        nodes = [self._nodes[name] for name in names]
+        wanted = dict.fromkeys(name for onnx_node in nodes for name in onnx_node.input)
+        tensors = self._emitted.tensors
+        graph = onnx.GraphProto(name="node", node=nodes)
+        graph.initializer.extend(self._initializer(name) for name in wanted if name in self._stored)
+        graph.input.extend(value_info(tensors[value.name], value.type) for value in dict.fromkeys(node.inputs))
+        graph.output.append(value_info(tensors[node.output.name], node.output.type))
+        return onnx.ModelProto(ir_version=self._model.ir_version, graph=graph, opset_import=self._model.opset_import)
+
+    def _initializer(self, name: str) -> onnx.TensorProto:
+        from onnx import numpy_helper
+
+        if self._weights is None or name not in self._derived:
+            return self._stored[name]
+        return numpy_helper.from_array(self._derived[name].values(self._weights), name)

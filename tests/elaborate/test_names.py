@@ -1,0 +1,138 @@
+"""How items get the names that become `state_dict` keys (LANGUAGE: "Names")."""
+
+import pytest
+
+from tests.elaborate.specs import keys, layers, paths, refusal
+
+
+def test_an_unnamed_item_has_its_callee_s_word_and_its_siblings_are_counted() -> None:
+    assert paths(layers("[relu, tanh, relu, {relu: {name: relu_2}}, relu, {sigmoid: {name: tanh_1}}, tanh]")) == [
+        "relu", "tanh", "relu_1", "relu_2", "relu_3", "tanh_1", "tanh_2",
+    ]  # fmt: skip
+
+
+def test_in_a_sequence_every_item_takes_a_position_named_or_not() -> None:
+    graph = layers("""\
+        - features:
+            - relu
+            - tanh: {name: middle}
+            - sequence: [relu, tanh]
+            - relu: {count: 2}
+            - identity
+            - sum: [sigmoid, identity]
+            - when: true
+              then: [silu, identity, mish]
+            - when: false
+              then: relu6
+            - relu
+        - sequence: [elu]
+        """)
+    assert paths(graph) == [
+        "features.0", "features.middle", "features.2.0", "features.2.1", "features.3", "features.4",
+        "features.5", "features:sum", "features.6", "features.7", "features.8", "sequence.0",
+    ]  # fmt: skip
+
+
+def test_names_in_a_branch_belong_to_the_scope_around_it() -> None:
+    graph = layers("""\
+        - concat:
+            - conv2d: {name: left, out_channels: 2, kernel_size: 1}
+            - [relu, right: [tanh]]
+            - sum:
+                - relu
+                - identity
+        """)
+    assert paths(graph) == ["left", "relu", "right.0", "relu_1", ":sum", ":concat"]
+
+
+def test_copies_are_numbered_below_a_plain_name() -> None:
+    graph = layers("""\
+        - relu: {name: a, count: 2}
+        - basic: {name: layer1, count: 1, width: 3}
+        - basic: {name: alone, width: 3}
+        """)
+    assert paths(graph)[:3] == ["a.0", "a.1", "layer1.0.conv1"]
+    assert [scope.path for scope in graph.scopes] == ["", "a", "layer1", "layer1.0", "alone"]
+
+
+def test_a_template_names_each_copy() -> None:
+    graph = layers("- relu: {name: a-$i, count: 2}\n- relu: {name: b$n, count: 2}\n- relu: {name: c.$i.act, count: 2}")
+    assert paths(graph) == ["a-0", "a-1", "b1", "b2", "c.0.act", "c.1.act"]
+
+
+def test_the_stride_goes_to_the_first_copy_of_a_block_and_to_every_copy_of_an_operator() -> None:
+    graph = layers("""\
+        - basic: {name: layer1, count: 2, width: 4, stride: 2}
+        - max_pool2d: {name: pool, count: 2, kernel_size: 2, stride: 2}
+        """)
+    sizes = {node.path: node.output.type.shape[2] for node in graph.nodes}
+    assert [sizes[path] for path in ("layer1.0.conv1", "layer1.1.conv1", "pool.0", "pool.1")] == [16, 16, 8, 4]
+
+
+def test_the_counters_of_a_call_are_not_seen_by_the_calls_inside_it() -> None:
+    blocks = """\
+        blocks:
+          outer: {layers: [{relu: {name: r$i}}, inner]}
+          inner: {layers: [{relu: {name: q$n}}]}
+        """
+    assert paths(layers("- outer: {name: x$n, count: 2}", blocks)) == ["x1.r0", "x1.inner.q1", "x2.r1", "x2.inner.q1"]
+
+
+def test_the_pieces_of_a_network_share_their_names() -> None:
+    from tests.elaborate.specs import HEAD, compiled
+
+    assert paths(compiled(f"{HEAD}stem: [relu]\nstages: [relu]\nhead: [relu]\n")) == ["relu", "relu_1", "relu_2"]
+
+
+def test_keys_are_paths_with_the_tensor_s_name() -> None:
+    graph = layers("""\
+        - features:
+            - conv2d: {out_channels: 4, kernel_size: 3, bias: false}
+            - batch_norm: {name: norm.inner}
+        """)
+    assert keys(graph) == [
+        "features.0.weight", "features.norm.inner.weight", "features.norm.inner.bias",
+        "features.norm.inner.running_mean", "features.norm.inner.running_var",
+        "features.norm.inner.num_batches_tracked",
+    ]  # fmt: skip
+
+
+def test_two_siblings_cannot_have_one_name() -> None:
+    assert refusal("- relu: {name: a}\n- sigmoid: {name: a}") == """\
+net.yaml:5:5: error[name-taken]: the name 'a' is taken at the top level
+  |
+5 |   - sigmoid: {name: a}
+  |     ^^^^^^^
+  = note: net.yaml:4:5: it is taken here
+  |
+4 |   - relu: {name: a}
+  |     ^^^^
+"""
+
+
+@pytest.mark.parametrize("names", [("a", "a.b"), ("a.b", "a"), ("a.b", "a.b.c")])
+def test_no_name_lies_within_another(names: tuple[str, str]) -> None:
+    first, second = names
+    text = refusal(f"- relu: {{name: {first}}}\n- relu: {{name: {second}}}")
+    assert text.splitlines()[0] == (
+        f"net.yaml:5:5: error[name-taken]: the names '{second}' and '{first}' at the top level lie within one another"
+    )
+
+
+def test_an_attribute_of_modules_cannot_be_a_name() -> None:
+    assert refusal("- inner: [{relu: {name: training}}]") == """\
+net.yaml:4:14: error[name-taken]: the name 'training' is reserved: torch.nn.Module has an attribute 'training'
+  |
+4 |   - inner: [{relu: {name: training}}]
+  |              ^^^^
+"""
+
+
+def test_a_name_made_of_something_unknown_is_refused() -> None:
+    assert refusal("- relu: {name: a$k, count: 2}") == """\
+net.yaml:4:18: error[unknown-name]: there is no '$k' here
+  |
+4 |   - relu: {name: a$k, count: 2}
+  |                  ^^^
+  = help: available are $i, $n
+"""

@@ -1,0 +1,78 @@
+"""Every operator in ONNX, against the PyTorch module in float64 and against onnx's own rules."""
+
+import importlib
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+from archc.ir.operators import OPERATORS
+from tests.exporters.onnx_cases import CASES, Case, exact, images, run_everywhere, written
+from tests.exporters.tensorrt_operators import unsupported
+
+NEWEST = importlib.import_module("archc.exporters.onnx_opset").newest_opset()
+LOWERINGS = importlib.import_module("archc.exporters.onnx_lowering").LOWERINGS
+OPSETS = (17, 18, NEWEST)
+FORBIDDEN = {"Identity", "Shape", "Gather", "Dropout"}
+
+# float32 keeps 24 bits; a sum of at most 192 terms of one size (the largest case) loses below 192 roundings of them.
+TOLERANCE = 192 * 2.0**-24
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+every_opset = pytest.mark.parametrize("opset", OPSETS)
+
+
+def test_every_operator_has_a_case_and_a_lowering() -> None:
+    assert {case.word for case in CASES} == set(OPERATORS) == set(LOWERINGS)
+
+
+@every_opset
+@every_case
+def test_an_operator_computes_what_pytorch_computes(case: Case, opset: int) -> None:
+    network = case.network()
+    x = images(case.shape, 3)
+    expected = exact(network, x)
+    for name, actual in run_everywhere(written(network, opset=opset), x).items():
+        assert actual.dtype == np.float32, name
+        assert actual.shape == expected.shape, name
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * max(1.0, np.abs(expected).max()), err_msg=name)
+
+
+@every_opset
+@every_case
+def test_onnx_accepts_the_file_and_infers_the_types_that_it_declares(case: Case, opset: int) -> None:
+    model = onnx.load_from_string(written(case.network(), opset=opset))
+    onnx.checker.check_model(model, full_check=True)
+    declared = types(model)
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    del bare.graph.value_info[:]
+    inferred = types(onnx.shape_inference.infer_shapes(bare, check_type=True, strict_mode=True, data_prop=True))
+    assert declared == inferred
+    edges = {output for node in model.graph.node for output in node.output}
+    assert set(declared) == edges | {"input"}
+
+
+@every_opset
+@every_case
+def test_only_what_runtimes_agree_on_is_written(case: Case, opset: int) -> None:
+    model = onnx.load_from_string(written(case.network(), opset=opset))
+    attributes = {attribute.name for node in model.graph.node for attribute in node.attribute}
+    assert {node.op_type for node in model.graph.node} & FORBIDDEN == set()
+    assert attributes & {"ceil_mode", "auto_pad"} == set()
+    assert {entry.name for entry in model.graph.input} == {"input"}
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
+    if opset <= 24:  # the table knows no newer one
+        assert unsupported(model) == []
+
+
+def types(model: onnx.ModelProto) -> dict[str, Any]:
+    graph = model.graph
+    return {
+        value.name: (
+            value.type.tensor_type.elem_type,
+            [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim],
+        )
+        for value in (*graph.input, *graph.value_info, *graph.output)
+    }
