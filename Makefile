@@ -39,7 +39,8 @@ lock:  ## Resolve pyproject.toml anew into requirements.lock
 	build/lock/bin/python -m pip install --quiet torch==2.13.0 . --group dev
 	build/lock/bin/python -m pip uninstall --quiet --yes archc
 	sed -n '/^#/p' requirements.lock > build/requirements.lock
-	build/lock/bin/python -m pip list --format freeze --exclude pip | sed 's/+cpu//' >> build/requirements.lock
+	build/lock/bin/python -m pip list --format freeze --exclude pip \
+		| sed 's/+.*//' | tr 'A-Z_' 'a-z-' | LC_ALL=C sort >> build/requirements.lock
 	mv build/requirements.lock requirements.lock
 
 clean:  ## Remove what was built and installed

@@ -69,10 +69,18 @@ class Artefact(Protocol):
         """Channels, height and width of the input, if the file tells them as numbers."""
         ...
 
-    def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
-        """Ways to run the file: as it is, or its graph with the weights of another network of the same structure."""
+    def runners(
+        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
+    ) -> Sequence[Runner]:
+        """Ways to run the file: as it is, or its graph with the weights of another network of the same structure.
+
+        `witnesses` adds some of the exporter's own. Raises MissingDependency: one of them is not installed.
+        """
         ...
 
+    def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
+        """What witnesses that only parse the file find wrong in it."""
+        ...
 
     def node_runners(
         self, network: Network, options: ExportOptions, *, replace_weights: bool
@@ -85,12 +93,13 @@ class Artefact(Protocol):
 
 
 class Exporter(Protocol):
-    """A target. `notice` is told to the user once; `usage` says how to load the file."""
+    """A target. `notice` is told to the user once; `witnesses` names optional ways to run or parse the file."""
 
     name: str
     suffix: str
     summary: str
     notice: str | None
+    witnesses: tuple[str, ...]
 
     def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
         """Write the artefact. Raises ExportError."""

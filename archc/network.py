@@ -35,6 +35,11 @@ class Network:
         return inference_graph(self.graph)
 
     @property
+    def input_name(self) -> str:
+        """Name of the input."""
+        return self.graph.input.name
+
+    @property
     def input(self) -> TensorType:
         """Type of the input."""
         return self.graph.input.type
@@ -44,7 +49,7 @@ class Network:
         return self._build(self.graph, named_outputs=True)
 
     def inference_module(self) -> nn.Module:
-        """A new PyTorch module without what exists in training only, in eval mode; several outputs are a plain tuple."""
+        """A new PyTorch module of what runs at inference, in eval mode; several outputs are a plain tuple."""
         return self._build(self.inference, named_outputs=False).eval()
 
     def _build(self, graph: Graph, *, named_outputs: bool) -> nn.Module:

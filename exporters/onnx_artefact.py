@@ -6,16 +6,16 @@ import tempfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from archc.diagnostics import ExportError
 from archc.exporting import ExportOptions, NodeRunner, Runner
 from archc.network import Network
 
 from .onnx_opset import OLDEST_OPSET
+from .onnx_witnesses import PARSERS, RUNNERS, onnx_runtime
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
 
     from .onnx_builder import OnnxInitializer
@@ -76,14 +76,30 @@ class OnnxArtefact:
         weights = network.weights if replace_weights else None
         return node_runners(self.model, exported_graph(network, matched), emit(network, matched), weights)
 
-    def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
-        """ONNX Runtime with its optimisations off and on."""
+    def runners(
+        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
+    ) -> Sequence[Runner]:
+        """ONNX Runtime with its optimisations off and on, and the witnesses that compute."""
         if weights is None:
-            return [Runner(name, _run(self.path, optimised)) for name, optimised in _MODES]
+            return _runners(self.path, witnesses)
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             path = Path(folder) / "twin.onnx"
             self._write_with_weights(path, *weights)
-            return [Runner(name, _run(path, optimised)) for name, optimised in _MODES]
+            return _runners(path, witnesses)
+
+    def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
+        """Where the witnesses that only parse see other shapes than the network has.
+
+        Raises ExportError: one refuses.
+        """
+        values = {network.input_name: network.input, **{o.name: o.value.type for o in network.inference.outputs}}
+        expected = {name: tuple(d if isinstance(d, int) else -1 for d in type.shape) for name, type in values.items()}
+        seen = {witness: PARSERS[witness](self.path) for witness in witnesses if witness in PARSERS}
+        return [
+            f"{witness} sees the shapes {shapes}, not {expected}"
+            for witness, shapes in seen.items()
+            if shapes != expected
+        ]
 
     def _expected(self, network: Network, options: ExportOptions) -> list[OnnxInitializer] | None:
         """What the exporter would store, if the file has tensors of just these names and shapes."""
@@ -93,7 +109,7 @@ class OnnxArtefact:
         return emit(network, matched).initializers if matched else None
 
     def _matched_options(self, network: Network, options: ExportOptions) -> ExportOptions | None:
-        """The options, folded or not, with which the exporter would store tensors of just the file's names and shapes."""
+        """The options, folded or not, with which the exporter stores tensors of the file's names and shapes."""
         from .onnx_exporter import emit
 
         opset = next((entry.version for entry in self.model.opset_import if entry.domain == ""), 0)
@@ -122,25 +138,5 @@ class OnnxArtefact:
             write_model(skeleton, expected, network.weights, file)
 
 
-_MODES = (("ONNX Runtime, not optimised", False), ("ONNX Runtime, optimised", True))
-
-
-def _run(path: Path, optimised: bool) -> Any:
-    """A function from images to the outputs. Raises ExportError: ONNX Runtime refuses the file."""
-    import numpy as np
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        raise ExportError(f"ONNX Runtime refuses {path.name}: {error}", code="runtime") from None
-    (entry,) = session.get_inputs()
-
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(result) for result in session.run(None, {entry.name: images})]
-
-    return run
+def _runners(path: Path, witnesses: Sequence[str]) -> list[Runner]:
+    return [*onnx_runtime(path), *(RUNNERS[witness](path) for witness in witnesses if witness in RUNNERS)]

@@ -1,4 +1,4 @@
-"""Collects the nodes, edges and initializers of an ONNX graph as plain records; knows ONNX's names, not archc's operators."""
+"""Collects the nodes and initializers of an ONNX graph as plain records; knows ONNX's names, not archc's operators."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from .onnx_artefact import OnnxArtefact
 from .onnx_builder import OnnxBuilder
 from .onnx_lowering import LOWERINGS
 from .onnx_opset import DEFAULT_OPSET, check_opset
+from .onnx_witnesses import PARSERS, RUNNERS
 from .onnx_writer import write_model
 
 
@@ -58,6 +59,7 @@ class OnnxExporter:
     suffix = ".onnx"
     summary = "ONNX, for ONNX Runtime, TensorRT, OpenVINO and others"
     notice = None
+    witnesses = (*RUNNERS, *PARSERS)
 
     def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
         """Write the file piece by piece: memory holds one tensor at a time. Raises ExportError."""

@@ -20,26 +20,26 @@ def node_runners(
 ) -> Sequence[NodeRunner]:
     """Runners for the nodes of a graph, which the file has under the names that the exporter gives.
 
-    The initializers are the file's own, or with `weights` what these give. A node whose tensor is its input's (a flatten of
-    what is flat) is left out.
+    The initializers are the file's own, or with `weights` what these give. A node whose tensor is its input's (a
+    flatten of what is flat) gives that.
     """
     cutter = _Cutter(model, emitted, weights)
     values = {value.name for node in graph.nodes for value in (*node.inputs, node.output)}
     assert values <= emitted.tensors.keys(), "every value of the graph has a tensor"
-    return [_runner(node, cutter) for node in graph.nodes if cutter.computes(node)]
+    return [_runner(node, cutter) for node in graph.nodes]
 
 
 def _runner(node: Node, cutter: _Cutter) -> NodeRunner:
     inputs = tuple(dict.fromkeys(value.name for value in node.inputs))
-    return NodeRunner(node.path, node.output.name, inputs, lambda arrays: cutter.run(node, dict(zip(inputs, arrays, strict=True))))
+    return NodeRunner(
+        node.path, node.output.name, inputs, lambda arrays: cutter.run(node, dict(zip(inputs, arrays, strict=True)))
+    )
 
 
 class _Cutter:
     """Cuts one node after the other out of a file."""
 
-    def __init__(
-        self, model: onnx.ModelProto, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None
-    ) -> None:
+    def __init__(self, model: onnx.ModelProto, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None) -> None:
         self._model, self._emitted, self._weights = model, emitted, weights
         self._nodes = {node.name: node for node in model.graph.node}
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -48,15 +48,13 @@ class _Cutter:
         for emitted_node in emitted.nodes:
             self._names.setdefault(emitted_node.value, []).append(emitted_node.name)
 
-    def computes(self, node: Node) -> bool:
-        """Whether the file has ONNX nodes for this node."""
-        return node.output.name in self._names
-
     def run(self, node: Node, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Run a node. Raises LookupError: the file lacks one of its ONNX nodes; and what ONNX Runtime raises."""
         import numpy as np
         import onnxruntime
 
+        if node.output.name not in self._names:
+            return inputs[node.inputs[0].name]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL

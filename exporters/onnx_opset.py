@@ -17,7 +17,7 @@ def check_opset(opset: int) -> None:
     newest = newest_opset()
     if not OLDEST_OPSET <= opset <= newest:
         raise ExportError(
-            f"opset {opset} is not supported: archc writes {OLDEST_OPSET} to {newest} with the installed onnx and ONNX Runtime",
+            f"opset {opset} is not supported: the installed onnx and ONNX Runtime take {OLDEST_OPSET} to {newest}",
             code="unsupported-opset",
         )
 

@@ -84,7 +84,7 @@ def _padded(b: OnnxBuilder, node: Node, x: list[str], pads: tuple[int, ...], val
 
 
 def adaptive_avg_pool2d(b: OnnxBuilder, node: Node, op: AdaptiveAvgPool2d, x: list[str]) -> str:
-    """GlobalAveragePool for 1x1; equal windows are an AveragePool; unequal ones two products with averaging matrices."""
+    """GlobalAveragePool for 1x1; equal windows are an AveragePool; unequal ones two products with matrices."""
     if op.output_size == (1, 1):
         return b.emit("GlobalAveragePool", x, node.output.type)
     x_type = node.inputs[0].type

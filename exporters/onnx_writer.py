@@ -58,13 +58,8 @@ def write_model(
     offsets = external_offsets(initializers) if external else {}
     headers = [_header(initializer, offsets.get(initializer.name), external) for initializer in initializers]
     inside = [initializer.name not in offsets for initializer in initializers]
-    data = [
-        _data_bytes(initializer) if stays else 0
-        for initializer, stays in zip(initializers, inside, strict=True)
-    ]
-    tensors = [
-        _field(_INITIALIZER, len(header) + size) + header for header, size in zip(headers, data, strict=True)
-    ]
+    data = [_data_bytes(initializer) if stays else 0 for initializer, stays in zip(initializers, inside, strict=True)]
+    tensors = [_field(_INITIALIZER, len(header) + size) + header for header, size in zip(headers, data, strict=True)]
     graph_start, graph_end = _around(model.graph, _INITIALIZER)
     model_start, model_end = _around(model, _GRAPH)
     graph_bytes = len(graph_start) + sum(map(len, tensors)) + sum(data) + len(graph_end)

@@ -19,6 +19,7 @@ class Pt2Exporter:
     suffix = ".pt2"
     summary = "torch.export's .pt2, for PyTorch and ahead-of-time compilation"
     notice = None
+    witnesses = ()
 
     def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
         """Export the module in eval mode, with every dynamic axis. Raises ExportError."""

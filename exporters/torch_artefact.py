@@ -42,14 +42,19 @@ class TorchArtefact:
         """Channels, height and width of the input, where the format tells them."""
         return self._shape
 
-    def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
+    def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
+        """None: no parser but PyTorch reads these formats."""
+        return []
+
+    def runners(
+        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
+    ) -> Sequence[Runner]:
         """PyTorch, on the file as it was loaded."""
         module = self._load() if weights else self._module
         if weights:
             network = weights[0]
             module.load_state_dict(_tensors(network, list(module.state_dict())))
         return [Runner(self._name, lambda images: _run(module, images))]
-
 
     def node_runners(
         self, network: Network, options: ExportOptions, *, replace_weights: bool

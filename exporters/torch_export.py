@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 EXAMPLE_BATCH = 2  # one image would make torch.export treat the batch as a constant
 KEPT_METADATA = ("val", "tensor_meta", "nn_module_stack", "torch_fn")
+
+_VIOLATION = re.compile(r"Not all values of .+?\.(?=[A-Z]|$)", re.MULTILINE)  # sentences are run together
 
 Sizes = Mapping[int, tuple[str, int, int]]
 """Name, minimum and maximum of dynamic axes of [N, C, H, W] beside the batch, by axis."""
@@ -89,6 +92,6 @@ def _strip_traces(graph_module: fx.GraphModule) -> None:
 
 def _reason(error: Exception) -> str:
     """What torch.export says and which sizes it refuses, without its advice for programmers."""
-    first, *others = str(error).strip().splitlines() or [type(error).__name__]
-    violations = [line.removeprefix("  - ") for line in others if line.startswith("  - ")]
-    return " ".join((first.partition(" For more information")[0], *violations))
+    text = str(error).strip() or type(error).__name__
+    first, *_ = text.partition(" For more information")[0].splitlines()
+    return " ".join([first, *_VIOLATION.findall(text)])

@@ -14,6 +14,7 @@ from archc.diagnostics import ExportError
 from .torch_archive import copy_without_traces
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 DEPRECATION_NOTICE = "PyTorch has deprecated TorchScript; its successor is --pt2"
@@ -34,13 +35,8 @@ def write_torch_script(module: nn.Module, shape: tuple[int, ...], file: BinaryIO
     import torch
 
     assert not module.training, "an artefact is for inference"
-    example = torch.zeros(EXAMPLE_BATCH, *shape)
-    with _own_words_for_warnings(), torch.no_grad(), tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        try:
-            traced = torch.jit.trace(module, example, check_trace=False)  # type: ignore[no-untyped-call]
-        except (Warning, RuntimeError, TypeError, ValueError) as error:
-            message = f"TorchScript cannot hold the network: {_reason(error)}"
-            raise ExportError(message, code="not-traceable") from error
+    traced = _traced(module, torch.zeros(EXAMPLE_BATCH, *shape))
+    with _without_deprecation(), tempfile.TemporaryDirectory(prefix="archc-") as folder:
         # By name: for a file object PyTorch would build the whole archive in memory.
         whole = Path(folder) / "traced.pt"
         torch.jit.save(traced, str(whole))
@@ -51,7 +47,7 @@ def load_torch_script(path: Path) -> nn.Module:
     """Load an archive on the CPU; its `state_dict` has the traced module's keys. Raises ExportError."""
     import torch
 
-    with _own_words_for_warnings():
+    with _without_deprecation():
         try:
             module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
         except (RuntimeError, OSError, ValueError) as error:
@@ -60,17 +56,36 @@ def load_torch_script(path: Path) -> nn.Module:
     return module
 
 
+def _traced(module: nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:
+    """The module as a trace, if the tracer has no doubts about it."""
+    import torch
+
+    # Recorded, since a warning that becomes an error inside PyTorch's C++ leaves as a SystemError.
+    with warnings.catch_warnings(record=True) as caught, _without_deprecation(), torch.no_grad():
+        warnings.simplefilter("always", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        try:
+            traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
+                module, example, check_trace=False
+            )
+        except (RuntimeError, TypeError, ValueError) as error:
+            message = f"TorchScript cannot hold the network: {_reason(error)}"
+            raise ExportError(message, code="not-traceable") from error
+    for warning in caught:
+        if issubclass(warning.category, torch.jit.TracerWarning):  # type: ignore[attr-defined]
+            message = f"TorchScript cannot hold the network: {warning.message}"
+            raise ExportError(message, code="not-traceable")
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return traced
+
+
 def _reason(error: Exception) -> str:
     """The first line of what PyTorch says; stack traces follow it."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 @contextmanager
-def _own_words_for_warnings() -> Iterator[None]:
-    """Silence the one warning that DEPRECATION_NOTICE replaces; make the tracer's doubts errors."""
-    import torch
-
+def _without_deprecation() -> Iterator[None]:
+    """Silence the one warning that DEPRECATION_NOTICE replaces."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _DEPRECATION, DeprecationWarning)
-        warnings.simplefilter("error", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         yield

@@ -19,6 +19,7 @@ class TorchScriptExporter:
     suffix = ".pt"
     summary = "TorchScript, for libtorch and older PyTorch (deprecated)"
     notice = DEPRECATION_NOTICE
+    witnesses = ()
 
     def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
         """Trace the module in eval mode. Raises ExportError."""
@@ -30,7 +31,9 @@ class TorchScriptExporter:
 
     def usage(self, network: Network, path: Path) -> str:
         """How to load the file in Python."""
-        return f"PyTorch:\n  model = torch.jit.load({str(path)!r})\n  outputs = model(images)  # images: {network.input}"
+        return (
+            f"PyTorch:\n  model = torch.jit.load({str(path)!r})\n  outputs = model(images)  # images: {network.input}"
+        )
 
 
 EXPORTER = TorchScriptExporter()

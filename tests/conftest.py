@@ -12,9 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--renew-golden", action="store_true", help="write the golden files instead of comparing"
-    )
+    parser.addoption("--renew-golden", action="store_true", help="write the golden files instead of comparing")
 
 
 @pytest.fixture(scope="session")

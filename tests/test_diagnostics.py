@@ -82,9 +82,7 @@ def test_a_note_with_a_place_shows_its_own_line() -> None:
         ("cafe\u0301: x", "x", "      ^"),
     ],
 )
-def test_carets_stand_below_their_token_with_tabs_and_wide_characters(
-    line: str, marked: str, carets: str
-) -> None:
+def test_carets_stand_below_their_token_with_tabs_and_wide_characters(line: str, marked: str, carets: str) -> None:
     source = Source("a.yaml", line)
     assert render(Diagnostic("x", "y", at(source, marked))).splitlines()[2:] == [
         f"1 | {line}",
@@ -101,9 +99,7 @@ def test_a_span_of_several_lines_shows_the_first() -> None:
 
 def test_a_place_after_the_last_line_is_shown_as_an_empty_line() -> None:
     source = Source("a.yaml", "a: [")
-    assert (
-        render(Diagnostic("x", "y", Span(source, 4, 0, 4, 1))) == "a.yaml:5:1: error[x]: y\n  |\n5 |\n  | ^"
-    )
+    assert render(Diagnostic("x", "y", Span(source, 4, 0, 4, 1))) == "a.yaml:5:1: error[x]: y\n  |\n5 |\n  | ^"
 
 
 def test_a_long_line_is_cut_around_the_caret() -> None:

@@ -41,9 +41,7 @@ def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("exception", [ValueError, KeyboardInterrupt, SystemExit])
-def test_an_exception_leaves_the_old_file_and_nothing_else(
-    exception: type[BaseException], tmp_path: Path
-) -> None:
+def test_an_exception_leaves_the_old_file_and_nothing_else(exception: type[BaseException], tmp_path: Path) -> None:
     write_bytes(tmp_path / "model.onnx", b"old")
 
     def fail_in_the_middle() -> None:
@@ -70,9 +68,7 @@ with atomic_write(sys.argv[1]) as file:
 def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     write_bytes(tmp_path / "model.onnx", b"old")
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED_IN_THE_MIDDLE, tmp_path / "model.onnx"], env=environment
-    )
+    killed = subprocess.run([sys.executable, "-c", KILLED_IN_THE_MIDDLE, tmp_path / "model.onnx"], env=environment)
     assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "model.onnx").read_bytes() == b"old"
     leftover = set(contents(tmp_path)) - {"model.onnx"}

@@ -17,9 +17,7 @@ import pytest
 
 def run(*command: str | Path, cwd: Path) -> str:
     """The standard output of a command, started as from a shell outside any checkout."""
-    environment = {
-        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")
-    }
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     result = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout
@@ -54,15 +52,13 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         wheel,
         cwd=folder,
     )
-    # Python searches a folder that a .pth file names, but reads no .pth files there: one leads to the checkout.
+    # Python searches what a .pth file names but reads no .pth files in it; one leads to the checkout.
     site = run(scripts / "python", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
     Path(site.strip(), "dependencies.pth").write_text(sysconfig.get_path("purelib"))
     return scripts
 
 
-def test_the_wheel_holds_the_code_the_exporters_the_specs_and_nothing_else(
-    repository: Path, wheel: Path
-) -> None:
+def test_the_wheel_holds_the_code_the_exporters_the_specs_and_nothing_else(repository: Path, wheel: Path) -> None:
     expected = {"archc/py.typed"}
     for folder, target in (("archc", "archc"), ("exporters", "archc/exporters"), ("specs", "archc/specs")):
         for path in (*(repository / folder).rglob("*.py"), *(repository / folder).rglob("*.yaml")):

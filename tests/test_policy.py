@@ -81,11 +81,7 @@ def imports(node: ast.AST, lazy: bool = False) -> Iterator[tuple[str, bool]]:
         if isinstance(child, ast.Import):
             yield from ((alias.name, lazy) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
-            names = (
-                [child.module]
-                if child.module != "archc"
-                else [f"archc.{alias.name}" for alias in child.names]
-            )
+            names = [child.module] if child.module != "archc" else [f"archc.{alias.name}" for alias in child.names]
             yield from (("." * child.level + (name or ""), lazy) for name in names)
         yield from imports(child, lazy or isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef))
 
@@ -107,9 +103,7 @@ def forbidden_imports(path: Path, part: str) -> list[str]:
         else:
             allowed = package in sys.stdlib_module_names | eager | (lazy if inside_function else set())
         if not allowed:
-            found.append(
-                f"{part}/{path.name} imports {module}{'' if inside_function else ' at module level'}"
-            )
+            found.append(f"{part}/{path.name} imports {module}{'' if inside_function else ' at module level'}")
     return found
 
 
@@ -123,9 +117,7 @@ def test_imports_point_down_and_frameworks_are_imported_only_where_they_are_need
     assert found == []
 
 
-@pytest.mark.parametrize(
-    ("spec", "status"), [("name: broken\ninput: 3\n", 2), (None, 0)], ids=["broken", "fine"]
-)
+@pytest.mark.parametrize(("spec", "status"), [("name: broken\ninput: 3\n", 2), (None, 0)], ids=["broken", "fine"])
 def test_check_imports_no_framework(tmp_path: Path, spec: str | None, status: int) -> None:
     target = "resnet18"
     if spec is not None:
@@ -141,9 +133,7 @@ except SystemExit as exit:
     print(exit.code or 0)
 print(sorted({{"torch", "onnx", "onnxruntime", "numpy", "rich"}} & set(sys.modules)))
 """
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-2:] == [str(status), "[]"]
 
 
@@ -172,16 +162,12 @@ def test_no_file_is_longer_than_400_lines(repository: Path) -> None:
 
 def test_every_module_says_what_it_is_for(repository: Path) -> None:
     files = python_files(repository, "archc", "exporters")
-    assert [
-        path.name for path in files if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-    ] == []
+    assert [path.name for path in files if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))] == []
 
 
 def test_no_module_has_a_name_that_says_nothing(repository: Path) -> None:
     files = python_files(repository, "archc", "exporters")
-    assert [
-        path.name for path in files if VAGUE_NAMES & {*path.parent.parts[-2:], *path.stem.split("_")}
-    ] == []
+    assert [path.name for path in files if VAGUE_NAMES & {*path.parent.parts[-2:], *path.stem.split("_")}] == []
 
 
 def test_no_exporter_hides_the_package_that_it_uses(repository: Path) -> None:
@@ -204,9 +190,7 @@ def test_no_file_names_a_registry_or_a_path_of_one_machine(repository: Path) -> 
                 lines = path.read_text(encoding="utf-8").splitlines()
             except UnicodeDecodeError:
                 continue
-            found += [
-                f"{inside}:{number}: {line}" for number, line in enumerate(lines, 1) if pattern.search(line)
-            ]
+            found += [f"{inside}:{number}: {line}" for number, line in enumerate(lines, 1) if pattern.search(line)]
     assert found == []
 
 

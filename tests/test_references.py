@@ -50,5 +50,6 @@ def test_the_onnx_file_s_error_is_that_of_float32(name: str, tmp_path: Path) -> 
     archc.export(name, tmp_path / "network.onnx", weights=weights(reference), verify=False)
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
     (output,) = session.run(None, {"input": images(reference)})
-    error = np.abs(np.ravel(output)[: len(reference.logits)] - reference.logits).max()
+    assert isinstance(output, np.ndarray)
+    error = np.abs(output.ravel()[: len(reference.logits)] - reference.logits).max()
     assert error <= 10 * reference.float32_error * np.abs(reference.logits).max()

@@ -93,9 +93,7 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
     print(f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}")
     print(f"  parameters     {total.parameters:,} ({size(total.parameter_bytes)} with buffers)")
     print(f"  multiply-adds  {total.multiply_adds:,} ({quantity(total.multiply_adds)}) for one image")
-    print(
-        f"  activations    {size(total.activation_bytes)} in training, {size(total.peak_bytes)} at the peak of inference"
-    )
+    print(f"  activations    {size(total.activation_bytes)} in training, {size(total.peak_bytes)} at inference's peak")
     print(f"  fingerprint    {totals['fingerprint']}")
 
 

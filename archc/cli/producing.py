@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,8 +20,11 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_report, progress, size
+from archc.cli.output import print_json, print_report, print_table, progress, size
 from archc.cli.settings import parse_settings, weight_options
+
+if TYPE_CHECKING:
+    from archc.pipeline.proof import Proof
 
 
 @app.command(
@@ -118,9 +121,8 @@ def export(
             print(f"  note: {artefact.notice}")
         if artefact.report:
             print_report(artefact.report)
-            print(
-                f"  compared with the weights of {'a calibrated twin' if artefact.report.twin else 'the network itself'}"
-            )
+            weights_used = "the weights of a calibrated twin" if artefact.report.twin else "its own weights"
+            print(f"  compared with {weights_used}")
         else:
             print("  not verified")
         print(f"\n{artefact.usage}\n")
@@ -149,23 +151,38 @@ def verify(
     set_: SetOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Ask another witness: onnx-reference, openvino, tensorrt-rtx; repeatable."),
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Tell the smallest change of each block that would be noticed.")
+    ] = False,
     format: FormatOption = Format.text,
 ) -> None:
     """Prove an artefact equal to its network, or check a whole build: checksums and every artefact."""
-    from archc.pipeline.proof import verify_artefact, verify_build
+    from archc.pipeline.proof import ProofOptions, verify_artefact, verify_build
 
-    options = weight_options(weights, seed, ignore, rename)
+    chosen = weight_options(weights, seed, ignore, rename)
+    options = ProofOptions(tuple(witness or ()), sensitivity)
     with progress() as tell:
         if artefact.is_dir():
-            proof = verify_build(artefact, options, tell)
+            proof = verify_build(artefact, chosen, options, tell)
         else:
-            proof = verify_artefact(artefact, against, options, parse_settings(set_), tell)
+            proof = verify_artefact(artefact, against, chosen, parse_settings(set_), options, tell)
     if format is Format.json:
         print_json(proof.as_json())
     else:
-        for problem in proof.problems:
-            print(problem)
-        for report in proof.reports:
-            print(f"{report.artefact}: {report.verdict.value}")
-            print_report(report)
+        _print_proof(proof)
     raise typer.Exit(proof.exit_status)
+
+
+def _print_proof(proof: Proof) -> None:
+    for problem in proof.problems:
+        print(problem)
+    for report in proof.reports:
+        print(f"{report.artefact}: {report.verdict.value}")
+        print_report(report)
+    if proof.sensitivities:
+        print("\nthe smallest relative change of a block's weights that would be noticed")
+        print_table(["block", "change"], [[found.block, f"{found.smallest:.1e}"] for found in proof.sensitivities])

@@ -53,17 +53,11 @@ class Caller:
         except KeyError:
             return None
 
-    def check_words(self) -> None:
-        """Record defaults of a word that is none, and ramps over blocks that are not there."""
-        spec = self.elaborator.spec
-        for word, fields in spec.defaults.items():
+    def check_defaults(self) -> None:
+        """Record defaults of a word that is none, which would never be used."""
+        for word, fields in self.elaborator.spec.defaults.items():
             if self.find(word) is None:
                 self._unknown_word(Call(word, fields.span))
-        for name, ramp in spec.ramps.items():
-            for word in ramp.blocks:
-                if word not in spec.blocks:
-                    message = f"the ramp {name} is over '{word}', which is not a block that the spec defines or uses"
-                    self.problems.add("unknown-block", message, None, help=did_you_mean(word, spec.blocks))
 
     def call(self, call: Call, x: Value | None, env: Environment) -> Value | None:
         """Apply a call `count` times."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 
-from archc.diagnostics import Note, Span
+from archc.diagnostics import Note, Span, did_you_mean
 from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.initializers import Initializers
@@ -52,15 +52,23 @@ class Elaborator:
         self.problems = Problems()
         self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
         self.ramps = Ramps(spec.ramps, ramp_totals)
+        self._check_ramps()
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
         self.caller = Caller(self)
         self._steps_left = 10 * max_nodes
 
+    def _check_ramps(self) -> None:
+        blocks = self.spec.blocks
+        for name, ramp in self.spec.ramps.items():
+            for block in set(ramp.blocks) - blocks.keys():
+                help = did_you_mean(block, blocks) or "a ramp goes over blocks that the spec defines"
+                self.problems.add("unknown-block", f"the ramp {name} names no block '{block}'", ramp.span, help=help)
+
     def run(self, parameters: Environment) -> Graph:
         """Walk the whole network. Raises SpecError."""
         self.parameters = parameters = {name: as_layer(value) for name, value in parameters.items()}
-        self.caller.check_words()
+        self.caller.check_defaults()
         with suppress(TooManyNodes):  # recorded where it was raised
             value = self.items(self.spec.items, self.builder.input, parameters, root=True)
             self._declare_main_output(value)
@@ -169,7 +177,11 @@ class Elaborator:
     def _branch(self, branch: Branch | When, x: Value | None, env: Environment) -> Value | str | None:
         """The branch's value; "absent" for a `when` whose arm is none, None for an unknown one."""
         if isinstance(branch, Branch):
-            return self.items(branch.items, x, env)
+            value = self.items(branch.items, x, env)
+            if value is x is not None and branch.items:
+                help = "write 'identity' for a shortcut, or 'none' in a 'when' for no branch at all"
+                self.problems.add("empty", "nothing is left of this branch", branch.span, help=help)
+            return value
         chosen = self._chosen(branch, env)
         if chosen is UNKNOWN:
             return None

@@ -1,4 +1,4 @@
-"""The graph: a flat list of nodes in topological order, and the scopes that give them their place in the module tree."""
+"""The graph: a flat list of nodes in topological order, and scopes that give them their place in the module tree."""
 
 from __future__ import annotations
 

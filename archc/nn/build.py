@@ -22,7 +22,8 @@ def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outpu
     """The network as nested modules, in training mode, with these weights (their memory is shared, not copied).
 
     Every scope is a module that can be called alone; scopes whose items form a chain are nn.Sequential. A network with
-    several outputs returns a NamedTuple, or without `named_outputs` a plain tuple; auxiliary heads run in training only.
+    several outputs returns a NamedTuple, or without `named_outputs` a plain tuple; auxiliary heads run in training
+    only.
     """
     region = cut(graph)
     module = _assemble(region, _network_source(graph, region, named_outputs), _overwritable(graph))

@@ -52,7 +52,9 @@ class Interpreter:
     def _apply(self, node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         if node.operator.word in EXPRESSIONS:
             names = [f"x{index}" for index in range(len(inputs))]
-            result: torch.Tensor = _function(EXPRESSIONS[node.operator.word](node.operator, *names), len(inputs))(*inputs)
+            result: torch.Tensor = _function(EXPRESSIONS[node.operator.word](node.operator, *names), len(inputs))(
+                *inputs
+            )
             return result
         # A ReLU may work in place, and the inputs are the caller's.
         layer = self._module.get_submodule(node.path)

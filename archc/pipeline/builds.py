@@ -1,4 +1,4 @@
-"""A build: a folder with the resolved spec, the printed graph, the weights, the artefacts, and a manifest of them all."""
+"""A build: a folder with the resolved spec, the printed graph, the weights, the artefacts, and a manifest of all."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ def _folder(folder: Path | None, network: Network) -> Path:
 
 
 def _manifest_for(folder: Path, network: Network, request: ExportRequest) -> Manifest:
-    """The manifest of the build that an artefact lands in: the folder's own if it holds this network, else a new one."""
+    """The manifest of the build that an artefact lands in: the folder's own if it holds this network."""
     fresh = new_manifest(network.graph, _origin(network, request.weights), network.seed)
     if (folder / MANIFEST).is_file():
         present = read_manifest(folder)

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archc.diagnostics import BuildError, Inconclusive, UsageError, VerificationFailed
-from archc.exporting import ExportOptions, exporter_for
+from archc.diagnostics import BuildError, Inconclusive, UsageError, VerificationFailed, did_you_mean
+from archc.exporting import Exporter, ExportOptions, exporter_for
 from archc.pipeline.api import load_network
 from archc.pipeline.builds import changed_files, read_manifest
 from archc.pipeline.options import WeightOptions
 from archc.pipeline.targets import MANIFEST, Target, find_target
 from archc.verify import Report, Verdict
 from archc.verify.check import Verifier, compare_artefacts
+from archc.verify.sensitivity import Sensitivity
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """What `archc verify` found: reports on artefacts, and problems with files."""
+    """What `archc verify` found: reports on artefacts, problems with files, and sensitivities if asked for."""
 
     reports: tuple[Report, ...]
     problems: tuple[str, ...] = ()
+    sensitivities: tuple[Sensitivity, ...] = ()
 
     @property
     def exit_status(self) -> int:
@@ -36,29 +38,52 @@ class Proof:
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for a script."""
-        return {"problems": list(self.problems), "reports": [report.as_json() for report in self.reports]}
+        return {
+            "problems": list(self.problems),
+            "reports": [report.as_json() for report in self.reports],
+            "sensitivities": {found.block: found.smallest for found in self.sensitivities},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProofOptions:
+    """What to do beyond the usual comparison: further witnesses, and the sensitivity of the comparison."""
+
+    witnesses: tuple[str, ...] = ()
+    sensitivity: bool = False
 
 
 def verify_artefact(
-    path: Path, against: str | None, weights: WeightOptions, settings: Mapping[str, str], progress: Progress
+    path: Path,
+    against: str | None,
+    weights: WeightOptions,
+    settings: Mapping[str, str],
+    options: ProofOptions,
+    progress: Progress,
 ) -> Proof:
     """Verify one artefact against a target, another artefact, or the build that it lies in.
 
-    Raises: UsageError: there is nothing to compare it with; SpecError; BuildError; ExportError.
+    Raises: UsageError: there is nothing to compare it with; SpecError; BuildError; ExportError; MissingDependency.
     """
-    artefact = exporter_for(path).open(path)
+    exporter = exporter_for(path)
+    _check_witnesses(exporter, options.witnesses)
+    artefact = exporter.open(path)
     if against is not None and _is_artefact(against):
         other = Path(against)
         progress(f"comparing {path.name} with {other.name}")
         return Proof((compare_artefacts(path.name, artefact, other.name, exporter_for(other).open(other)),))
-    target, options = _network_of(path, against)
-    network = load_network(target, weights, settings)
+    target, made = _network_of(path, against)
+    verifier = Verifier(load_network(target, weights, settings))
     progress(f"verifying {path.name}")
-    return Proof((Verifier(network).verify(path.name, artefact, options),))
+    report = verifier.verify(path.name, artefact, made, options.witnesses)
+    return Proof((report,), sensitivities=_sensitivities(verifier, options, progress))
 
 
-def verify_build(folder: Path, weights: WeightOptions, progress: Progress) -> Proof:
-    """Check every checksum of a build and verify every artefact in it. Raises BuildError, SpecError, ExportError."""
+def verify_build(folder: Path, weights: WeightOptions, options: ProofOptions, progress: Progress) -> Proof:
+    """Check every checksum of a build and verify every artefact in it.
+
+    Raises: BuildError; SpecError; ExportError; MissingDependency.
+    """
     manifest = read_manifest(folder)
     changes = changed_files(folder, manifest)
     problems = tuple(f"{folder / name} is {change}" for name, change in changes.items())
@@ -67,11 +92,32 @@ def verify_build(folder: Path, weights: WeightOptions, progress: Progress) -> Pr
     verifier = Verifier(load_network(Target(folder / "spec.yaml", folder), weights, {}))
     reports = []
     for name, export in manifest.exports.items():
-        if name not in changes:
-            progress(f"verifying {name}")
-            options = ExportOptions(export.opset, export.fold_batch_norm)
-            reports.append(verifier.verify(name, exporter_for(folder / name).open(folder / name), options))
-    return Proof(tuple(reports), problems)
+        if name in changes:
+            continue
+        progress(f"verifying {name}")
+        exporter = exporter_for(folder / name)
+        made = ExportOptions(export.opset, export.fold_batch_norm)
+        witnesses = tuple(witness for witness in options.witnesses if witness in exporter.witnesses)
+        reports.append(verifier.verify(name, exporter.open(folder / name), made, witnesses))
+    return Proof(tuple(reports), problems, _sensitivities(verifier, options, progress))
+
+
+def _sensitivities(verifier: Verifier, options: ProofOptions, progress: Progress) -> tuple[Sensitivity, ...]:
+    if not options.sensitivity:
+        return ()
+    progress("measuring the sensitivity of the comparison")
+    return tuple(verifier.sensitivities())
+
+
+def _check_witnesses(exporter: Exporter, witnesses: Iterable[str]) -> None:
+    for witness in witnesses:
+        if witness not in exporter.witnesses:
+            known = f"{exporter.name} has {', '.join(exporter.witnesses) or 'none'}"
+            raise UsageError(
+                f"there is no witness '{witness}' for {exporter.suffix} files",
+                code="unknown-witness",
+                help=did_you_mean(witness, exporter.witnesses) or known,
+            )
 
 
 def _is_artefact(against: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a person names on the command line: a spec's file, a build's folder, or a bundled spec; looked for in this order."""
+"""What a person names: a spec's file, a build's folder, or a bundled spec; looked for in this order."""
 
 from __future__ import annotations
 

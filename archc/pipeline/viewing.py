@@ -42,7 +42,7 @@ def _drawn(target: Path, folder: Path) -> Path:
 
 
 def _serve(path: Path, port: int, browse: bool) -> None:
-    import netron  # type: ignore[import-untyped]
+    import netron
 
     try:
         address = netron.start(str(path), address=("localhost", port or None), browse=browse)

@@ -74,9 +74,7 @@ def look_up(name: str, environment: Environment) -> object:
     if name in environment:
         return environment[name]
     available = f"available are {', '.join(f'${other}' for other in environment)}" if environment else None
-    raise ExpressionError(
-        f"there is no '${name}' here", "unknown-name", did_you_mean(name, environment) or available
-    )
+    raise ExpressionError(f"there is no '${name}' here", "unknown-name", did_you_mean(name, environment) or available)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +164,7 @@ def _make_divisible(x: float, divisor: float = 8) -> int:
     Source: Howard et al. 2017, the reference implementation of MobileNet; torchvision.models._utils.
     """
     if divisor < 1 or divisor != int(divisor):
-        raise ExpressionError(
-            f"make_divisible needs a divisor that is a positive integer, not {show(divisor)}"
-        )
+        raise ExpressionError(f"make_divisible needs a divisor that is a positive integer, not {show(divisor)}")
     divisor = int(divisor)
     rounded = max(divisor, int(x + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * x else rounded

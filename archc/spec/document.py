@@ -28,9 +28,7 @@ class Range(BaseModel):
     @model_validator(mode="after")
     def _ordered(self) -> Range:
         if not self.min <= self.opt <= self.max:
-            raise ValueError(
-                f"min (={self.min}), opt (={self.opt}) and max (={self.max}) must be in this order"
-            )
+            raise ValueError(f"min (={self.min}), opt (={self.opt}) and max (={self.max}) must be in this order")
         return self
 
 
@@ -60,6 +58,7 @@ class Ramp:
     start: float
     stop: float
     endpoint: bool = True
+    span: Span | None = field(compare=False, default=None)
 
 
 @dataclass(frozen=True, slots=True)

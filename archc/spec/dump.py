@@ -19,9 +19,7 @@ _TAGS: dict[type, str] = {
 
 def dump(data: object) -> str:
     """The text of a document: nested blocks, with the fields of a call on one line."""
-    return yaml.dump(
-        data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120
-    )
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None, allow_unicode=True, width=120)
 
 
 class _Dumper(yaml.SafeDumper):
@@ -32,9 +30,7 @@ class _Dumper(yaml.SafeDumper):
             return str(super().resolve(kind, value, implicit))  # type: ignore[no-untyped-call]
         return _TAGS[type(_resolved(value))]
 
-    def represent_sequence(
-        self, tag: str, sequence: Any, flow_style: bool | None = None
-    ) -> yaml.SequenceNode:
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
         node = super().represent_sequence(tag, sequence, flow_style)
         for item in node.value:
             if isinstance(item, yaml.MappingNode) and len(item.value) == 1:

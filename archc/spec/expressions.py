@@ -96,9 +96,7 @@ def substitute(text: str, environment: Environment, span: Span) -> str:
     def value(match: re.Match[str]) -> str:
         found = look_up(match[1], environment)
         if not isinstance(found, int | str) and found is not UNKNOWN:
-            raise ExpressionError(
-                f"'{match[0]}' is {show(found)}, which cannot be part of a name", "bad-name"
-            )
+            raise ExpressionError(f"'{match[0]}' is {show(found)}, which cannot be part of a name", "bad-name")
         return str(found)
 
     try:

@@ -99,9 +99,7 @@ class Grammar:
 
     def _check_callable(self, word: Scalar) -> None:
         if word.text in RESERVED:
-            self._refuse(
-                "reserved-word", f"'{word.text}' is a word of the language; it cannot stand here", word.span
-            )
+            self._refuse("reserved-word", f"'{word.text}' is a word of the language; it cannot stand here", word.span)
         if not is_name(word.text):
             self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span)
 
@@ -113,9 +111,7 @@ class Grammar:
         if others:
             other, word = others[0].key, first.key.text
             message = f"an item has one key, but '{other.text}' follows '{word}'"
-            help = (
-                f"is '{other.text}' meant to be a field of {word}? indent it; or begin a new item with '- '"
-            )
+            help = f"is '{other.text}' meant to be a field of {word}? indent it; or begin a new item with '- '"
             self._refuse("several-keys", message, other.span, help)
         return first
 
@@ -219,9 +215,7 @@ class Grammar:
         for key, entry in tree.entries.items():
             if key not in ("when", "then", "else"):
                 help = did_you_mean(key, ("then", "else"))
-                self._refuse(
-                    "unknown-key", f"'when' goes with 'then' and 'else', not '{key}'", entry.key.span, help
-                )
+                self._refuse("unknown-key", f"'when' goes with 'then' and 'else', not '{key}'", entry.key.span, help)
 
     def _when(self, tree: Mapping, arm: Callable[[Tree], Branch | None]) -> When:
         self._check_when_keys(tree)

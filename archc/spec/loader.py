@@ -27,9 +27,7 @@ from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
 # What YAML 1.2 does not allow as it stands, and what its parsers count as a line break but editors do not.
-_FORBIDDEN = re.compile(
-    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +64,7 @@ def read_source(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
         line, column = len(before.lines) - 1, len(before.lines[-1])
         text = Source(str(path), data.decode("utf-8", "replace"))
         span = Span(text, line, column, line, column + 1)
-        raise SpecError(
-            "this is not UTF-8", code="bad-encoding", span=span, help="save the file as UTF-8"
-        ) from None
+        raise SpecError("this is not UTF-8", code="bad-encoding", span=span, help="save the file as UTF-8") from None
 
 
 def load(source: Source, limits: Limits = DEFAULT_LIMITS) -> Tree:
@@ -177,9 +173,7 @@ class _Composer:
         start = self._point(context) if context else span
         begin = Note(f"{error.context}, which begins here", start)
         notes = (begin,) if error.context and start != span else ()
-        self.problems.append(
-            Diagnostic("syntax", f"not YAML: {error.problem}", span, notes, self._advice(span))
-        )
+        self.problems.append(Diagnostic("syntax", f"not YAML: {error.problem}", span, notes, self._advice(span)))
         raise SpecError(self.problems) from None
 
     def _advice(self, span: Span) -> str | None:
@@ -227,9 +221,7 @@ class _Composer:
             cut = join_cut_entries(opened.entries) if opened.is_mapping else join_cut_items(opened.items)
             for problem in cut:
                 self._add(problem)
-        tree: Tree = (
-            Mapping(opened.entries, span) if opened.is_mapping else Sequence(tuple(opened.items), span)
-        )
+        tree: Tree = Mapping(opened.entries, span) if opened.is_mapping else Sequence(tuple(opened.items), span)
         self._place(tree, opened.event.anchor, self._nodes - opened.first_node + 1, opened.height)
 
     def _alias(self, event: Any) -> None:
@@ -267,9 +259,7 @@ class _Composer:
         if not isinstance(tree, Scalar):
             # Nothing can be said about a value without its key, so that this ends the reading.
             help = "texts such as {{ x }} are not filled in: use a parameter, $x"
-            self._report(
-                "bad-key", "a key must be a word, and this is a list or mapping", tree.span, help=help
-            )
+            self._report("bad-key", "a key must be a word, and this is a list or mapping", tree.span, help=help)
             raise SpecError(self.problems)
         if not isinstance(tree.value, str):
             help = f'quote it if you mean the text: "{tree.text}"'

@@ -74,9 +74,7 @@ def _shared(file: Scalar, folder: Path) -> Tree:
         if _lies_within(root / name, root):
             return load(read_source(root / name))
     available = [path.relative_to(specs_folder()).as_posix() for path in specs_folder().glob("blocks/*.yaml")]
-    help = (
-        did_you_mean(name, available) or "a shared file lies in the spec's folder or among the bundled specs"
-    )
+    help = did_you_mean(name, available) or "a shared file lies in the spec's folder or among the bundled specs"
     raise SpecError(f"there is no shared file '{name}'", code="unreadable", span=file.span, help=help)
 
 

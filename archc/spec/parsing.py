@@ -191,9 +191,7 @@ class _Parser:
         tree = self.optional_mapping(owner, key)
         for name, entry in tree.entries.items() if tree else ():
             if not is_fit(name):
-                self._report(
-                    "bad-name", f"'{name}' cannot be a name in '{key}'", entry.key.span, _why_not(name)
-                )
+                self._report("bad-name", f"'{name}' cannot be a name in '{key}'", entry.key.span, _why_not(name))
                 continue
             try:
                 parsed[name] = parse(entry)
@@ -206,9 +204,7 @@ class _Parser:
         name, span = entry.key.text, entry.key.span
         if not isinstance(entry.value, Mapping):
             help = f"with a body ({', '.join(BODIES)}), and 'parameters' and 'let' if it needs them"
-            raise SpecError(
-                f"the block {name} is a mapping", code="wrong-kind", span=entry.value.span, help=help
-            )
+            raise SpecError(f"the block {name} is a mapping", code="wrong-kind", span=entry.value.span, help=help)
         definition = self.mapping(entry.value, f"the block {name}", BLOCK_KEYS)
         kinds: list[Body] = [kind for kind in BODIES if kind in definition.entries]
         if len(kinds) != 1:
@@ -256,7 +252,7 @@ def _fields(entry: Entry) -> Mapping:
 
 def _ramp(entry: Entry) -> Ramp:
     model = validate(_RampModel, entry.value, f"the ramp {entry.key.text}")
-    return Ramp(tuple(model.blocks), model.start, model.stop, model.endpoint)
+    return Ramp(tuple(model.blocks), model.start, model.stop, model.endpoint, entry.key.span)
 
 
 def _is_block_name(text: str) -> bool:

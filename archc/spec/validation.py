@@ -25,9 +25,7 @@ def validate(model: type[Model], tree: Tree, what: str) -> Model:
         raise SpecError(_diagnostics(error, tree, what, model)) from None
 
 
-def _diagnostics(
-    error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]
-) -> Iterator[Diagnostic]:
+def _diagnostics(error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]) -> Iterator[Diagnostic]:
     """Everything that is wrong. A key that is missing because it was misspelt is told once."""
     lines = [(line, _written_path(line)) for line in error.errors(include_url=False)]
     missing = {path for line, path in lines if line["type"] == "missing"}

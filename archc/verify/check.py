@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from archc.verify.divergence import first_divergence
 from archc.verify.images import BATCHES, images
 from archc.verify.reference import Reference, reference
 from archc.verify.report import Comparison, Report, Verdict
+from archc.verify.sensitivity import Sensitivity, sensitivities
 from archc.verify.statistics import compare
 from archc.verify.twin import calibrated_weights
 
@@ -32,15 +34,21 @@ class Verifier:
         self._references: dict[bool, Reference] = {}
         self._twin: Network | None = None
 
-    def verify(self, name: str, artefact: Artefact, options: ExportOptions) -> Report:
+    def verify(self, name: str, artefact: Artefact, options: ExportOptions, witnesses: Sequence[str] = ()) -> Report:
         """Compare every way of running an artefact with the reference, at batches 1, 2 and 5 and every dynamic size."""
         differences = artefact.differences(self._network, options)
         twin = self._network.fresh and differences is not None
-        runners = artefact.runners((self._compared(twin), options) if twin else None)
+        runners = artefact.runners((self._compared(twin), options) if twin else None, witnesses)
+        complaints = artefact.complaints(self._network, witnesses)
         comparisons = [row for runner in runners for row in self._compare(runner, self._reference(twin))]
+        report = Report(name, twin, tuple(comparisons), (*(differences or ()), *complaints))
         if all(row.verdict is Verdict.PASSED for row in comparisons):
-            return Report(name, twin, tuple(comparisons), tuple(differences or ()))
-        return self._node_by_node(Report(name, twin, tuple(comparisons), tuple(differences or ())), artefact, options)
+            return report
+        return self._node_by_node(report, artefact, options)
+
+    def sensitivities(self) -> Iterator[Sensitivity]:
+        """How small a change of each block a comparison of this network notices."""
+        return sensitivities(self._compared(self._network.fresh), self._samples[0])
 
     def _node_by_node(self, report: Report, artefact: Artefact, options: ExportOptions) -> Report:
         """Where the whole did not pass: name the first node that diverges; none does, so chaos alone is no failure."""
@@ -53,7 +61,7 @@ class Verifier:
             return replace(report, divergence=divergence)
         settled = (
             replace(row, verdict=Verdict.PASSED, reason="rounding alone grows this large: every node passed by itself")
-            if row.chaotic
+            if row.chaotic and row.verdict is Verdict.INCONCLUSIVE
             else row
             for row in report.comparisons
         )

@@ -1,8 +1,8 @@
 """Compares an artefact with its network node by node, each from float64 inputs.
 
 An error does not travel from one node to the next this way, so the first node that exceeds its own bound is where the
-artefact goes wrong, and a network whose rounding errors grow without limit (a deep plain one) can still be judged. Values
-are computed in order and kept only until their last use.
+artefact goes wrong, and a network whose rounding errors grow without limit (a deep plain one) can still be judged.
+Values are computed in order and kept only until their last use.
 """
 
 from __future__ import annotations

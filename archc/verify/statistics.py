@@ -33,7 +33,7 @@ def rms(values: Array) -> float:
 def compare(
     runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array], single: Sequence[Array]
 ) -> Comparison:
-    """Compare one output of an artefact over several batches with the float64 and the float32 run on the same images."""
+    """Compare one output of an artefact over several batches with the float64 and float32 runs on the same images."""
     if any(a.shape != e.shape for a, e in zip(actual, exact, strict=True)):
         return _wrong_shape(runner, output, actual, exact)
     a, e, t = (

@@ -1,6 +1,7 @@
 """The built-in blocks against modules written by hand, with the same weights, in float64."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -12,11 +13,15 @@ from archc.weights import InitializedWeights, read_all
 from tests.elaborate.specs import layers, refusal
 
 Norm = Callable[[int], nn.Module]
-EXACT = {"rtol": 1e-12, "atol": 1e-12}
+
+
+def assert_equal(actual: Tensor, expected: Tensor) -> None:
+    """To the rounding of float64."""
+    torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
 
 
 class ByHand(nn.Module):
-    """A residual block: `convolutions` are (out, kernel, stride, groups); `shortcut` is (out, stride) or None."""
+    """A residual block; `convolutions` are (out, kernel, stride, groups), `shortcut` is (out, stride)."""
 
     def __init__(
         self,
@@ -86,14 +91,16 @@ CASES: list[tuple[str, Callable[[], ByHand]]] = [
      lambda: ByHand([(8, 3, 1, 1), (8, 3, 1, 1)], (8, 1), None, LEAKY)),
     ("basic: {name: block, width: 8, norm: {group_norm: {num_groups: 4}}, activation: none}",
      lambda: ByHand([(8, 3, 1, 1), (8, 3, 1, 1)], (8, 1), group_norm, nn.Identity())),
-    ("bottleneck: {name: block, width: 4}", lambda: ByHand([(4, 1, 1, 1), (4, 3, 1, 1), (16, 1, 1, 1)], None)),
+    ("bottleneck: {name: block, width: 4}",
+     lambda: ByHand([(4, 1, 1, 1), (4, 3, 1, 1), (16, 1, 1, 1)], None)),
     ("bottleneck: {name: block, width: 8, stride: 2}",
      lambda: ByHand([(8, 1, 1, 1), (8, 3, 2, 1), (32, 1, 1, 1)], (32, 2))),
     ("bottleneck: {name: block, width: 8, stride: 2, stride_at: conv1}",
      lambda: ByHand([(8, 1, 2, 1), (8, 3, 1, 1), (32, 1, 1, 1)], (32, 2))),
     ("bottleneck: {name: block, width: 32, groups: 4, width_per_group: 8, expansion: 1}",
      lambda: ByHand([(16, 1, 1, 1), (16, 3, 1, 4), (32, 1, 1, 1)], (32, 1))),
-    ("bottleneck: {name: block, width: 8, width_per_group: 128, expansion: 2, shortcut: identity, activation: tanh}",
+    ("bottleneck: {name: block, width: 8, width_per_group: 128, expansion: 2, shortcut: identity,"
+     " activation: tanh}",
      lambda: ByHand([(16, 1, 1, 1), (16, 3, 1, 1), (16, 1, 1, 1)], None, activation=nn.Tanh())),
 ]  # fmt: skip
 
@@ -104,7 +111,7 @@ def test_a_residual_block_computes_what_a_hand_written_one_does(fields: str, by_
     expected.load_state_dict(compiled.state_dict(), strict=True)
     assert list(compiled.state_dict()) == list(expected.state_dict())
     image = torch.randn(2, 16, 9, 12, dtype=torch.float64)
-    torch.testing.assert_close(compiled(image), expected(image), **EXACT)
+    assert_equal(compiled(image), expected(image))
 
 
 def test_an_identity_shortcut_that_does_not_fit_is_refused() -> None:
@@ -123,7 +130,7 @@ def test_groups_that_leave_no_channels_are_refused() -> None:
 
 
 class NormActivation(nn.Sequential):
-    def __init__(self, out: int, kernel: tuple[int, int], padding: tuple[int, int], **fields: int) -> None:
+    def __init__(self, out: int, kernel: tuple[int, int], padding: tuple[int, int], **fields: Any) -> None:
         super().__init__(
             nn.Conv2d(16, out, kernel, padding=padding, bias=False, **fields), nn.BatchNorm2d(out), nn.ReLU6()
         )
@@ -142,7 +149,7 @@ def test_conv_norm_act_is_a_numbered_convolution_norm_and_activation(fields: str
     compiled = block(f"conv_norm_act: {{name: block, out_channels: 8, activation: relu6, {fields}}}")
     expected.double().eval().load_state_dict(compiled.state_dict(), strict=True)
     image = torch.randn(2, 16, 15, 12, dtype=torch.float64)
-    torch.testing.assert_close(compiled(image), expected(image), **EXACT)
+    assert_equal(compiled(image), expected(image))
 
 
 def test_squeeze_excitation_scales_channels_by_a_gate_of_their_means() -> None:
@@ -152,4 +159,4 @@ def test_squeeze_excitation_scales_channels_by_a_gate_of_their_means() -> None:
     image = torch.randn(2, 16, 9, 12, dtype=torch.float64)
     hidden = (image.mean((2, 3)) @ state["fc1.weight"][:, :, 0, 0].T + state["fc1.bias"]).relu()
     gate = nn.functional.hardsigmoid(hidden @ state["fc2.weight"][:, :, 0, 0].T + state["fc2.bias"])
-    torch.testing.assert_close(compiled(image), image * gate[:, :, None, None], **EXACT)
+    assert_equal(compiled(image), image * gate[:, :, None, None])

@@ -13,15 +13,15 @@ from archc.spec.loading import parse_text
 HEAD = "name: net\ninput: {channels: 3, height: 32, width: 32}\n"
 
 
-def compiled(text: str, *, folder: Path | None = None, **settings: str) -> Graph:
+def compiled(text: str, folder: str | Path = ".", /, **settings: str) -> Graph:
     """The graph of a spec, whose file is called net.yaml. Raises SpecError."""
-    return compile_spec(parse_text(Source("net.yaml", dedent(text)), folder or Path()), settings)
+    return compile_spec(parse_text(Source("net.yaml", dedent(text)), Path(folder)), settings)
 
 
 def layers(text: str, head: str = "", **settings: str) -> Graph:
-    """The graph of a 3x32x32 image going through these items; `head` holds further top-level keys. Raises SpecError."""
+    """The graph of these items over a 3x32x32 image; `head` holds further top-level keys. Raises SpecError."""
     more = f"{dedent(head).rstrip()}\n" if head else ""
-    return compiled(f"{HEAD}{more}layers:\n{indent(dedent(text), '  ')}", **settings)
+    return compiled(f"{HEAD}{more}layers:\n{indent(dedent(text), '  ')}", ".", **settings)
 
 
 def paths(graph: Graph) -> list[str]:

@@ -18,7 +18,9 @@ def test_branches_share_their_input_and_are_joined_from_left_to_right() -> None:
         - product: [none, relu]
         - sum: [identity, identity]
         """)
-    assert print_graph(graph) == """\
+    assert (
+        print_graph(graph)
+        == """\
 graph net
   input: float32[batch, 3, 32, 32]
   tanh    = tanh(input)           : float32[batch, 3, 32, 32]
@@ -30,15 +32,19 @@ graph net
   :sum    = sum(relu_1, relu_1)   : float32[batch, 9, 32, 32]
   return output = :sum
 """
+    )
 
 
 def test_a_composite_without_any_branch_is_refused() -> None:
-    assert refusal("- sum: [none, none]") == """\
+    assert (
+        refusal("- sum: [none, none]")
+        == """\
 net.yaml:4:5: error[empty]: every branch of this sum is absent
   |
 4 |   - sum: [none, none]
   |     ^^^
 """
+    )
 
 
 SHORTCUT = """\
@@ -75,17 +81,24 @@ def test_a_condition_chooses_items_and_branches(width: str, stride: str, body: l
 
 
 def test_a_condition_must_be_true_or_false() -> None:
-    assert refusal("- when: $k\n  then: relu", "parameters: {k: int = 3}") == """\
+    assert (
+        refusal("- when: $k\n  then: relu", "parameters: {k: int = 3}")
+        == """\
 net.yaml:5:11: error[invalid-value]: the condition must be true or false, not 3
   |
 5 |   - when: $k
   |           ^^
 """
+    )
 
 
 def test_the_last_value_is_the_first_output_and_others_follow_in_order() -> None:
     graph = layers("- relu\n- output: low\n- tanh\n- output: middle\n- sigmoid")
-    assert [(o.name, o.value.name) for o in graph.outputs] == [("output", "sigmoid"), ("low", "relu"), ("middle", "tanh")]
+    assert [(o.name, o.value.name) for o in graph.outputs] == [
+        ("output", "sigmoid"),
+        ("low", "relu"),
+        ("middle", "tanh"),
+    ]
 
 
 def test_an_output_at_the_end_renames_the_first() -> None:
@@ -117,12 +130,15 @@ def test_an_auxiliary_head_is_an_output_in_training_only_and_does_not_change_the
 
 
 def test_an_auxiliary_head_needs_a_name() -> None:
-    assert refusal("- aux: relu\n- relu") == """\
+    assert (
+        refusal("- aux: relu\n- relu")
+        == """\
 net.yaml:4:5: error[missing-field]: an auxiliary head needs a name, which its output has
   |
 4 |   - aux: relu
   |     ^^^
 """
+    )
 
 
 DYNAMIC = """\
@@ -153,7 +169,8 @@ def test_a_dynamic_size_flows_through_the_network() -> None:
         ("flatten", 5, "flatten cannot flatten the dynamic size (height - 1)//2",
          "pool to a fixed size before, for example with adaptive_avg_pool2d: 1"),
         ("adaptive_avg_pool2d: 7", 26,
-         "adaptive_avg_pool2d its windows depend on the size, but float32[batch, 4, (height - 1)//2, 15] is dynamic",
+         "adaptive_avg_pool2d its windows depend on the size, "
+         "but float32[batch, 4, (height - 1)//2, 15] is dynamic",
          "a dynamic size can be pooled to 1"),
     ],
 )  # fmt: skip
@@ -171,7 +188,8 @@ def test_a_window_must_fit_at_the_smallest_size() -> None:
     with pytest.raises(SpecError) as caught:
         compiled(DYNAMIC.replace("kernel_size: 3", "kernel_size: 17"))
     assert str(caught.value).splitlines()[0] == (
-        "net.yaml:4:44: error[shape-mismatch]: conv2d window of 17 pixels does not fit into 16 (size height with padding)"
+        "net.yaml:4:44: error[shape-mismatch]: conv2d window of 17 pixels does not fit into 16 "
+        "(size height with padding)"
     )
 
 
@@ -183,8 +201,8 @@ def over_budget(text: str) -> str:
 
 
 def test_too_many_parameters_are_refused_at_the_costliest_item() -> None:
-    items = "  - conv2d: {out_channels: 100000, kernel_size: 1}\n  - conv2d: {out_channels: 100000, kernel_size: 3}\n"
-    assert over_budget(f"{HEAD}layers:\n{items}").splitlines()[0] == (
+    convolutions = (f"  - conv2d: {{out_channels: 100000, kernel_size: {size}}}\n" for size in (1, 3))
+    assert over_budget(f"{HEAD}layers:\n{''.join(convolutions)}").splitlines()[0] == (
         "net.yaml:5:5: error[over-budget]: the network has 90,000,500,000 parameters, more than the limit of "
         "4,000,000,000; this item alone has 90,000,100,000"
     )
@@ -192,14 +210,17 @@ def test_too_many_parameters_are_refused_at_the_costliest_item() -> None:
 
 def test_too_large_activations_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHC_MAX_ACTIVATION_BYTES", "20000")
-    assert over_budget(f"{HEAD}layers: [relu, tanh]") == """\
-net.yaml:3:10: error[over-budget]: the network has 24,576 bytes of activations for one image, more than the limit \
-of 20,000; this item alone has 12,288
+    assert (
+        over_budget(f"{HEAD}layers: [relu, tanh]")
+        == """\
+net.yaml:3:10: error[over-budget]: the network has 24,576 bytes of activations for one image, more than the \
+limit of 20,000; this item alone has 12,288
   |
 3 | layers: [relu, tanh]
   |          ^^^^
   = help: ARCHC_MAX_ACTIVATION_BYTES raises the limit
 """
+    )
 
 
 @pytest.mark.parametrize("item", ["relu: {count: 1000000000000}", "basic: {width: 3, count: 100000}"])
@@ -209,7 +230,9 @@ def test_too_many_operators_are_refused_before_they_are_made(item: str) -> None:
     )
 
 
-def test_definitions_cannot_multiply_beyond_the_limit_without_making_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_definitions_cannot_multiply_beyond_the_limit_without_making_operators(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("ARCHC_MAX_NODES", "100")
     blocks = "".join(f"  b{i}: {{layers: [{{b{i + 1}: {{count: 20}}}}]}}\n" for i in range(9))
     text = f"{HEAD}blocks:\n{blocks}  b9: {{inline: [identity]}}\nlayers: [b0]\n"

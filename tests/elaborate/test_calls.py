@@ -23,40 +23,51 @@ def test_what_is_inferred_may_be_declared() -> None:
 
 
 def test_an_unknown_block() -> None:
-    assert refusal("- basik: {width: 64}") == """\
+    assert (
+        refusal("- basik: {width: 64}")
+        == """\
 net.yaml:4:5: error[unknown-block]: there is no operator or block 'basik'
   |
 4 |   - basik: {width: 64}
   |     ^^^^^
   = help: did you mean 'basic'?
 """
+    )
 
 
 def test_an_unknown_field() -> None:
-    assert refusal("- conv2d: {out_channels: 8, kernal_size: 5}") == """\
+    assert (
+        refusal("- conv2d: {out_channels: 8, kernal_size: 5}")
+        == """\
 net.yaml:4:31: error[unknown-field]: conv2d has no field 'kernal_size'
   |
 4 |   - conv2d: {out_channels: 8, kernal_size: 5}
   |                               ^^^^^^^^^^^
   = help: did you mean 'kernel_size'?
 """
+    )
 
 
 def test_a_wrong_type() -> None:
-    assert refusal("- basic: {width: wide}") == """\
+    assert (
+        refusal("- basic: {width: wide}")
+        == """\
 net.yaml:4:20: error[invalid-value]: basic.width must be an integer, not 'wide'
   |
 4 |   - basic: {width: wide}
   |                    ^^^^
 """
+    )
 
 
 def test_a_shape_that_does_not_fit() -> None:
-    assert refusal("""\
+    assert (
+        refusal("""\
         - conv2d: {out_channels: 8, kernel_size: 3}
         - flatten
         - linear: {in_features: 100, out_features: 10}
-        """) == """\
+        """)
+        == """\
 net.yaml:6:27: error[shape-mismatch]: linear declares in_features=100, but receives 7200
   |
 6 |   - linear: {in_features: 100, out_features: 10}
@@ -66,15 +77,18 @@ net.yaml:6:27: error[shape-mismatch]: linear declares in_features=100, but recei
 5 |   - flatten
   |     ^^^^^^^
 """
+    )
 
 
 def test_branches_that_cannot_be_added_are_both_shown() -> None:
-    assert refusal("""\
+    assert (
+        refusal("""\
         - conv2d: {name: stem, out_channels: 8, kernel_size: 3}
         - sum:
             - conv2d: {out_channels: 8, kernel_size: 3}
             - identity
-        """) == """\
+        """)
+        == """\
 net.yaml:5:5: error[shape-mismatch]: sum cannot add float32[batch, 8, 28, 28] and float32[batch, 8, 30, 30]
   |
 5 |   - sum:
@@ -88,19 +102,23 @@ net.yaml:5:5: error[shape-mismatch]: sum cannot add float32[batch, 8, 28, 28] an
 4 |   - conv2d: {name: stem, out_channels: 8, kernel_size: 3}
   |     ^^^^^^
 """
+    )
 
 
 def test_a_misfit_inside_a_block_stands_where_the_block_is_used() -> None:
-    assert refusal("- basic: {name: layer1, width: 16, norm: {group_norm: {num_groups: 5}}}") == """\
-net.yaml:4:70: error[shape-mismatch]: group_norm layer1.bn1 channels (=16) must be divisible by num_groups (=5)
+    assert (
+        refusal("- basic: {name: a, width: 16, norm: {group_norm: {num_groups: 5}}}")
+        == """\
+net.yaml:4:65: error[shape-mismatch]: group_norm a.bn1 channels (=16) must be divisible by num_groups (=5)
   |
-4 |   - basic: {name: layer1, width: 16, norm: {group_norm: {num_groups: 5}}}
-  |                                                                      ^
+4 |   - basic: {name: a, width: 16, norm: {group_norm: {num_groups: 5}}}
+  |                                                                 ^
   = note: net.yaml:4:5: conv2d produces float32[batch, 16, 32, 32] here
   |
-4 |   - basic: {name: layer1, width: 16, norm: {group_norm: {num_groups: 5}}}
+4 |   - basic: {name: a, width: 16, norm: {group_norm: {num_groups: 5}}}
   |     ^^^^^
 """
+    )
 
 
 def test_every_mistake_is_told_in_one_run_and_nothing_that_only_follows_from_another() -> None:
@@ -143,23 +161,29 @@ def test_defaults_replace_what_is_not_written_inside_blocks_too() -> None:
 
 
 def test_a_default_s_mistake_is_told_once_where_it_stands() -> None:
-    assert refusal("- batch_norm\n- batch_norm", "defaults: {batch_norm: {epsilon: 1e-3}}") == """\
+    assert (
+        refusal("- batch_norm\n- batch_norm", "defaults: {batch_norm: {epsilon: 1e-3}}")
+        == """\
 net.yaml:3:25: error[unknown-field]: batch_norm has no field 'epsilon'
   |
 3 | defaults: {batch_norm: {epsilon: 1e-3}}
   |                         ^^^^^^^
   = help: did you mean 'eps'?
 """
+    )
 
 
 def test_defaults_of_a_word_that_is_none_are_refused() -> None:
-    assert refusal("- relu", "defaults: {batch_nrm: {eps: 1e-3}}") == """\
+    assert (
+        refusal("- relu", "defaults: {batch_nrm: {eps: 1e-3}}")
+        == """\
 net.yaml:3:23: error[unknown-block]: there is no operator or block 'batch_nrm'
   |
 3 | defaults: {batch_nrm: {eps: 1e-3}}
   |                       ^^^^^^^^^^^
   = help: did you mean 'batch_norm'?
 """
+    )
 
 
 PARAMETERS = """\
@@ -187,8 +211,8 @@ def test_parameters_have_defaults_and_are_set_by_texts() -> None:
     changed = layers(CALLS, PARAMETERS, channels="4", kernel="3", bias="true", norm="none", activation="tanh")
     assert changed.nodes[0].operator == Conv2d(out_channels=8, kernel_size=(3, 3))
     assert paths(changed) == [
-        "conv2d", "leaky_relu", "tanh", "basic.conv1", "basic.tanh", "basic.conv2", "basic.downsample.0", "basic:sum",
-        "basic.tanh_1",
+        "conv2d", "leaky_relu", "tanh", "basic.conv1", "basic.tanh", "basic.conv2", "basic.downsample.0",
+        "basic:sum", "basic.tanh_1",
     ]  # fmt: skip
 
 
@@ -197,10 +221,19 @@ def test_parameters_have_defaults_and_are_set_by_texts() -> None:
     [
         ({"chanels": "4"}, "error[unknown-parameter]: net has no parameter 'chanels'"),
         ({"channels": "4.5"}, "error[invalid-value]: the parameter 'channels' must be an integer, not '4.5'"),
-        ({"channels": "true"}, "error[invalid-value]: the parameter 'channels' must be an integer, not 'true'"),
+        (
+            {"channels": "true"},
+            "error[invalid-value]: the parameter 'channels' must be an integer, not 'true'",
+        ),
         ({"bias": "1"}, "error[invalid-value]: the parameter 'bias' must be true or false, not '1'"),
-        ({"kernel": "[1, 2, 3]"}, "error[invalid-value]: the parameter 'kernel' must be an integer or a pair of them, not '[1, 2, 3]'"),
-        ({"activation": "3"}, "error[invalid-value]: the parameter 'activation' must be an operator or block, or none, not '3'"),
+        (
+            {"kernel": "[1, 2, 3]"},
+            "error[invalid-value]: the parameter 'kernel' must be an integer or a pair of them, not '[1, 2, 3]'",
+        ),
+        (
+            {"activation": "3"},
+            "error[invalid-value]: the parameter 'activation' must be an operator or block, or none, not '3'",
+        ),
     ],
 )
 def test_a_setting_that_does_not_fit_its_parameter_is_refused(settings: dict[str, str], message: str) -> None:
@@ -218,13 +251,16 @@ def test_a_parameter_without_a_value_is_pointed_at() -> None:
 def test_a_layer_given_from_outside_that_is_unknown_is_refused() -> None:
     with pytest.raises(SpecError) as caught:
         layers("- $activation", "parameters: {activation: layer = relu}", activation="rleu")
-    assert f"{caught.value}\n" == """\
+    assert (
+        f"{caught.value}\n"
+        == """\
 net.yaml:3:26: error[unknown-block]: there is no operator or block 'rleu'
   |
 3 | parameters: {activation: layer = relu}
   |                          ^^^^^^^^^^^^
   = help: did you mean 'relu'?
 """
+    )
 
 
 INIT = """\
@@ -279,6 +315,7 @@ def test_mistakes_in_init_are_told_where_they_stand() -> None:
         "net.yaml:6:39: error[invalid-value]: normal.std must be at least 0.0, not -1",
         "net.yaml:6:61: error[unknown-field]: normal has no field 'sd'",
         "net.yaml:8:54: error[unknown-field]: conv2d has no tensor 'weigth'",
-        "net.yaml:8:75: error[invalid-value]: kaiming_normal needs a tensor of two or more dimensions, and 'bias' has one",
+        "net.yaml:8:75: error[invalid-value]: "
+        "kaiming_normal needs a tensor of two or more dimensions, and 'bias' has one",
         "net.yaml:9:29: error[wrong-kind]: init goes with an operator, and basic is a block",
     ]

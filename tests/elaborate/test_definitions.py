@@ -1,4 +1,4 @@
-"""Blocks defined in YAML: bodies, signatures, what they see, ramps, and mistakes with both of their positions."""
+"""Blocks defined in YAML: bodies, signatures, what they see, ramps, and mistakes with both positions."""
 
 from pathlib import Path
 
@@ -54,7 +54,9 @@ def test_a_block_sees_its_parameters_its_derived_values_and_its_input() -> None:
 
 
 def test_a_block_does_not_see_the_network_s_parameters() -> None:
-    head = "parameters: {width: int = 8}\nblocks:\n  wide: {layers: [{conv2d: {out_channels: $width, kernel_size: 1}}]}\n"
+    head = (
+        "parameters: {width: int = 8}\nblocks:\n  wide: {layers: [{conv2d: {out_channels: $width, kernel_size: 1}}]}\n"
+    )
     assert refusal("- wide", head).splitlines()[0] == "net.yaml:5:43: error[unknown-name]: there is no '$width' here"
 
 
@@ -86,7 +88,7 @@ def test_a_spec_s_own_block_comes_before_a_built_in_one_of_that_name() -> None:
 def test_shared_blocks_are_found_beside_the_spec(tmp_path: Path) -> None:
     (tmp_path / "shared.yaml").write_text("blocks: {twice: {parameters: {n: int = 2}, layers: [{relu: {count: $n}}]}}")
     text = f"{HEAD}use: [shared.yaml]\nlayers: [twice]\n"
-    assert paths(compiled(text, folder=tmp_path)) == ["twice.relu", "twice.relu_1"]
+    assert paths(compiled(text, tmp_path)) == ["twice.relu", "twice.relu_1"]
 
 
 RAMPS = """\
@@ -113,9 +115,16 @@ def test_a_ramp_over_one_use_starts() -> None:
 
 
 def test_a_ramp_over_a_block_that_is_not_there_is_refused() -> None:
-    assert refusal("- b", RAMPS.replace("[a, b]", "[a, b, c]")) == """\
-error[unknown-block]: the ramp rise is over 'c', which is not a block that the spec defines or uses
+    assert (
+        refusal("- b", RAMPS.replace("[a, b]", "[a, b, c]"))
+        == """\
+net.yaml:4:3: error[unknown-block]: the ramp rise names no block 'c'
+  |
+4 |   rise: {blocks: [a, b, c], start: 0.0, stop: 0.5}
+  |   ^^^^
+  = help: a ramp goes over blocks that the spec defines
 """
+    )
 
 
 TOWER = """\
@@ -130,7 +139,9 @@ blocks:
 
 
 def test_a_mistake_in_a_definition_is_told_once_with_the_line_that_used_it() -> None:
-    assert refusal("- tower: {out_channels: 8, count: 3}\n- tower: {out_channels: 9}", TOWER) == """\
+    assert (
+        refusal("- tower: {out_channels: 8, count: 3}\n- tower: {out_channels: 9}", TOWER)
+        == """\
 net.yaml:8:48: error[shape-mismatch]: linear tower.linear declares in_features=5, but receives 30
    |
  8 |       - linear: {out_features: 3, in_features: 5}
@@ -154,6 +165,7 @@ net.yaml:9:16: error[unknown-field]: relu has no field 'slope'
    |     ^^^^^
    = help: relu has no fields
 """
+    )
 
 
 def test_a_call_s_arguments_are_checked_where_it_stands() -> None:
@@ -166,7 +178,9 @@ def test_a_call_s_arguments_are_checked_where_it_stands() -> None:
 
 
 def test_a_definition_cannot_use_itself() -> None:
-    assert refusal("- a", "blocks:\n  a: {layers: [b]}\n  b: {layers: [a]}") == """\
+    assert (
+        refusal("- a", "blocks:\n  a: {layers: [b]}\n  b: {layers: [a]}")
+        == """\
 net.yaml:5:16: error[recursion]: the definition of a uses itself
   |
 5 |   b: {layers: [a]}
@@ -176,6 +190,7 @@ net.yaml:5:16: error[recursion]: the definition of a uses itself
 4 |   a: {layers: [b]}
   |                ^
 """
+    )
 
 
 def test_the_blocks_of_a_spec_give_the_keys_of_a_hand_written_module() -> None:

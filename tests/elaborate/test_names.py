@@ -66,7 +66,12 @@ def test_the_stride_goes_to_the_first_copy_of_a_block_and_to_every_copy_of_an_op
         - max_pool2d: {name: pool, count: 2, kernel_size: 2, stride: 2}
         """)
     sizes = {node.path: node.output.type.shape[2] for node in graph.nodes}
-    assert [sizes[path] for path in ("layer1.0.conv1", "layer1.1.conv1", "pool.0", "pool.1")] == [16, 16, 8, 4]
+    assert [sizes[path] for path in ("layer1.0.conv1", "layer1.1.conv1", "pool.0", "pool.1")] == [
+        16,
+        16,
+        8,
+        4,
+    ]
 
 
 def test_the_counters_of_a_call_are_not_seen_by_the_calls_inside_it() -> None:
@@ -75,13 +80,22 @@ def test_the_counters_of_a_call_are_not_seen_by_the_calls_inside_it() -> None:
           outer: {layers: [{relu: {name: r$i}}, inner]}
           inner: {layers: [{relu: {name: q$n}}]}
         """
-    assert paths(layers("- outer: {name: x$n, count: 2}", blocks)) == ["x1.r0", "x1.inner.q1", "x2.r1", "x2.inner.q1"]
+    assert paths(layers("- outer: {name: x$n, count: 2}", blocks)) == [
+        "x1.r0",
+        "x1.inner.q1",
+        "x2.r1",
+        "x2.inner.q1",
+    ]
 
 
 def test_the_pieces_of_a_network_share_their_names() -> None:
     from tests.elaborate.specs import HEAD, compiled
 
-    assert paths(compiled(f"{HEAD}stem: [relu]\nstages: [relu]\nhead: [relu]\n")) == ["relu", "relu_1", "relu_2"]
+    assert paths(compiled(f"{HEAD}stem: [relu]\nstages: [relu]\nhead: [relu]\n")) == [
+        "relu",
+        "relu_1",
+        "relu_2",
+    ]
 
 
 def test_keys_are_paths_with_the_tensor_s_name() -> None:
@@ -98,7 +112,9 @@ def test_keys_are_paths_with_the_tensor_s_name() -> None:
 
 
 def test_two_siblings_cannot_have_one_name() -> None:
-    assert refusal("- relu: {name: a}\n- sigmoid: {name: a}") == """\
+    assert (
+        refusal("- relu: {name: a}\n- sigmoid: {name: a}")
+        == """\
 net.yaml:5:5: error[name-taken]: the name 'a' is taken at the top level
   |
 5 |   - sigmoid: {name: a}
@@ -108,6 +124,7 @@ net.yaml:5:5: error[name-taken]: the name 'a' is taken at the top level
 4 |   - relu: {name: a}
   |     ^^^^
 """
+    )
 
 
 @pytest.mark.parametrize("names", [("a", "a.b"), ("a.b", "a"), ("a.b", "a.b.c")])
@@ -120,19 +137,25 @@ def test_no_name_lies_within_another(names: tuple[str, str]) -> None:
 
 
 def test_an_attribute_of_modules_cannot_be_a_name() -> None:
-    assert refusal("- inner: [{relu: {name: training}}]") == """\
+    assert (
+        refusal("- inner: [{relu: {name: training}}]")
+        == """\
 net.yaml:4:14: error[name-taken]: the name 'training' is reserved: torch.nn.Module has an attribute 'training'
   |
 4 |   - inner: [{relu: {name: training}}]
   |              ^^^^
 """
+    )
 
 
 def test_a_name_made_of_something_unknown_is_refused() -> None:
-    assert refusal("- relu: {name: a$k, count: 2}") == """\
+    assert (
+        refusal("- relu: {name: a$k, count: 2}")
+        == """\
 net.yaml:4:18: error[unknown-name]: there is no '$k' here
   |
 4 |   - relu: {name: a$k, count: 2}
   |                  ^^^
   = help: available are $i, $n
 """
+    )

@@ -36,7 +36,9 @@ def test_an_operator_computes_what_pytorch_computes(case: Case, opset: int) -> N
     for name, actual in run_everywhere(written(network, opset=opset), x).items():
         assert actual.dtype == np.float32, name
         assert actual.shape == expected.shape, name
-        np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * max(1.0, np.abs(expected).max()), err_msg=name)
+        np.testing.assert_allclose(
+            actual, expected, rtol=0, atol=TOLERANCE * max(1.0, np.abs(expected).max()), err_msg=name
+        )
 
 
 @every_opset

@@ -24,12 +24,8 @@ dtypes = st.sampled_from(["float32", "int64"])
 shapes = st.lists(st.integers(0, 5), max_size=4).map(tuple) | st.just((3, 500))
 
 
-def initializer(
-    name: str, shape: tuple[int, ...], dtype: str = "float32", values: np.ndarray | None = None
-) -> Any:
-    array = (
-        np.random.default_rng(len(name)).standard_normal(shape).astype(dtype) if values is None else values
-    )
+def initializer(name: str, shape: tuple[int, ...], dtype: str = "float32", values: np.ndarray | None = None) -> Any:
+    array = np.random.default_rng(len(name)).standard_normal(shape).astype(dtype) if values is None else values
     return builder.OnnxInitializer(name, shape, dtype, lambda weights: array)
 
 
@@ -38,9 +34,7 @@ def skeleton(**fields: Any) -> onnx.ModelProto:
     image = helper.make_tensor_value_info("input", TensorProto.FLOAT, ["batch", 3])
     result = helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", 3])
     graph = helper.make_graph([node], "g", [image], [result], doc_string="a graph", value_info=[image])
-    return helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], producer_name="archc", **fields
-    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], producer_name="archc", **fields)
 
 
 def whole(model: onnx.ModelProto, initializers: list[Any]) -> onnx.ModelProto:
@@ -85,16 +79,13 @@ def test_the_bytes_are_those_of_protobuf_for_fields_on_both_sides_of_the_graph()
 )
 def test_values_in_any_memory_layout_are_written_row_by_row_and_little_endian(values: np.ndarray) -> None:
     written = onnx.load_from_string(streamed(skeleton(), [initializer("t", (4, 3), values=values)]))
-    assert (
-        np.frombuffer(written.graph.initializer[0].raw_data, "<f4").reshape(4, 3).tolist() == values.tolist()
-    )
+    assert np.frombuffer(written.graph.initializer[0].raw_data, "<f4").reshape(4, 3).tolist() == values.tolist()
 
 
 def test_memory_holds_one_tensor_at_a_time(tmp_path: Path) -> None:
     shape, count = (256, 1024), 12
     tensors = [
-        builder.OnnxInitializer(f"t{i}", shape, "float32", lambda _: np.ones(shape, np.float32))
-        for i in range(count)
+        builder.OnnxInitializer(f"t{i}", shape, "float32", lambda _: np.ones(shape, np.float32)) for i in range(count)
     ]
     with (tmp_path / "model.onnx").open("wb") as file:
         tracemalloc.start()

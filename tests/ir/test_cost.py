@@ -48,7 +48,7 @@ def test_the_receptive_field_is_where_the_gradient_of_one_output_reaches(tmp_pat
         if isinstance(layer, nn.Conv2d):
             nn.init.constant_(layer.weight, 1.0)
         if isinstance(layer, nn.MaxPool2d):  # whose gradient reaches one pixel of each window only
-            layer.forward = lambda x: nn.functional.avg_pool2d(x, 3, 2)  # type: ignore[method-assign]
+            layer.forward = lambda x: nn.functional.avg_pool2d(x, 3, 2)  # type: ignore[method-assign, assignment]
     image = torch.ones(1, 1, 81, 81, dtype=torch.float64, requires_grad=True)
     output = module(image)
     middle = output.shape[2] // 2
@@ -66,7 +66,11 @@ def test_the_receptive_field_is_where_the_gradient_of_one_output_reaches(tmp_pat
 # Source: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", table 1.
 @pytest.mark.parametrize(
     ("name", "last_layer", "size", "stride"),
-    [("resnet50", "layer4.2.relu_2", 483, 32), ("resnet101", "layer4.2.relu_2", 1027, 32), ("resnet152", "layer4.2.relu_2", 1507, 32)],
+    [
+        ("resnet50", "layer4.2.relu_2", 483, 32),
+        ("resnet101", "layer4.2.relu_2", 1027, 32),
+        ("resnet152", "layer4.2.relu_2", 1507, 32),
+    ],
 )
 def test_receptive_fields_are_the_published_ones_for_stride_at_conv1(
     name: str, last_layer: str, size: int, stride: int, tmp_path: Path
@@ -81,7 +85,12 @@ def test_receptive_fields_are_the_published_ones_for_stride_at_conv1(
 
 def test_beyond_a_layer_that_sees_everything_there_is_no_receptive_field(tmp_path: Path) -> None:
     text = WINDOWS + "  - adaptive_avg_pool2d: 1\n  - flatten\n  - linear: 3\n"
-    assert [layer.field.size is None for layer in cost(compiled(tmp_path, text)).nodes[-4:]] == [False, True, True, True]
+    assert [layer.field.size is None for layer in cost(compiled(tmp_path, text)).nodes[-4:]] == [
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 COUNTED = """\
@@ -109,7 +118,14 @@ def test_multiply_adds_are_the_products_that_inference_makes(tmp_path: Path) -> 
     """A convolution of C_in/groups * kh * kw weights per output element; auxiliary heads are not run."""
     total = cost(compiled(tmp_path, COUNTED))
     first, second = 8 * 9 * 6 * (3 * 9), 12 * 9 * 2 * (8 // 4 * 3)
-    assert [layer.multiply_adds for layer in total.nodes] == [first, 0, second, 12 * 9 * 7 * 2, 0, 12 * 9 * 2 * 5]
+    assert [layer.multiply_adds for layer in total.nodes] == [
+        first,
+        0,
+        second,
+        12 * 9 * 7 * 2,
+        0,
+        12 * 9 * 2 * 5,
+    ]
     assert total.multiply_adds == first + second + 12 * 9 * 2 * 5
 
 
@@ -122,7 +138,11 @@ def graphs(draw: st.DrawFn) -> Graph:
         x = draw(st.sampled_from(values))
         alike = [value for value in values if value.type.shape[2:] == x.type.shape[2:]]
         other = draw(st.sampled_from(alike))
-        choices = [Relu(), Conv2d(out_channels=draw(st.integers(1, 3)), kernel_size=(3, 3), padding=(1, 1)), Concat()]
+        choices = [
+            Relu(),
+            Conv2d(out_channels=draw(st.integers(1, 3)), kernel_size=(3, 3), padding=(1, 1)),
+            Concat(),
+        ]
         if x.type == other.type:
             choices.append(Sum())
         if x.type.shape[2] == 9:
@@ -150,8 +170,21 @@ def test_peak_memory_is_the_most_that_is_alive_at_one_step(graph: Graph) -> None
 
 def test_the_inference_graph_has_neither_auxiliary_heads_nor_what_only_they_need(tmp_path: Path) -> None:
     graph = compiled(tmp_path, COUNTED)
-    assert [node.path for node in graph.nodes] == ["conv2d", "batch_norm", "conv2d_1", "side", "flatten", "linear"]
+    assert [node.path for node in graph.nodes] == [
+        "conv2d",
+        "batch_norm",
+        "conv2d_1",
+        "side",
+        "flatten",
+        "linear",
+    ]
     inference = inference_graph(graph)
-    assert [node.path for node in inference.nodes] == ["conv2d", "batch_norm", "conv2d_1", "flatten", "linear"]
+    assert [node.path for node in inference.nodes] == [
+        "conv2d",
+        "batch_norm",
+        "conv2d_1",
+        "flatten",
+        "linear",
+    ]
     assert [output.name for output in inference.outputs] == ["output"]
     assert inference_graph(inference) is inference

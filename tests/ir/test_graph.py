@@ -1,4 +1,4 @@
-"""The graph of a small network: its printed form, its fingerprint, its names, and what the verifier refuses."""
+"""The graph of a small network: its printed form, fingerprint and names, and what the verifier refuses."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,7 +57,8 @@ def test_the_printed_graph_shows_every_operator_field_input_and_type(
 def test_positions_are_printed_on_request(graph: Graph, spec: Path) -> None:
     lines = print_graph(graph, positions=True).splitlines()
     assert lines[2] == (
-        "  conv1                 = conv2d[out_channels=8, kernel_size=3, stride=2, padding=1, bias=false](input) "
+        "  conv1                 = "
+        "conv2d[out_channels=8, kernel_size=3, stride=2, padding=1, bias=false](input) "
         f" : float32[batch, 8, (height + 1)//2, 16]  # {spec}:4"
     )
 
@@ -191,9 +192,7 @@ def with_output_from_nowhere(graph: Graph) -> Graph:
         (with_output_from_nowhere, "output output is not produced"),
     ],
 )  # fmt: skip
-def test_the_verifier_refuses_a_broken_graph(
-    graph: Graph, break_it: Callable[[Graph], Graph], message: str
-) -> None:
+def test_the_verifier_refuses_a_broken_graph(graph: Graph, break_it: Callable[[Graph], Graph], message: str) -> None:
     verify_graph(graph)
     with pytest.raises(InvalidGraph) as caught:
         verify_graph(break_it(graph))

@@ -1,4 +1,4 @@
-"""Each operator's shape rule against what PyTorch computes: on the meta device, over grids of fields and sizes."""
+"""Each operator's shape rule against PyTorch's: on the meta device, over grids of fields and sizes."""
 
 from itertools import product
 from typing import Any
@@ -64,6 +64,7 @@ CASES |= {
     "log_softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
     "max_pool2d": pools(dilation=[1, 2]),
     "mean": grid([[IMAGE], [(6,)]], dim=[1, (2, 3), -1, (-2, -1), (1, -1)], keepdim=[True, False]),
+    "mul": grid([[IMAGE], [(6,)]], other=[0.5]),
     "narrow": grid([[IMAGE], [(6,)]], dim=[1, 2, 3], start=[0, 3], length=[1, 3, 7]),
     "pad": grid([[IMAGE]], pad=[(1, 2), (1, 0, 2, 3), (0, 1, 0, 0, 2, 2)], value=[0.0, -1.5]),
     "permute": grid([[IMAGE], [(5, 6)]], dims=[(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1)]),
@@ -171,7 +172,10 @@ def test_the_shape_of_a_dynamic_input_is_right_at_every_size(word: str, fields: 
     for height, width in product(range(8, 25), range(9, 31)):
         static = operator.infer(TensorType((BATCH, 4, height, width)))
         sizes = {"batch": BATCH, "height": height, "width": width}
-        at = [size if isinstance(size, int) or size == BATCH else size.at(int(str(sizes[size.symbol]))) for size in inferred.shape]
+        at = [
+            size if isinstance(size, int) or size == BATCH else size.at(int(str(sizes[size.symbol])))
+            for size in inferred.shape
+        ]
         assert tuple(at) == static.shape
 
 
@@ -215,20 +219,24 @@ VECTOR = TensorType((BATCH, 6))
         ("product", {}, [SQUARE, TensorType((BATCH, 3, 8, 8))],
          "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 3, 8, 8]", None),
         ("concat", {}, [SQUARE, TensorType((BATCH, 6, 7, 8))],
-         "cannot concatenate float32[batch, 6, 8, 8] and float32[batch, 6, 7, 8]: only axis 1 may differ", None),
+         "cannot concatenate float32[batch, 6, 8, 8] and float32[batch, 6, 7, 8]: only axis 1 may differ",
+         None),
         ("group_norm", {"num_groups": 4}, [SQUARE],
          "channels (=6) must be divisible by num_groups (=4)", "num_groups"),
-        ("batch_norm", {"num_features": 4}, [SQUARE], "declares num_features=4, but receives 6", "num_features"),
+        ("batch_norm", {"num_features": 4}, [SQUARE],
+         "declares num_features=4, but receives 6", "num_features"),
         ("layer_norm", {}, [DYNAMIC],
          "needs a last axis of fixed size, received float32[batch, 4, height, width]", None),
-        ("narrow", {"dim": 1, "start": 4, "length": 3}, [SQUARE], "elements 4 to 7 leave an axis of 6", "length"),
+        ("narrow", {"dim": 1, "start": 4, "length": 3}, [SQUARE],
+         "elements 4 to 7 leave an axis of 6", "length"),
         ("select", {"dim": 1, "index": 6}, [SQUARE], "index (=6) is beyond an axis of 6", "index"),
         ("permute", {"dims": [1, 0, 2, 3]}, [SQUARE], "the batch axis must stay first", "dims"),
         ("pad", {"pad": [1, 2, 3]}, [SQUARE], "pad must hold pairs, but has 3 entries", "pad"),
         ("mean", {"dim": 0}, [SQUARE], "dim 0 is the batch axis", "dim"),
         ("mean", {"dim": [1, -3]}, [SQUARE], "names an axis twice", "dim"),
         ("softmax", {"dim": 2}, [VECTOR], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
-        ("channel_shuffle", {"groups": 4}, [SQUARE], "channels (=6) must be divisible by groups (=4)", "groups"),
+        ("channel_shuffle", {"groups": 4}, [SQUARE],
+         "channels (=6) must be divisible by groups (=4)", "groups"),
     ],
 )  # fmt: skip
 def test_a_refusal_says_what_arrived_and_which_field_is_to_blame(

@@ -18,8 +18,7 @@ from archc.ir.types import (
 
 HEIGHT = SymbolicDim("height", 32, 64, 256)
 steps = st.lists(
-    st.tuples(st.sampled_from(["+", "-", "//"]), st.integers(1, 12))
-    | st.tuples(st.just("*"), st.integers(1, 4)),
+    st.tuples(st.sampled_from(["+", "-", "//"]), st.integers(1, 12)) | st.tuples(st.just("*"), st.integers(1, 4)),
     max_size=6,
 )
 
@@ -37,7 +36,9 @@ def apply(size: int | SymbolicDim, step: tuple[str, int]) -> int | SymbolicDim:
 
 
 @given(steps)
-def test_arithmetic_on_a_dynamic_size_is_arithmetic_on_each_of_its_values(steps: list[tuple[str, int]]) -> None:
+def test_arithmetic_on_a_dynamic_size_is_arithmetic_on_each_of_its_values(
+    steps: list[tuple[str, int]],
+) -> None:
     size: int | SymbolicDim = HEIGHT
     numbers: list[int] = list(range(HEIGHT.minimum, HEIGHT.maximum + 1))
     for step in steps:
@@ -63,7 +64,7 @@ def test_a_size_has_one_form_however_it_was_reached(first: int, second: int, off
 
 def test_a_divided_size_cannot_be_multiplied() -> None:
     with pytest.raises(SymbolicArithmeticError, match=r"^\(height//2\) \* 3$"):
-        (HEIGHT // 2) * 3
+        _ = (HEIGHT // 2) * 3
 
 
 def test_sizes_differ_by_symbol_and_by_range() -> None:

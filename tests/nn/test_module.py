@@ -1,8 +1,10 @@
-"""The compiled ResNet-18 is what a person would have written: it trains, copies, pickles, traces and exports."""
+"""The compiled module is what a person would have written: it trains, copies, pickles, traces and exports."""
 
 import copy
 import inspect
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -46,33 +48,39 @@ def test_state_dict_keys_are_the_graph_s_parameters_in_order(model: nn.Module) -
 
 
 def test_it_is_printed_as_nested_modules_with_the_blocks_class_names(model: nn.Module) -> None:
-    assert str(model.get_submodule("layer2")) == """\
+    norm = nn.BatchNorm2d(128)  # whose own text changes with PyTorch's version
+    assert (
+        str(model.get_submodule("layer2"))
+        == f"""\
 Sequential(
   (0): BasicBlock(
     (conv1): Conv2d(64, 128, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)
-    (bn1): BatchNorm2d(128, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    (bn1): {norm}
     (relu): ReLU(inplace=True)
     (conv2): Conv2d(128, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
-    (bn2): BatchNorm2d(128, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    (bn2): {norm}
     (downsample): Sequential(
       (0): Conv2d(64, 128, kernel_size=(1, 1), stride=(2, 2), bias=False)
-      (1): BatchNorm2d(128, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+      (1): {norm}
     )
     (relu_1): ReLU(inplace=True)
   )
   (1): BasicBlock(
     (conv1): Conv2d(128, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
-    (bn1): BatchNorm2d(128, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    (bn1): {norm}
     (relu): ReLU(inplace=True)
     (conv2): Conv2d(128, 128, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
-    (bn2): BatchNorm2d(128, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+    (bn2): {norm}
     (relu_1): ReLU(inplace=True)
   )
 )"""
+    )
 
 
 def test_a_forward_reads_like_the_one_a_person_writes(model: nn.Module) -> None:
-    assert inspect.getsource(type(model.get_submodule("layer2.0")).forward) == """\
+    assert (
+        inspect.getsource(type(model.get_submodule("layer2.0")).forward)
+        == """\
     def forward(self, x):
         y = self.conv1(x)
         y = self.bn1(y)
@@ -80,10 +88,11 @@ def test_a_forward_reads_like_the_one_a_person_writes(model: nn.Module) -> None:
         y = self.conv2(y)
         y = self.bn2(y)
         x = self.downsample(x)
-        x = y + x
-        x = self.relu_1(x)
-        return x
+        y = y + x
+        y = self.relu_1(y)
+        return y
 """
+    )
 
 
 def test_blocks_of_one_kind_share_a_class(model: nn.Module) -> None:
@@ -95,8 +104,21 @@ def test_blocks_of_one_kind_share_a_class(model: nn.Module) -> None:
 
 
 def test_each_scope_can_be_called_alone(model: nn.Module, image: Tensor) -> None:
-    y = model.get_submodule("maxpool")(model.get_submodule("relu")(model.get_submodule("bn1")(model.get_submodule("conv1")(image))))
-    for name in ("layer1.0", "layer1.1", "layer2", "layer3", "layer4", "avgpool", "flatten", "fc"):
+    y = image
+    for name in (
+        "conv1",
+        "bn1",
+        "relu",
+        "maxpool",
+        "layer1.0",
+        "layer1.1",
+        "layer2",
+        "layer3",
+        "layer4",
+        "avgpool",
+        "flatten",
+        "fc",
+    ):
         y = model.get_submodule(name)(y)
     torch.testing.assert_close(y, model(image), rtol=0, atol=0)
 
@@ -121,9 +143,6 @@ def test_a_deep_copy_computes_the_same_and_shares_nothing(model: nn.Module, imag
 
 
 def test_a_pickled_module_computes_the_same_in_another_process(model: nn.Module, image: Tensor, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     (tmp_path / "model.pickle").write_bytes(pickle.dumps((model, image, model(image).detach())))
     program = (
         "import pickle, torch; model, image, expected = pickle.load(open('model.pickle', 'rb'));"
@@ -132,7 +151,11 @@ def test_a_pickled_module_computes_the_same_in_another_process(model: nn.Module,
     )
     path = str(Path(archc.__file__).parent.parent)
     result = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env={"PYTHONPATH": path}
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": path},
     )
     assert (result.stdout, result.stderr) == ("Resnet18 True False\n", "")
 
@@ -153,6 +176,7 @@ def test_torch_export_takes_it_with_a_dynamic_batch(model: nn.Module, image: Ten
 def test_torch_jit_trace_takes_it(model: nn.Module, image: Tensor) -> None:
     traced = torch.jit.trace(model, image)
     five = torch.randn(5, 3, 64, 64)
+    assert isinstance(traced, torch.jit.ScriptModule)
     torch.testing.assert_close(traced(five), model(five))
 
 
@@ -232,7 +256,7 @@ def test_stochastic_depth_drops_whole_images_and_keeps_the_mean() -> None:
     y = model(torch.ones(4000, 3, 32, 32)[:, :, :1, :1])
     rows = y.flatten(1)
     assert torch.equal(rows.min(1).values, rows.max(1).values)
-    assert set(rows[:, 0].tolist()) == {0.0, pytest.approx(4 / 3)}
+    assert sorted(set(rows[:, 0].tolist())) == pytest.approx([0.0, 4 / 3])
     # Five standard deviations of the mean of 4000 draws: 5 * sqrt(p / (1 - p) / 4000).
     assert rows.mean().item() == pytest.approx(1.0, abs=5 * (0.25 / 0.75 / 4000) ** 0.5)
 

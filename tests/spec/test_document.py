@@ -48,9 +48,7 @@ layers: [relu]
     )
 
 
-@pytest.mark.parametrize(
-    "size", ["0", "-1", "2147483648", "true", "8.0", "'8'", "[8]", "{min: 1, opt: 2}", "null"]
-)
+@pytest.mark.parametrize("size", ["0", "-1", "2147483648", "true", "8.0", "'8'", "[8]", "{min: 1, opt: 2}", "null"])
 def test_a_size_is_nothing_else(size: str) -> None:
     with pytest.raises(SpecError) as caught:
         spec(f"name: net\ninput: {{channels: 3, height: {size}, width: 8}}\nlayers: [relu]")
@@ -171,9 +169,7 @@ def test_a_problem_in_a_shared_file_is_placed_there(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "name", ["../out.yaml", "/etc/passwd", "link.yaml", "a\\0b", "x" * 300, ".", "units"]
-)
+@pytest.mark.parametrize("name", ["../out.yaml", "/etc/passwd", "link.yaml", "a\\0b", "x" * 300, ".", "units"])
 def test_a_shared_file_outside_is_never_opened(name: str, tmp_path: Path) -> None:
     (tmp_path / "out.yaml").write_text(SHARED)
     folder = tmp_path / "in"
@@ -187,9 +183,7 @@ def test_a_shared_file_outside_is_never_opened(name: str, tmp_path: Path) -> Non
 def test_the_resolved_text_needs_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "units.yaml").write_text(SHARED)
     path = tmp_path / "net.yaml"
-    path.write_text(
-        HEAD + "use: [units.yaml]\nparameters: {n: int = 1, k: size}  # why\nlayers: [unit, other: $n]\n"
-    )
+    path.write_text(HEAD + "use: [units.yaml]\nparameters: {n: int = 1, k: size}  # why\nlayers: [unit, other: $n]\n")
     text = resolved_text(path, {"n": "5", "k": "[1, 2]"})
     assert text == (
         "name: net\n"

@@ -18,16 +18,12 @@ words = st.sampled_from(
 )
 texts = st.text(characters, max_size=12) | words | st.text("a \n", max_size=200)
 scalars = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**63) + 1, 2**63 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
 documents = st.recursive(
     scalars | texts,
     lambda inner: (
-        st.lists(inner, max_size=4)
-        | st.dictionaries(texts.filter(lambda key: key != "<<"), inner, max_size=4)
+        st.lists(inner, max_size=4) | st.dictionaries(texts.filter(lambda key: key != "<<"), inner, max_size=4)
     ),
     max_leaves=12,
 )

@@ -79,9 +79,7 @@ def test_expressions_have_the_value_that_python_would_give(text: str, expected: 
         ("$broken and not $deep", False),
     ],
 )
-def test_what_depends_on_an_unknown_value_is_unknown_unless_it_is_decided(
-    text: str, expected: object
-) -> None:
+def test_what_depends_on_an_unknown_value_is_unknown_unless_it_is_decided(text: str, expected: object) -> None:
     assert evaluate(text) is expected
 
 
@@ -155,15 +153,11 @@ numbers = st.integers(0, 99).map(str) | st.floats(0.125, 99).map(lambda x: f"{x:
 formulas = st.recursive(
     numbers,
     lambda inner: (
-        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(
-            lambda t: f"{t[0]} {t[1]} {t[2]}"
-        )
+        st.tuples(inner, st.sampled_from(["+", "-", "*", "/", "//", "%"]), inner).map(lambda t: f"{t[0]} {t[1]} {t[2]}")
         | inner.map("({})".format)
         | inner.map("-({})".format)
         | st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})")
-        | st.tuples(st.sampled_from(["math.ceil", "math.floor", "round"]), inner).map(
-            lambda t: f"{t[0]}({t[1]})"
-        )
+        | st.tuples(st.sampled_from(["math.ceil", "math.floor", "round"]), inner).map(lambda t: f"{t[0]}({t[1]})")
     ),
     max_leaves=8,
 )

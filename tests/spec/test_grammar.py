@@ -100,9 +100,7 @@ def test_a_layer_is_a_word_a_call_or_none() -> None:
     assert layer("none") is None
 
 
-@pytest.mark.parametrize(
-    "text", ["[relu]", "{sequence: [relu]}", "{sum: [relu, relu]}", "3", "$x", "{}", "identity"]
-)
+@pytest.mark.parametrize("text", ["[relu]", "{sequence: [relu]}", "{sum: [relu, relu]}", "3", "$x", "{}", "identity"])
 def test_what_is_no_layer_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         parse_layer(load(Source("<test>", text)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from archc.diagnostics import ArchcError, Source, SpecError
 from archc.spec.loader import Limits, load, read_source
 from archc.spec.loading import parse_text
+from archc.spec.scalars import resolve
 from archc.spec.tree import Mapping, Sequence, plain
 
 LANGUAGE = st.text(st.sampled_from("ab$10 \n\n:-,[]{}&*!?#'\"|>%@`().xe<~\\"), max_size=80)
@@ -28,9 +29,7 @@ def refusal(text: str, limits: Limits = Limits()) -> list[str]:  # noqa: B008
     return [diagnostic.code for diagnostic in caught.value.diagnostics]
 
 
-@pytest.mark.parametrize(
-    "word", ["no", "No", "yes", "on", "off", "y", "n", "nULL", "tRUE", "NaN", "inf", "e5"]
-)
+@pytest.mark.parametrize("word", ["no", "No", "yes", "on", "off", "y", "n", "nULL", "tRUE", "NaN", "inf", "e5"])
 def test_words_that_yaml_1_1_took_for_something_else_are_words(word: str) -> None:
     assert value(word) == word
 
@@ -85,6 +84,11 @@ def test_quoted_and_tagged_scalars_are_texts(text: str) -> None:
 )
 def test_numbers_without_a_meaning_are_refused(text: str) -> None:
     assert refusal(text) == ["invalid-value"]
+
+
+def test_an_integer_of_many_digits_is_refused_before_it_is_read() -> None:
+    with pytest.raises(OverflowError):
+        resolve("9" * 5000)  # Python itself refuses to read as many with a ValueError
 
 
 def test_an_alias_is_the_value_it_stands_for() -> None:
@@ -173,9 +177,7 @@ def test_no_network_raises_anything_but_an_archc_error(text: str) -> None:
 
 @given(st.binary(max_size=60))
 @settings(max_examples=200)
-def test_no_bytes_raise_anything_but_an_archc_error(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes
-) -> None:
+def test_no_bytes_raise_anything_but_an_archc_error(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "fuzz.yaml"
     path.write_bytes(data)
     with suppress(ArchcError):

@@ -128,8 +128,7 @@ def test_every_problem_is_reported_before_anything_is_drawn() -> None:
     assert [(problem.code, problem.message) for problem in caught.value.diagnostics] == [
         (
             "invalid-initializer",
-            "a.bias cannot be initialised: "
-            "kaiming_uniform needs two or more dimensions, and the shape is [64]",
+            "a.bias cannot be initialised: kaiming_uniform needs two or more dimensions, and the shape is [64]",
         ),
         (
             "invalid-initializer",

@@ -104,9 +104,7 @@ class Payload:
 
 
 @pytest.mark.parametrize("new_format", [True, False])
-def test_a_checkpoint_with_code_is_refused_and_the_code_does_not_run(
-    new_format: bool, tmp_path: Path
-) -> None:
+def test_a_checkpoint_with_code_is_refused_and_the_code_does_not_run(new_format: bool, tmp_path: Path) -> None:
     mark, path = tmp_path / "it ran", tmp_path / "w.pt"
     torch.save({"w": torch.ones(1), "x": Payload(mark)}, path, _use_new_zipfile_serialization=new_format)
     assert refusal(path) == (
@@ -135,10 +133,7 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_torchscript_archive_is_named(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.ones(1)), str(tmp_path / "w.pt"))
-    assert (
-        refusal(tmp_path / "w.pt")
-        == "cannot read weights from FILE: it is a TorchScript archive, not a checkpoint"
-    )
+    assert refusal(tmp_path / "w.pt") == "cannot read weights from FILE: it is a TorchScript archive, not a checkpoint"
 
 
 @pytest.mark.parametrize(
@@ -161,9 +156,7 @@ def test_missing_files_directories_and_other_formats_are_told_apart(tmp_path: Pa
     with zipfile.ZipFile(tmp_path / "zip.pt", "w") as archive:
         archive.writestr("a", "b")
     damaged = "cannot read weights from FILE: it is not a PyTorch checkpoint, or it is damaged (RuntimeError)"
-    assert {
-        name: refusal(tmp_path / name) for name in ("missing.pt", ".", "text.txt", "broken.pt", "zip.pt")
-    } == {
+    assert {name: refusal(tmp_path / name) for name in ("missing.pt", ".", "text.txt", "broken.pt", "zip.pt")} == {
         "missing.pt": "cannot read weights from FILE: No such file or directory",
         ".": "cannot read weights from FILE: it is a directory",
         "text.txt": "cannot read weights from FILE: "

@@ -23,11 +23,7 @@ def tensors(**replaced: np.ndarray | None) -> dict[str, np.ndarray]:
     """What fits PARAMETERS; keys are written with `__` for dots, and None leaves a tensor out."""
     fitting = dict(InitializedWeights(PARAMETERS, 0))
     fitting |= {key.replace("__", "."): array for key, array in replaced.items() if array is not None}
-    return {
-        key: array
-        for key, array in fitting.items()
-        if replaced.get(key.replace(".", "__"), array) is not None
-    }
+    return {key: array for key, array in fitting.items() if replaced.get(key.replace(".", "__"), array) is not None}
 
 
 def problems(call: Callable[[], Any]) -> list[tuple[str, str, list[str]]]:
@@ -167,21 +163,14 @@ def test_matching_reads_no_tensor() -> None:
 
 
 def test_thousands_of_foreign_keys_are_reported_quickly() -> None:
-    parameters = [
-        Parameter(f"layer{n // 50}.{n % 50}.conv.weight", (64, 64, 3, 3), Zeros()) for n in range(5000)
-    ]
+    parameters = [Parameter(f"layer{n // 50}.{n % 50}.conv.weight", (64, 64, 3, 3), Zeros()) for n in range(5000)]
     given = InitializedWeights(
-        [
-            Parameter(f"stages.{p.path}".replace("conv", "convolution"), p.shape, p.initializer)
-            for p in parameters
-        ],
+        [Parameter(f"stages.{p.path}".replace("conv", "convolution"), p.shape, p.initializer) for p in parameters],
         0,
     )
     start = time.perf_counter()
     missing, unexpected = problems(lambda: match(given, parameters))
     # 0.2 s on a slow machine; comparing letters with every key takes minutes.
     assert time.perf_counter() - start < 5
-    assert (
-        missing[2][7] == "layer0.7.conv.weight [64, 64, 3, 3] (there is stages.layer0.7.convolution.weight)"
-    )
+    assert missing[2][7] == "layer0.7.conv.weight [64, 64, 3, 3] (there is stages.layer0.7.convolution.weight)"
     assert unexpected[2][10] == "and 4990 more"

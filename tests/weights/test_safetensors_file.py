@@ -78,10 +78,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 
 def test_a_transposed_array_is_written_in_its_logical_order(tmp_path: Path) -> None:
     array = np.arange(6, dtype=np.float32).reshape(2, 3).T
-    assert (
-        safetensors.numpy.load_file(write(tmp_path / "w.safetensors", {"t": array}))["t"].tolist()
-        == array.tolist()
-    )
+    assert safetensors.numpy.load_file(write(tmp_path / "w.safetensors", {"t": array}))["t"].tolist() == array.tolist()
 
 
 def test_bfloat16_is_read_as_float32(tmp_path: Path) -> None:

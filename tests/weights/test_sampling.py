@@ -66,8 +66,7 @@ def test_the_distribution_is_that_of_torch(initializer: Initializer) -> None:
     # Two-sample Kolmogorov-Smirnov: sqrt(-ln(p/2)/2) with p = 1e-6 is 2.7.
     grid = np.sort(np.concatenate([ours.ravel(), theirs.ravel()]))
     distance = np.abs(
-        np.searchsorted(np.sort(ours.ravel()), grid, "right")
-        - np.searchsorted(np.sort(theirs.ravel()), grid, "right")
+        np.searchsorted(np.sort(ours.ravel()), grid, "right") - np.searchsorted(np.sort(theirs.ravel()), grid, "right")
     )
     assert distance.max() / COUNT < 2.7 * sqrt(2 / COUNT)
 
@@ -82,20 +81,14 @@ def test_the_distribution_is_that_of_torch(initializer: Initializer) -> None:
     ],
     ids=repr,
 )
-def test_bounded_distributions_reach_their_bounds_and_keep_them(
-    initializer: Initializer, bound: float
-) -> None:
+def test_bounded_distributions_reach_their_bounds_and_keep_them(initializer: Initializer, bound: float) -> None:
     largest = np.abs(draw(initializer)).max()
     # The chance that all of COUNT uniform draws stay below 1 - 1e-3 of the bound is e^-200.
     assert bound * (1 - 1e-3) < largest <= np.float32(bound)
 
 
-@pytest.mark.parametrize(
-    ("low", "high"), [(3.0, 4.0), (-40.0, -6.0), (0.1, 0.2), (-0.1, 1e9), (2.0, float(2**40))]
-)
-def test_truncated_normals_follow_the_density_where_few_draws_would_be_inside(
-    low: float, high: float
-) -> None:
+@pytest.mark.parametrize(("low", "high"), [(3.0, 4.0), (-40.0, -6.0), (0.1, 0.2), (-0.1, 1e9), (2.0, float(2**40))])
+def test_truncated_normals_follow_the_density_where_few_draws_would_be_inside(low: float, high: float) -> None:
     values = draw(TruncNormal(a=low, b=high), (100_000,)).astype(np.float64)
     assert values.min() >= np.float32(low)
     assert values.max() <= np.float32(high)

@@ -1,0 +1,97 @@
+"""Who runs an ONNX file to bear witness to it: ONNX Runtime always, others on request where they are installed.
+
+A witness either computes the outputs, or (a parser) only reads the file and tells the shapes that it sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archc.diagnostics import ExportError, MissingDependency
+from archc.exporting import Runner
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def onnx_runtime(path: Path) -> list[Runner]:
+    """ONNX Runtime with its optimisations off and on. Raises ExportError: it refuses the file."""
+    modes = {"ONNX Runtime, not optimised": False, "ONNX Runtime, optimised": True}
+    return [Runner(name, _onnx_runtime(path, optimised)) for name, optimised in modes.items()]
+
+
+def _onnx_runtime(path: Path, optimised: bool) -> Callable[[np.ndarray], list[np.ndarray]]:
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
+        raise ExportError(f"ONNX Runtime refuses {path.name}: {error}", code="runtime") from None
+    (entry,) = session.get_inputs()
+    return lambda images: [np.asarray(result) for result in session.run(None, {entry.name: images})]
+
+
+def onnx_reference(path: Path) -> Runner:
+    """The onnx package's own evaluator, written to be read: slow, and independent of every runtime."""
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(str(path))
+    name = str(evaluator.input_names[0])
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        results: list[np.ndarray] = list(evaluator.run(None, {name: images}))
+        return results
+
+    return Runner("onnx.reference", run)
+
+
+def openvino(path: Path) -> Runner:
+    """OpenVINO on the CPU, held to float32 (by itself it may compute in bfloat16)."""
+    module = _require("openvino")
+    compiled = module.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        results = compiled(images)
+        return [results[index] for index in range(len(compiled.outputs))]
+
+    return Runner("OpenVINO, float32", run)
+
+
+def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes that TensorRT's parser sees, by name, a dynamic size as -1; it needs no GPU for that.
+
+    Raises: ExportError: it does not take the file.
+    """
+    tensorrt = _require("tensorrt_rtx", "tensorrt-rtx")
+    logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+    network = tensorrt.Builder(logger).create_network(0)
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse_from_file(str(path)):
+        reasons = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors))
+        raise ExportError(f"TensorRT's parser refuses {path.name}: {reasons}", code="runtime")
+    tensors = [network.get_input(index) for index in range(network.num_inputs)]
+    tensors += [network.get_output(index) for index in range(network.num_outputs)]
+    return {tensor.name: tuple(tensor.shape) for tensor in tensors}
+
+
+RUNNERS: dict[str, Callable[[Path], Runner]] = {"onnx-reference": onnx_reference, "openvino": openvino}
+PARSERS: dict[str, Callable[[Path], dict[str, tuple[int, ...]]]] = {"tensorrt-rtx": tensorrt_rtx}
+
+
+def _require(module: str, package: str | None = None) -> Any:
+    """An optional package. Raises MissingDependency."""
+    try:
+        return import_module(module)
+    except ImportError:
+        name = package or module
+        raise MissingDependency(
+            f"the witness {name} is not installed", code="missing-dependency", help=f"pip install 'archc[{name}]'"
+        ) from None

@@ -1,0 +1,143 @@
+"""Folding batch norms: a printed graph in, a printed graph out, and the same function in float64."""
+
+import numpy as np
+import pytest
+import torch
+
+import archc
+from archc.ir.graph import Graph
+from archc.ir.inference import inference_graph
+from archc.ir.printer import print_graph
+from archc.nn import build_module
+from archc.passes import fold_batch_norm
+from tests.elaborate.specs import layers
+
+SPEC = """\
+- conv2d: {name: conv1, out_channels: 4, kernel_size: 3, bias: false}
+- batch_norm: {name: bn1}
+- relu
+- conv2d: {name: conv2, out_channels: 4, kernel_size: 3, groups: 2}
+- batch_norm: {name: bn2, affine: false, eps: 1e-2}
+- batch_norm: {name: twice}
+- sum:
+    - [{conv2d: {name: branch, out_channels: 4, kernel_size: 1}}, {batch_norm: {name: branch_norm}}]
+    - - conv2d: {name: shared, out_channels: 4, kernel_size: 1}
+      - sum: [{batch_norm: {name: norm}}, identity]
+- flatten
+- linear: {name: fc, out_features: 5, bias: false}
+- output: raw
+- batch_norm: {name: raw_norm}
+- linear: {name: last, out_features: 3}
+- batch_norm: {name: last_norm}
+"""
+
+
+def test_a_norm_is_folded_into_a_layer_whose_output_nothing_else_uses() -> None:
+    graph = layers(SPEC)
+    assert (
+        print_graph(graph)
+        == """\
+graph net
+  input: float32[batch, 3, 32, 32]
+  conv1       = conv2d[out_channels=4, kernel_size=3, bias=false](input) : float32[batch, 4, 30, 30]
+  bn1         = batch_norm(conv1)                                        : float32[batch, 4, 30, 30]
+  relu        = relu(bn1)                                                : float32[batch, 4, 30, 30]
+  conv2       = conv2d[out_channels=4, kernel_size=3, groups=2](relu)    : float32[batch, 4, 28, 28]
+  bn2         = batch_norm[eps=0.01, affine=false](conv2)                : float32[batch, 4, 28, 28]
+  twice       = batch_norm(bn2)                                          : float32[batch, 4, 28, 28]
+  branch      = conv2d[out_channels=4, kernel_size=1](twice)             : float32[batch, 4, 28, 28]
+  branch_norm = batch_norm(branch)                                       : float32[batch, 4, 28, 28]
+  shared      = conv2d[out_channels=4, kernel_size=1](twice)             : float32[batch, 4, 28, 28]
+  norm        = batch_norm(shared)                                       : float32[batch, 4, 28, 28]
+  :sum        = sum(norm, shared)                                        : float32[batch, 4, 28, 28]
+  :sum_1      = sum(branch_norm, :sum)                                   : float32[batch, 4, 28, 28]
+  flatten     = flatten(:sum_1)                                          : float32[batch, 3136]
+  fc          = linear[out_features=5, bias=false](flatten)              : float32[batch, 5]
+  raw_norm    = batch_norm(fc)                                           : float32[batch, 5]
+  last        = linear[out_features=3](raw_norm)                         : float32[batch, 3]
+  last_norm   = batch_norm(last)                                         : float32[batch, 3]
+  return output = last_norm
+  return raw = fc
+"""
+    )
+    assert (
+        print_graph(fold_batch_norm(graph))
+        == """\
+graph net
+  input: float32[batch, 3, 32, 32]
+  bn1         = conv2d conv1[out_channels=4, kernel_size=3](input)          : float32[batch, 4, 30, 30]
+  relu        = relu(bn1)                                                   : float32[batch, 4, 30, 30]
+  bn2         = conv2d conv2[out_channels=4, kernel_size=3, groups=2](relu) : float32[batch, 4, 28, 28]
+  twice       = batch_norm(bn2)                                             : float32[batch, 4, 28, 28]
+  branch_norm = conv2d branch[out_channels=4, kernel_size=1](twice)         : float32[batch, 4, 28, 28]
+  shared      = conv2d[out_channels=4, kernel_size=1](twice)                : float32[batch, 4, 28, 28]
+  norm        = batch_norm(shared)                                          : float32[batch, 4, 28, 28]
+  :sum        = sum(norm, shared)                                           : float32[batch, 4, 28, 28]
+  :sum_1      = sum(branch_norm, :sum)                                      : float32[batch, 4, 28, 28]
+  flatten     = flatten(:sum_1)                                             : float32[batch, 3136]
+  fc          = linear[out_features=5, bias=false](flatten)                 : float32[batch, 5]
+  raw_norm    = batch_norm(fc)                                              : float32[batch, 5]
+  last_norm   = linear last[out_features=3](raw_norm)                       : float32[batch, 3]
+  return output = last_norm
+  return raw = fc
+"""
+    )
+
+
+def random_weights(graph: Graph) -> dict[str, np.ndarray]:
+    """Weights in float64, variances positive and far from 1."""
+    draws = np.random.default_rng(0)
+    weights = {p.path: draws.standard_normal(p.shape) for p in graph.parameters()}
+    return {path: np.asarray(abs(w) + 0.2 if path.endswith("running_var") else w) for path, w in weights.items()}
+
+
+def outputs(graph: Graph, weights: dict[str, np.ndarray], image: torch.Tensor) -> list[torch.Tensor]:
+    with torch.no_grad():
+        result = build_module(graph, weights).double().eval()(image)
+    return list(result) if isinstance(result, tuple) else [result]
+
+
+def compare(graph: Graph) -> None:
+    """The folded graph's derived weights give the same outputs, to rounding."""
+    weights = random_weights(graph)
+    folded = fold_batch_norm(graph)
+    derived = {
+        p.path: p.derived.compute(*(weights[key] for key in p.derived.sources)) if p.derived else weights[p.path]
+        for p in folded.parameters()
+    }
+    shape = [2, *(int(str(size)) for size in graph.input.type.shape[1:])]
+    image = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for mine, expected in zip(outputs(folded, derived, image), outputs(graph, weights, image), strict=True):
+        assert (mine - expected).abs().max() <= 1e-12 * expected.abs().max()
+
+
+def test_the_folded_graph_computes_the_same() -> None:
+    compare(layers(SPEC))
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_a_folded_residual_network_computes_the_same_without_any_norm(name: str) -> None:
+    text = (
+        "- basic: {width: 8, stride: 2, count: 2}\n" if name == "resnet18" else "- bottleneck: {width: 8, count: 2}\n"
+    )
+    compare(layers(text))
+    folded = fold_batch_norm(archc.compile(name))
+    assert "batch_norm" not in {node.operator.word for node in folded.nodes}
+
+
+def test_the_derived_tensors_come_from_the_network_s_own_keys() -> None:
+    graph = layers("- basic: {name: block, width: 8}")
+    keys = {parameter.path for parameter in graph.parameters()}
+    for parameter in fold_batch_norm(graph).parameters():
+        assert parameter.derived is not None
+        assert set(parameter.derived.sources) <= keys
+
+
+def test_a_norm_after_an_auxiliary_head_s_branching_is_folded_at_inference() -> None:
+    graph = layers("""\
+        - conv2d: {name: conv, out_channels: 4, kernel_size: 1}
+        - aux: {tanh: {name: side}}
+        - batch_norm
+        """)
+    assert [node.path for node in fold_batch_norm(graph).nodes] == ["conv", "side", "batch_norm"]
+    assert [node.path for node in fold_batch_norm(inference_graph(graph)).nodes] == ["conv"]

@@ -1,0 +1,215 @@
+"""Artefacts that were tampered with, that are broken, or that are somebody else's."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from archc.diagnostics import ExportError
+from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner, exporters
+from archc.network import Network
+from archc.verify import Report, Verdict, verify
+from archc.verify.check import compare_artefacts
+from archc.weights import InitializedWeights
+from tests.exporters.onnx_cases import with_random_weights
+from tests.exporters.small_networks import DYNAMIC, RESIDUAL, TWO_OUTPUTS, compiled
+
+ONNX = exporters()["onnx"]
+
+
+def fresh(spec: str = RESIDUAL, seed: int = 0) -> Network:
+    graph = compiled(spec)
+    return Network(graph, InitializedWeights(graph.parameters(), seed=seed), fresh=True)
+
+
+def given(spec: str = RESIDUAL) -> Network:
+    return with_random_weights(compiled(spec))
+
+
+def exported(network: Network, path: Path, **options: bool) -> Path:
+    with path.open("wb") as file:
+        ONNX.write(network, file, ExportOptions(**options))
+    return path
+
+
+def edited(path: Path, edit: Callable[[onnx.GraphProto], None]) -> Path:
+    model = onnx.load(path)
+    edit(model.graph)
+    onnx.save(model, path)
+    return path
+
+
+def report(network: Network, path: Path) -> Report:
+    return verify(network, ONNX.open(path), path.name)
+
+
+def changed_tensor(graph: onnx.GraphProto) -> None:
+    """One element of one tensor in its last place."""
+    tensor = next(tensor for tensor in graph.initializer if tensor.name == "layer2.0.conv2.weight")
+    values = numpy_helper.to_array(tensor).copy()
+    values[3, 2, 1, 0] = np.nextafter(values[3, 2, 1, 0], np.float32(np.inf))
+    tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+
+
+def changed_node(graph: onnx.GraphProto) -> None:
+    node = next(node for node in graph.node if node.name == "/maxpool/MaxPool")
+    (pads,) = (attribute for attribute in node.attribute if attribute.name == "pads")
+    pads.ints[:] = [0, 0, 2, 2]
+
+
+def bypassed_node(graph: onnx.GraphProto) -> None:
+    """The sum of the first block without its shortcut."""
+    relu = next(node for node in graph.node if node.name == "/layer1/0/relu_1/Relu")
+    relu.input[0] = "/layer1/0/conv2/Conv_output_0"
+
+
+@pytest.mark.parametrize("network", [fresh(), given()], ids=["fresh", "given"])
+def test_a_tensor_changed_in_its_last_place_is_noticed(network: Network, tmp_path: Path) -> None:
+    found = report(network, edited(exported(network, tmp_path / "net.onnx"), changed_tensor))
+    assert found.differences == ("layer2.0.conv2.weight differs from the network's weights",)
+    assert found.verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("tamper", [changed_node, bypassed_node])
+@pytest.mark.parametrize("network", [fresh(), given()], ids=["fresh", "given"])
+def test_a_changed_node_is_noticed(
+    network: Network, tamper: Callable[[onnx.GraphProto], None], tmp_path: Path
+) -> None:
+    found = report(network, edited(exported(network, tmp_path / "net.onnx"), tamper))
+    assert (found.verdict, found.differences) == (Verdict.FAILED, ())
+    assert {row.reason for row in found.comparisons} == {"the error exceeds the bound"}
+
+
+def test_the_weights_of_another_seed_are_noticed_tensor_by_tensor(tmp_path: Path) -> None:
+    found = report(fresh(seed=1), exported(fresh(seed=0), tmp_path / "net.onnx"))
+    assert found.verdict is Verdict.FAILED
+    assert set(found.differences) == {
+        f"{name} differs from the network's weights"
+        for name in (
+            "conv1.weight", "layer1.0.conv1.weight", "layer1.0.conv2.weight", "layer2.0.conv1.weight",
+            "layer2.0.conv2.weight", "layer2.0.downsample.0.weight", "layer2.1.conv1.weight",
+            "layer2.1.conv2.weight", "fc.weight", "fc.bias",
+        )
+    }  # fmt: skip
+
+
+def test_somebody_elses_file_is_compared_by_its_numbers_alone(tmp_path: Path) -> None:
+    def renamed(graph: onnx.GraphProto) -> None:
+        for tensor in graph.initializer:
+            for node in graph.node:
+                node.input[:] = [f"their.{name}" if name == tensor.name else name for name in node.input]
+            tensor.name = f"their.{tensor.name}"
+
+    network = given()
+    theirs = edited(exported(network, tmp_path / "theirs.onnx"), renamed)
+    assert ONNX.open(theirs).differences(network, ExportOptions()) is None
+    assert (report(network, theirs).verdict, report(network, theirs).twin) == (Verdict.PASSED, False)
+    wrong = edited(theirs, changed_node)
+    assert report(network, wrong).verdict is Verdict.FAILED
+
+
+def test_a_folded_and_an_unfolded_file_both_are_archcs_own(tmp_path: Path) -> None:
+    network = fresh()
+    for fold in (True, False):
+        path = exported(network, tmp_path / f"{fold}.onnx", fold_batch_norm=fold)
+        assert (report(network, path).verdict, report(network, path).twin) == (Verdict.PASSED, True)
+
+
+def test_the_file_of_another_network_fails_by_its_shape(tmp_path: Path) -> None:
+    network = given()
+    other = given(RESIDUAL.replace("num_classes: int = 10", "num_classes: int = 11"))
+    found = report(network, exported(other, tmp_path / "net.onnx"))
+    assert found.verdict is Verdict.FAILED
+    assert {row.reason for row in found.comparisons} == {"the output has shape [1, 11], not [1, 10]"}
+
+
+def test_every_declared_size_and_output_is_compared(tmp_path: Path) -> None:
+    sizes = report(given(DYNAMIC), exported(given(DYNAMIC), tmp_path / "sizes.onnx"))
+    assert sizes.verdict is Verdict.PASSED
+    assert [(row.runner, row.output, row.batches) for row in sizes.comparisons] == [
+        (runner, f"output at {size}", batches)
+        for runner in ("ONNX Runtime, not optimised", "ONNX Runtime, optimised")
+        for size, batches in (("24x32", (1, 2, 5)), ("16x16", (1, 2)), ("48x40", (1, 2)))
+    ]
+    outputs = report(given(TWO_OUTPUTS), exported(given(TWO_OUTPUTS), tmp_path / "outputs.onnx"))
+    assert outputs.verdict is Verdict.PASSED
+    assert [row.output for row in outputs.comparisons] == ["coarse", "fine"] * 2
+
+
+@pytest.mark.parametrize("data", [b"", b"not a model", b"\x08\x08\xff\xff\xff"], ids=["empty", "text", "truncated"])
+def test_a_file_that_is_no_model_is_an_error_in_words(data: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    path.write_bytes(data)
+    with pytest.raises(ExportError):
+        report(given(), path)
+
+
+@pytest.mark.parametrize("name", ["torchscript", "pt2"])
+@pytest.mark.parametrize("data", [b"", b"not a model"], ids=["empty", "text"])
+def test_an_archive_of_pytorch_that_cannot_be_read_is_an_error_in_words(
+    name: str, data: bytes, tmp_path: Path
+) -> None:
+    exporter = exporters()[name]
+    path = tmp_path / f"net{exporter.suffix}"
+    path.write_bytes(data)
+    with pytest.raises(ExportError):
+        verify(given(), exporter.open(path), path.name)
+
+
+def test_two_files_of_one_network_agree_and_of_two_networks_do_not(tmp_path: Path) -> None:
+    folded, unfolded = (
+        ONNX.open(exported(given(), tmp_path / f"{fold}.onnx", fold_batch_norm=fold)) for fold in (True, False)
+    )
+    other = ONNX.open(exported(given(RESIDUAL.replace("padding: 1}", "padding: 0}")), tmp_path / "other.onnx"))
+    assert compare_artefacts("a", folded, "b", unfolded).verdict is Verdict.PASSED
+    assert compare_artefacts("a", folded, "b", other).verdict is Verdict.FAILED
+
+
+@dataclass
+class InMemory(Artefact):
+    """An artefact that is a function."""
+
+    function: Callable[[np.ndarray], np.ndarray]
+
+    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+        return None
+
+    def image_shape(self) -> tuple[int, ...] | None:
+        return None
+
+    def node_runners(
+        self, network: Network, options: ExportOptions, *, replace_weights: bool
+    ) -> Sequence[NodeRunner] | None:
+        return []
+
+    def runners(self, weights: tuple[Network, ExportOptions] | None = None) -> Sequence[Runner]:
+        return [Runner("in memory", lambda x: [self.function(x)])]
+
+
+def test_an_output_that_is_not_finite_fails_even_where_every_node_passes() -> None:
+    artefact = InMemory(lambda x: np.full((len(x), 10), np.nan, np.float32))
+    found = verify(given(), artefact, "nan")
+    assert {(row.verdict, row.reason) for row in found.comparisons} == {
+        (Verdict.FAILED, "the output is not finite")
+    }
+    assert found.verdict is Verdict.FAILED
+
+
+def test_an_artefact_that_is_wrong_at_one_batch_size_alone_fails() -> None:
+    network = given()
+    module = network.inference_module()
+
+    def function(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            y: np.ndarray = module(torch.from_numpy(x)).numpy()
+        return y + 0.01 * (len(x) == 2)
+
+    found = verify(network, InMemory(function), "batches")
+    assert {(row.verdict, row.reason) for row in found.comparisons} == {
+        (Verdict.FAILED, "the error exceeds the bound")
+    }
