@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -51,11 +52,23 @@ def load_torch_export(path: Path) -> nn.Module:
 
     try:
         # Not by path: that must end in .pt2, and a file that is not yet delivered does not.
-        with path.open("rb") as file:
+        with path.open("rb") as file, _without_log():
             return torch.export.load(file).module()
     except Exception as error:  # a damaged archive can raise anything
         message = f"{path} cannot be read as .pt2: {_reason(error)}"
         raise ExportError(message, code="unreadable") from None
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Silence torch.export's log, which holds a traceback where the exception says what is wrong."""
+    log = logging.getLogger("torch.export")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 @contextmanager
@@ -80,8 +93,9 @@ def _size_oblivious() -> AbstractContextManager[Any]:
     """
     from torch.fx.experimental import _config
 
-    option = {"backed_size_oblivious": True}
-    return _config.patch(option) if hasattr(_config, *option) else nullcontext()  # type: ignore[attr-defined]
+    if not hasattr(_config, "backed_size_oblivious"):
+        return nullcontext()
+    return _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined, no-any-return]
 
 
 def _strip_traces(graph_module: fx.GraphModule) -> None:

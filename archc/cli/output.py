@@ -54,7 +54,7 @@ def print_report(report: Report) -> None:
             row.runner,
             row.output,
             ",".join(map(str, row.batches)),
-            f"{row.rms_error / row.rms_output:.1e}" if row.rms_output else "-",
+            f"{row.relative_error:.1e}",
             f"{row.ratio:.2f}",
             f"{row.bound / row.rms_output:.1e}" if row.rms_output else "-",
             f"{row.top1_agreement:.0%}" if row.top1_agreement is not None else "-",

@@ -210,7 +210,7 @@ class Caller:
                 try:
                     return block.expand(_Expansion(self, span), x)
                 except ShapeError as error:
-                    self.elaborator.refuse(error, f"{word} {scope.path}", span, (x,))
+                    self.elaborator.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:
             self.elaborator.name_taken(error, span)
         except Abandoned:

@@ -56,7 +56,7 @@ class Elaborator:
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
         self.caller = Caller(self)
-        self._steps_left = 10 * max_nodes
+        self._steps_left = max_nodes + max_nodes // 2  # items that give no operator cost time too
 
     def _check_ramps(self) -> None:
         blocks = self.spec.blocks
@@ -121,7 +121,7 @@ class Elaborator:
             return self.builder.add(operator, *inputs, name=name, span=span, initializers=initializers)
         except ShapeError as error:
             where = (fields or {}).get(error.field or "", span)
-            self.refuse(error, _called(operator.word, error.path), where, inputs)
+            self.refuse(error, operator.word, error.path, where, inputs)
         except NameTaken as error:
             self.name_taken(error, span)
         except TooManyNodes:
@@ -129,10 +129,11 @@ class Elaborator:
             raise
         return None
 
-    def refuse(self, error: ShapeError, what: str, span: Span, inputs: Iterable[Value]) -> None:
-        """Record a ShapeError, with the lines that produced the inputs."""
+    def refuse(self, error: ShapeError, word: str, path: str, span: Span, inputs: Iterable[Value]) -> None:
+        """Record what an operator or block refused, with the lines that produced its inputs."""
         notes = tuple(dict.fromkeys(self._provenance(value) for value in inputs))
-        self.problems.add("shape-mismatch", f"{what} {error.message}", span, notes=notes, help=error.help)
+        message = f"{_called(word, path)} {error.message}"
+        self.problems.add("shape-mismatch", message, span, notes=notes, help=error.help)
 
     def name_taken(self, error: NameTaken, span: Span) -> None:
         """Record a name that cannot be used."""
@@ -248,8 +249,8 @@ class Elaborator:
             raise TooManyNodes
 
     def _too_large(self, span: Span) -> None:
-        message = f"the network has more than {self.builder.max_nodes} operators"
-        self.problems.add("over-budget", message, span)
+        message = f"the network has more than {self.builder.max_nodes:,} operators"
+        self.problems.add("over-budget", message, span, help="ARCHC_MAX_NODES raises the limit")
 
 
 def _called(word: str, path: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from archc.ir.graph import Graph, Node, Output
+from archc.ir.types import SymbolicDim
 
 
 def print_graph(graph: Graph, *, positions: bool = False) -> str:
@@ -17,6 +18,7 @@ def print_graph(graph: Graph, *, positions: bool = False) -> str:
     rows = [_row(node, positions) for node in graph.nodes]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
     lines = [f"graph {graph.name}", f"  {graph.input.name}: {graph.input.type}"]
+    lines += [f"  {size}" for size in _dynamic_sizes(graph)]
     lines += ["  " + _aligned(row, widths) for row in rows]
     lines += [f"  {_output(output)}" for output in graph.outputs]
     return "\n".join(lines) + "\n"
@@ -28,6 +30,12 @@ def fingerprint(graph: Graph) -> str:
     for parameter in graph.parameters():
         digest.update(f"{parameter.path} {parameter.dtype}{list(parameter.shape)}\n".encode())
     return digest.hexdigest()
+
+
+def _dynamic_sizes(graph: Graph) -> list[str]:
+    """The ranges of dynamic heights and widths; the batch's range is a hint to runtimes, not part of the structure."""
+    dims = (dim for dim in graph.input.type.shape[1:] if isinstance(dim, SymbolicDim))
+    return [f"{dim.symbol}: {dim.minimum} to {dim.maximum}, usually {dim.optimum}" for dim in dims]
 
 
 def _row(node: Node, positions: bool) -> list[str]:

@@ -1,9 +1,10 @@
-"""Layers that torch.nn lacks."""
+"""Layers that torch.nn lacks, or has in a form that cannot be exported."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 class StochasticDepth(nn.Module):
@@ -28,3 +29,24 @@ class StochasticDepth(nn.Module):
     def extra_repr(self) -> str:
         """The fields, as `print` shows them."""
         return f"p={self.p}, mode={self.mode}"
+
+
+class LocalResponseNorm(nn.Module):
+    """torch.nn.LocalResponseNorm for [N, C, H, W], without its test of the input's size, which no trace can hold.
+
+    Source: torch.nn.functional.local_response_norm.
+    """
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shapes: x [N, C, H, W] -> the same."""
+        squares = functional.pad((x * x).unsqueeze(1), (0, 0, 0, 0, self.size // 2, (self.size - 1) // 2))
+        means = functional.avg_pool3d(squares, (self.size, 1, 1), stride=1).squeeze(1)
+        return x / (means * self.alpha + self.k).pow(self.beta)
+
+    def extra_repr(self) -> str:
+        """The fields, as `print` shows them."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -46,7 +46,7 @@ def _layer_norm(op: LayerNorm, node: Node) -> nn.Module:
 
 
 def _local_response_norm(op: LocalResponseNorm, node: Node) -> nn.Module:
-    return nn.LocalResponseNorm(op.size, op.alpha, op.beta, op.k)
+    return layers.LocalResponseNorm(op.size, op.alpha, op.beta, op.k)
 
 
 def _max_pool2d(op: MaxPool2d, node: Node) -> nn.Module:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +17,7 @@ from archc.ir.printer import fingerprint, print_graph
 from archc.pipeline.targets import MANIFEST
 
 WEIGHTS = "model.safetensors"
+PARITY = "parity.json"
 
 
 FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
@@ -90,6 +92,23 @@ def write_description(folder: Path, resolved_spec: str, graph: Graph, manifest: 
     """Write the resolved spec and the printed graph. Raises ExportError."""
     manifest.files["spec.yaml"] = write_text(folder / "spec.yaml", resolved_spec)
     manifest.files["graph.txt"] = write_text(folder / "graph.txt", print_graph(graph))
+
+
+def write_parity(folder: Path, artefact: str, report: dict[str, Any] | None) -> None:
+    """Put an artefact's verification into `parity.json`, or remove an older one. Raises ExportError.
+
+    The manifest does not list the file: measured errors vary with threads and machines, and manifests do not.
+    """
+    path = folder / PARITY
+    try:
+        reports = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        reports = {}
+    reports = {name: kept for name, kept in reports.items() if name != artefact} if isinstance(reports, dict) else {}
+    if report is not None:
+        reports[artefact] = report
+    if report is not None or path.exists():
+        write_text(path, json.dumps(reports, indent=2) + "\n")
 
 
 def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:

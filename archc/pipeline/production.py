@@ -20,6 +20,7 @@ from archc.pipeline.builds import (
     read_manifest,
     sha256_of,
     write_description,
+    write_parity,
 )  # fmt: skip
 from archc.pipeline.delivery import deliver
 from archc.pipeline.options import WeightOptions
@@ -117,6 +118,7 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
             verdict=artefact.report.verdict.value if artefact.report else None,
         )
         manifest.write(folder)
+        write_parity(folder, artefact.path.name, artefact.report.as_json() if artefact.report else None)
     return exported
 
 

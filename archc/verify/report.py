@@ -41,6 +41,16 @@ class Comparison:
     chaotic: bool = False
 
     @property
+    def samples(self) -> int:
+        """Number of images; the smaller batches are parts of the largest."""
+        return max(self.batches)
+
+    @property
+    def relative_error(self) -> float:
+        """The error in units of the output."""
+        return self.rms_error / self.rms_output if self.rms_output else math.nan
+
+    @property
     def ratio(self) -> float:
         """The error in units of PyTorch's own float32 error."""
         return self.rms_error / self.float32_error if self.float32_error else math.nan
@@ -86,7 +96,8 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
         rows = [
-            {key: _plain(value) for key, value in asdict(comparison).items()} | {"ratio": _plain(comparison.ratio)}
+            {key: _plain(value) for key, value in asdict(comparison).items()}
+            | {name: _plain(getattr(comparison, name)) for name in ("samples", "relative_error", "ratio")}
             for comparison in self.comparisons
         ]
         return {

@@ -162,7 +162,7 @@ def exact(network: Network, x: np.ndarray) -> np.ndarray:
     """The PyTorch module's output in float64."""
     with torch.no_grad():
         result: torch.Tensor = network.inference_module().double()(torch.from_numpy(x.astype(np.float64)))
-    return result.numpy()
+    return np.asarray(result.numpy())
 
 
 def session(data: bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
@@ -197,5 +197,5 @@ def run_everywhere(data: bytes, x: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "not optimised": np.asarray(session(data, optimised=False).run(None, {name: x})[0]),
         "optimised": np.asarray(session(data, optimised=True).run(None, {name: x})[0]),
-        "reference": np.asarray(evaluator(model).run(None, {name: x})[0]),
+        "reference": np.asarray(list(evaluator(model).run(None, {name: x}))[0]),
     }

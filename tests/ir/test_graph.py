@@ -56,7 +56,7 @@ def test_the_printed_graph_shows_every_operator_field_input_and_type(
 
 def test_positions_are_printed_on_request(graph: Graph, spec: Path) -> None:
     lines = print_graph(graph, positions=True).splitlines()
-    assert lines[2] == (
+    assert lines[3] == (
         "  conv1                 = "
         "conv2d[out_channels=8, kernel_size=3, stride=2, padding=1, bias=false](input) "
         f" : float32[batch, 8, (height + 1)//2, 16]  # {spec}:4"

@@ -1,7 +1,6 @@
-"""The proof is itself proved: it notices bugs seeded into the exporter, by the numbers, and rejects no correct export."""
+"""The proof is itself proved: it notices bugs seeded into the exporter, and rejects no correct export."""
 
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,7 @@ def report_on(network: Network, path: Path, options: ExportOptions) -> Report:
 
 
 @pytest.fixture
-def seeded(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Bug]:
+def seeded(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Bug:
     """The exporter with a bug in it, which also decides what it expects to find in its files."""
     bug: Bug = request.param
     right = exporter_module.emit
@@ -44,7 +43,7 @@ def seeded(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> I
         return builder
 
     monkeypatch.setattr(exporter_module, "emit", wrong)
-    yield bug
+    return bug
 
 
 @pytest.mark.parametrize("seeded", BUGS, ids=str, indirect=True)

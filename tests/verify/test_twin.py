@@ -1,5 +1,6 @@
 """The calibrated twin: every layer of unit variance, every parameter of weight; what is delivered stays untouched."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,13 @@ def test_every_convolution_and_linear_layer_has_an_output_of_unit_variance(spec:
     graph = compiled(spec)
     module = build_module(graph, calibrated_weights(graph, sample(graph))).eval()
     deviations: dict[str, float] = {}
+
+    def record(name: str, layer: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor) -> None:
+        deviations[name] = float(y.std())
+
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(
-                lambda layer, inputs, y, name=name: deviations.__setitem__(name, float(y.std()))
-            )
+            layer.register_forward_hook(partial(record, name))
     with torch.no_grad():
         module(torch.from_numpy(sample(graph)))
     assert deviations.keys() == {node.path for node in graph.nodes if node.operator.word in ("conv2d", "linear")}
