@@ -4,42 +4,73 @@ With freshly initialised weights the part of the output that depends on the inpu
 (2e-4 of it for LeNet-5, 1e-6 for VGG-19), and a wrong layer goes unnoticed. The twin has the same graph, but each
 layer's output has unit variance on the calibration images, batch norms hold the statistics of those images, and gammas
 and betas are drawn.
-Source of the idea: Mishkin and Matas 2015, arXiv:1511.06422 (layer-sequential unit variance).
+
+A residual branch that joins a plain shortcut is damped, because each undamped block multiplies the rounding errors:
+with it, a comparison of ResNet-152 notices changes fourteen times smaller (a relative 1.6e-4 of one convolution, not
+2.3e-3).
+Source of the ideas: Mishkin and Matas 2015, arXiv:1511.06422 (layer-sequential unit variance); Goyal et al. 2017,
+arXiv:1706.02677, section 5.1 (small last gammas).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.hooks import RemovableHandle
 
 from archc.ir.graph import Graph
 from archc.nn import build_module
 from archc.weights import InitializedWeights
 
-_SCALED = (nn.Conv2d, nn.Linear)
+DAMPING = 0.25
+_LAYERS = ("batch_norm", "conv2d", "linear")
 
 
 def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
     """Weights of the twin by `state_dict` key. `images` [N, C, H, W] are what it is calibrated on."""
-    module = build_module(graph, {key: _drawn(key, array) for key, array in _fresh(graph).items()}).eval()
+    drawn = {key: _drawn(key, array) for key, array in _fresh(graph).items()}
+    tails = _residual_tails(graph)
+    for path in tails & {node.path for node in graph.nodes if node.operator.word == "batch_norm"}:
+        for key in {f"{path}.weight", f"{path}.bias"} & drawn.keys():
+            drawn[key] *= np.float32(DAMPING)
+    module = build_module(graph, drawn).eval()
     hooks = [
-        layer.register_forward_hook(_scale_to_unit_variance) for layer in module.modules() if isinstance(layer, _SCALED)
-    ]
-    hooks += [
-        layer.register_forward_pre_hook(_take_statistics)
-        for layer in module.modules()
-        if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d)
+        hook
+        for path, layer in module.named_modules()
+        if (hook := _calibration(layer, DAMPING if path in tails else 1.0)) is not None
     ]
     with torch.no_grad():
         module(torch.from_numpy(images))
     for hook in hooks:
         hook.remove()
     return {key: tensor.detach().numpy() for key, tensor in module.state_dict().items()}
+
+
+def _residual_tails(graph: Graph) -> set[str]:
+    """Paths of the layers that end a branch of a sum whose other branches are not all layers: plain shortcuts."""
+    layers = {node.output.name: node.path for node in graph.nodes if node.operator.word in _LAYERS}
+    return {
+        layers[value.name]
+        for node in graph.nodes
+        if node.operator.word == "sum" and any(value.name not in layers for value in node.inputs)
+        for value in node.inputs
+        if value.name in layers
+    }
+
+
+def _calibration(layer: nn.Module, deviation: float) -> RemovableHandle | None:
+    """A hook that calibrates a layer at its first run, so that its output deviates this much."""
+    if isinstance(layer, nn.Conv2d | nn.Linear):
+        return layer.register_forward_hook(partial(_scale, deviation))
+    if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d):
+        return layer.register_forward_pre_hook(_take_statistics)
+    return None
 
 
 def _fresh(graph: Graph) -> Mapping[str, np.ndarray]:
@@ -59,8 +90,8 @@ def _drawn(key: str, array: np.ndarray) -> np.ndarray:
     return generator.uniform(0.5, 1.5, array.shape).astype(np.float32)
 
 
-def _scale_to_unit_variance(layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
-    scale = 1 / output.std().clamp(min=1e-12)
+def _scale(deviation: float, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
+    scale = deviation / output.std().clamp(min=1e-12)
     for tensor in (layer.weight, layer.bias):
         if isinstance(tensor, torch.Tensor):
             tensor.mul_(scale)

@@ -75,6 +75,7 @@ def _cases(word: str, *settings: Mapping[str, Any], shape: tuple[Dim, ...] = IMA
 CASES: tuple[Case, ...] = (
     *(Case(word) for word in ("relu", "relu6", "selu", "sigmoid", "tanh", "silu", "mish", "softplus")),
     *(Case(word) for word in ("hardsigmoid", "hardswish", "identity", "dropout", "dropout2d", "sum", "product")),
+    *_cases("mul", {"other": 0.25}, {"other": -3.0}),
     *_cases("leaky_relu", {}, {"negative_slope": 0.3}),
     *_cases("elu", {}, {"alpha": 0.4}),
     *_cases("gelu", {}, {"approximate": "tanh"}),
@@ -141,7 +142,7 @@ def _random(path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
     if path.endswith("running_var"):
         return generator.uniform(0.5, 1.5, shape).astype(np.float32)
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1
-    return (generator.standard_normal(shape) / fan_in**0.5).astype(np.float32)
+    return generator.normal(0, float(fan_in) ** -0.5, shape).astype(np.float32)
 
 
 def images(shape: tuple[Dim, ...], batch: int, **sizes: int) -> np.ndarray:
@@ -162,7 +163,8 @@ def exact(network: Network, x: np.ndarray) -> np.ndarray:
     """The PyTorch module's output in float64."""
     with torch.no_grad():
         result: torch.Tensor = network.inference_module().double()(torch.from_numpy(x.astype(np.float64)))
-    return np.asarray(result.numpy())
+    array: np.ndarray = result.numpy()
+    return array
 
 
 def session(data: bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
@@ -197,5 +199,5 @@ def run_everywhere(data: bytes, x: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "not optimised": np.asarray(session(data, optimised=False).run(None, {name: x})[0]),
         "optimised": np.asarray(session(data, optimised=True).run(None, {name: x})[0]),
-        "reference": np.asarray(list(evaluator(model).run(None, {name: x}))[0]),
+        "reference": np.asarray(next(iter(evaluator(model).run(None, {name: x})))),
     }

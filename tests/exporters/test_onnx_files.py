@@ -127,7 +127,7 @@ def test_an_opset_that_cannot_be_written_is_an_error(opset: int) -> None:
         model_of(RESIDUAL, opset=opset)
     assert str(caught.value) == (
         f"error[unsupported-opset]: opset {opset} is not supported: "
-        f"archc writes 17 to {NEWEST} with the installed onnx and ONNX Runtime"
+        f"the installed onnx and ONNX Runtime take 17 to {NEWEST}"
     )
 
 
