@@ -41,14 +41,14 @@ def _onnx_runtime(path: Path, optimised: bool) -> Callable[[np.ndarray], list[np
 
 def onnx_reference(path: Path) -> Runner:
     """The onnx package's own evaluator, written to be read: slow, and independent of every runtime."""
+    import numpy as np
     from onnx.reference import ReferenceEvaluator
 
     evaluator = ReferenceEvaluator(str(path))
     name = str(evaluator.input_names[0])
 
     def run(images: np.ndarray) -> list[np.ndarray]:
-        results: list[np.ndarray] = list(evaluator.run(None, {name: images}))
-        return results
+        return [np.asarray(result) for result in evaluator.run(None, {name: images})]
 
     return Runner("onnx.reference", run)
 

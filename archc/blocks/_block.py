@@ -35,7 +35,7 @@ def _as_layer(value: Any) -> Any:
 LayerField = Annotated[
     Layer | None,
     BeforeValidator(_as_layer),
-    WithJsonSchema({"$ref": "#/$defs/layer"}),
+    WithJsonSchema({"format": "layer"}),
 ]
 """A field that holds an operator or block; None (`none` in a spec) leaves it out."""
 

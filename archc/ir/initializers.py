@@ -17,7 +17,13 @@ Mode = Literal["fan_in", "fan_out"]
 class Initializer(BaseModel):
     """A distribution or constant; `word` is its name in `torch.nn.init` without the underscore."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        defer_build=True,  # most of what is defined together is not used by a spec
+    )
     word: ClassVar[str]
     uses_fan: ClassVar[bool] = False  # needs a tensor of two dimensions or more
 

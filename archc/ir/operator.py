@@ -84,7 +84,13 @@ class Window:
 class Operator(BaseModel):
     """One operation. Subclasses add the fields of the `torch.nn` module of that name and override what differs."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        defer_build=True,  # most of what is defined together is not used by a spec
+    )
 
     word: ClassVar[str]
     arity: ClassVar[int | None] = 1  # None: two or more

@@ -1,6 +1,5 @@
 """What people get wrong is told in words, with the exit status of its kind: no traceback, no standard output."""
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,13 +114,6 @@ def test_a_mistake_is_told_in_words(mistake: Mistake, capsys: pytest.CaptureFixt
     assert "Traceback" not in printed.err
     new = [path for path in Path().rglob("*") if path not in before and path.is_file()]
     assert [path for path in new if path.name not in ("spec.yaml", "graph.txt")] == []
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("folder").chmod(0o500)
-    assert cli.run(["build", "small.yaml", "-o", "folder/build"]) == 2
-    assert capsys.readouterr().err.startswith("error[bad-option]: cannot make the folder folder/build: ")
 
 
 def test_a_file_in_the_way_of_a_folder_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:

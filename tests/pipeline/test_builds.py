@@ -243,3 +243,17 @@ def test_a_manifest_never_leads_out_of_its_build(name: str, spec: Path, tmp_path
         with pytest.raises(ArchcError, match=r"manifest\.json is damaged"):
             read_manifest(tmp_path / "build")
         data[section].pop(name)
+
+
+def test_an_export_leaves_its_verification_beside_the_artefact(spec: Path, tmp_path: Path) -> None:
+    request = ExportRequest(
+        find_target(spec), ["onnx"], tmp_path / "build", WeightOptions(), {}, ExportOptions(), verify=True
+    )
+    write_exports(request)
+    reports = json.loads((tmp_path / "build" / "parity.json").read_text())
+    assert list(reports) == ["small.onnx"]
+    assert reports["small.onnx"]["verdict"] == "passed"
+    assert [row["samples"] for row in reports["small.onnx"]["comparisons"]] == [5, 5]
+    assert "parity.json" not in read_manifest(tmp_path / "build").files
+    export(spec, "onnx", folder=tmp_path / "build")
+    assert json.loads((tmp_path / "build" / "parity.json").read_text()) == {}, "an unverified export forgets the old report"

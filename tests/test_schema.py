@@ -1,0 +1,95 @@
+"""The JSON Schema that editors use: every bundled spec fits, and common mistakes do not."""
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from archc.blocks import BLOCKS
+from archc.diagnostics import Source
+from archc.ir.operators import OPERATORS, operator_model
+from archc.schema import json_schema
+from archc.spec.bundled import bundled_specs
+from archc.spec.loader import load, read_source
+from archc.spec.tree import plain
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def data(text: str) -> Any:
+    return plain(load(Source("net.yaml", text)))
+
+
+@pytest.mark.parametrize("name", bundled_specs())
+def test_every_bundled_spec_fits(name: str, validator: jsonschema.Draft202012Validator) -> None:
+    errors = validator.iter_errors(plain(load(read_source(bundled_specs()[name]))))
+    assert [error.message for error in errors] == []
+
+
+HEAD = "name: net\ninput: {channels: 3, height: 32, width: 32}\n"
+FITTING = {
+    "an expression as a field": "parameters: {n: int = 4}\nlayers: [conv2d: {out_channels: 2 * $n, kernel_size: 3}]",
+    "a short form": "layers: [flatten, linear: 10]",
+    "a short form that is an expression": "parameters: {n: int = 4}\nlayers: [flatten, linear: $n]",
+    "a layer": "layers: [basic: {width: 8, activation: {leaky_relu: {negative_slope: 0.1}}, norm: none}]",
+    "a parameter as an item": "parameters: {act: layer = relu}\nlayers: [$act]",
+    "a condition": "parameters: {deep: bool = true}\nlayers: [{when: $deep, then: relu, else: [tanh, relu]}]",
+    "branches": "layers: [{sum: [identity, [relu, tanh], {linear: 3}]}]",
+    "an own block": "blocks: {mine: {parameters: {width: int}, inline: [linear: $width]}}\nlayers: [mine: 3]",
+    "dynamic sizes": "layers: [relu]\n",
+    "initializers": "init: {linear: {weight: {normal: {std: 0.01}}, bias: zeros}}\nlayers: [flatten, linear: 2]",
+}
+
+
+@pytest.mark.parametrize("what", FITTING)
+def test_what_a_spec_may_write_fits(what: str, validator: jsonschema.Draft202012Validator) -> None:
+    head = HEAD.replace("height: 32", "height: {min: 16, opt: 32, max: 64}") if what == "dynamic sizes" else HEAD
+    assert [error.message for error in validator.iter_errors(data(head + FITTING[what]))] == []
+
+
+BROKEN = {
+    "no network": "",
+    "two networks": "layers: [relu]\nhead: [relu]",
+    "an unknown key": "layers: [relu]\nlayer: [relu]",
+    "an unknown operator": "layers: [rellu]",
+    "an unknown operator with fields": "layers: [convv2d: {out_channels: 3, kernel_size: 3}]",
+    "an unknown field": "layers: [conv2d: {out_channels: 3, kernal_size: 3}]",
+    "a missing field": "layers: [conv2d: {out_channels: 3}]",
+    "a number that is too small": "layers: [conv2d: {out_channels: 0, kernel_size: 3}]",
+    "a word for a number": "layers: [conv2d: {out_channels: three, kernel_size: 3}]",
+    "three numbers for a pair": "layers: [conv2d: {out_channels: 3, kernel_size: [3, 3, 3]}]",
+    "a choice that is none": "layers: [basic: {width: 8, shortcut: projektion}]",
+    "a field that is not indented": "layers:\n  - conv2d:\n    kernel_size: 3",
+    "one branch": "layers: [sum: [relu]]",
+    "a condition without then": "layers: [{when: true, else: relu}]",
+    "an unknown initializer": "init: {linear: {weight: zeroes}}\nlayers: [relu]",
+    "an initializer for an operator without tensors": "init: {relu: {weight: zeros}}\nlayers: [relu]",
+    "a signature of no type": "parameters: {n: integer = 3}\nlayers: [relu]",
+    "a block of two bodies": "blocks: {b: {layers: [relu], inline: [relu]}}\nlayers: [b]",
+    "a list under a call": "layers: [conv2d: [relu]]",
+    "a count of nothing": "layers: [relu: {count: 0}]",
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_mistake_does_not_fit(what: str, validator: jsonschema.Draft202012Validator) -> None:
+    assert not validator.is_valid(data(HEAD + BROKEN[what]))
+
+
+@pytest.mark.parametrize("key", ["name", "input"])
+def test_a_spec_needs_a_name_and_an_input(key: str, validator: jsonschema.Draft202012Validator) -> None:
+    text = "\n".join(line for line in (HEAD + "layers: [relu]").splitlines() if not line.startswith(key))
+    assert not validator.is_valid(data(text))
+
+
+def test_every_word_is_offered_with_its_description_and_fields() -> None:
+    calls = json_schema()["$defs"]["item-closed"]["else"]["else"]["properties"]
+    assert {*OPERATORS, *BLOCKS} - calls.keys() == {"identity"}
+    conv2d = calls["conv2d"]
+    assert conv2d["description"] == operator_model("conv2d").__doc__ or conv2d["description"].startswith("Two-dim")
+    assert conv2d["then"]["properties"].keys() == {*operator_model("conv2d").model_fields, "name", "count", "init"}
