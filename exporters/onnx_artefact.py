@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from .onnx_builder import OnnxInitializer
 
+SIMILAR = 0.5  # share of node names by which a file counts as archc's, whatever is wrong in it
+
 
 class OnnxArtefact:
     """A file and its message. Raises ExportError: it is not an ONNX file."""
@@ -70,7 +72,7 @@ class OnnxArtefact:
         from .onnx_exporter import emit, exported_graph
         from .onnx_nodes import node_runners
 
-        matched = self._matched_options(network, options)
+        matched = self._similar_options(network, options)
         if matched is None:
             return None
         weights = network.weights if replace_weights else None
@@ -112,7 +114,7 @@ class OnnxArtefact:
         """The options, folded or not, with which the exporter stores tensors of the file's names and shapes."""
         from .onnx_exporter import emit
 
-        opset = next((entry.version for entry in self.model.opset_import if entry.domain == ""), 0)
+        opset = self._opset()
         if opset < OLDEST_OPSET:
             return None
         shapes = {tensor.name: tuple(tensor.dims) for tensor in self.model.graph.initializer}
@@ -122,6 +124,23 @@ class OnnxArtefact:
             if {initializer.name: initializer.shape for initializer in emitted} == shapes:
                 return tried
         return None
+
+    def _similar_options(self, network: Network, options: ExportOptions) -> ExportOptions | None:
+        """The options, folded or not, with which the exporter gives most of the file's nodes, by name; broken or not."""
+        from .onnx_exporter import emit
+
+        opset = self._opset()
+        if opset < OLDEST_OPSET:
+            return None
+        names = {node.name for node in self.model.graph.node}
+        tried = [ExportOptions(opset, fold) for fold in (options.fold_batch_norm, not options.fold_batch_norm)]
+        emitted = [{node.name for node in emit(network, each).nodes} for each in tried]
+        shares = [len(names & expected) / max(1, len(names | expected)) for expected in emitted]
+        best = max(shares)
+        return tried[shares.index(best)] if best > SIMILAR else None
+
+    def _opset(self) -> int:
+        return next((entry.version for entry in self.model.opset_import if entry.domain == ""), 0)
 
     def _write_with_weights(self, path: Path, network: Network, options: ExportOptions) -> None:
         """The file's own nodes with another network's weights."""

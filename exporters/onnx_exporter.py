@@ -81,7 +81,7 @@ class OnnxExporter:
             (
                 "ONNX Runtime:",
                 f"  session = onnxruntime.InferenceSession({str(path)!r})",
-                f"  outputs = session.run(None, {{{inputs.name!r}: images}})  # float32 {inputs.type}",
+                f"  outputs = session.run(None, {{{inputs.name!r}: images}})  # images: {inputs.type}",
                 "TensorRT:",
                 f"  trtexec --onnx={path} "
                 + " ".join(

@@ -41,19 +41,18 @@ class _Cutter:
 
     def __init__(self, model: onnx.ModelProto, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None) -> None:
         self._model, self._emitted, self._weights = model, emitted, weights
-        self._nodes = {node.name: node for node in model.graph.node}
+        self._producers = {tensor: node for node in model.graph.node for tensor in node.output}
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
         self._derived = {initializer.name: initializer for initializer in emitted.initializers}
-        self._names: dict[str, list[str]] = {}
-        for emitted_node in emitted.nodes:
-            self._names.setdefault(emitted_node.value, []).append(emitted_node.name)
+        self._lowered = {node.value for node in emitted.nodes}
+        self._values = {*emitted.tensors.values()}
 
     def run(self, node: Node, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Run a node. Raises LookupError: the file lacks one of its ONNX nodes; and what ONNX Runtime raises."""
+        """Run a node. Raises LookupError: the file does not compute it from these inputs; and what ONNX Runtime raises."""
         import numpy as np
         import onnxruntime
 
-        if node.output.name not in self._names:
+        if node.output.name not in self._lowered:
             return inputs[node.inputs[0].name]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -66,11 +65,7 @@ class _Cutter:
     def _cut(self, node: Node) -> onnx.ModelProto:
         import onnx
 
-        names = self._names[node.output.name]
-        missing = [name for name in names if name not in self._nodes]
-        if missing:
-            raise LookupError(f"the file has no node {missing[0]}")
-        nodes = [self._nodes[name] for name in names]
+        nodes = self._between(node)
         wanted = dict.fromkeys(name for onnx_node in nodes for name in onnx_node.input)
         tensors = self._emitted.tensors
         graph = onnx.GraphProto(name="node", node=nodes)
@@ -78,6 +73,25 @@ class _Cutter:
         graph.input.extend(value_info(tensors[value.name], value.type) for value in dict.fromkeys(node.inputs))
         graph.output.append(value_info(tensors[node.output.name], node.output.type))
         return onnx.ModelProto(ir_version=self._model.ir_version, graph=graph, opset_import=self._model.opset_import)
+
+    def _between(self, node: Node) -> list[onnx.NodeProto]:
+        """What the file does between a node's inputs and its output, whichever ONNX nodes that takes."""
+        tensors = self._emitted.tensors
+        inputs = {tensors[value.name] for value in node.inputs}
+        pending, found = [tensors[node.output.name]], {}
+        while pending:
+            tensor = pending.pop()
+            producer = self._producers.get(tensor)
+            if producer is None:
+                raise LookupError(f"nothing in the file gives {tensor}")
+            if producer.name in found:
+                continue
+            found[producer.name] = producer
+            read = [name for name in producer.input if name and name not in inputs and name not in self._stored]
+            if foreign := [name for name in read if name in self._values]:
+                raise LookupError(f"the file reads {foreign[0]} for it, which is not its input")
+            pending += read
+        return [each for each in self._model.graph.node if each.name in found]
 
     def _initializer(self, name: str) -> onnx.TensorProto:
         from onnx import numpy_helper

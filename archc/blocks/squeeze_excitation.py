@@ -2,7 +2,7 @@
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.ir.graph import Value
-from archc.ir.operator import Positive
+from archc.ir.operator import Positive, expect_channels
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.join import Product
 from archc.ir.operators.pooling import AdaptiveAvgPool2d
@@ -21,8 +21,7 @@ class SqueezeExcitation(Block):
 
     def expand(self, g: Expansion, x: Value) -> Value:
         """x * gate(x)."""
-        channels = x.type.shape[1]
-        assert isinstance(channels, int), "channels are never symbolic"
+        channels = expect_channels(x.type)
         y = g(AdaptiveAvgPool2d(output_size=(1, 1)), x, name="avgpool")
         y = g(Conv2d(out_channels=self.squeeze_channels, kernel_size=(1, 1)), y, name="fc1")
         y = g(self.activation, y)

@@ -169,7 +169,9 @@ class Caller:
             return None
         ramps = self.elaborator.ramps.next_values(call.word)
         shape = x.type.shape
-        own: dict[str, object] = {**ramps, "in_channels": shape[1], "i": copy, "n": copy + 1}
+        own: dict[str, object] = {**ramps, "i": copy, "n": copy + 1}
+        if len(shape) > 1:
+            own["in_channels"] = shape[1]
         if isinstance(shape[-1], int):
             own["in_features"] = shape[-1]
         return self._body(definition, call, x, {**own, **values}, name)

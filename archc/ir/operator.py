@@ -129,6 +129,15 @@ def expect_rank(x: TensorType, ndim: int, axes: str) -> None:
     expect(x.ndim == ndim, f"expects {axes}, received {x}")
 
 
+def expect_channels(x: TensorType) -> int:
+    """The size of axis 1. Raises ShapeError: there is none, or it is dynamic, as after a permute of height or width."""
+    expect(x.ndim >= 2, f"expects [N, C, ...], received {x}")
+    channels = x.shape[1]
+    if isinstance(channels, int):
+        return channels
+    raise ShapeError(f"needs a fixed number of channels, but axis 1 of {x} is dynamic")
+
+
 def expect_declared(declared: int | None, actual: object, field: str) -> None:
     """Raise ShapeError if a size that may be left out was declared and differs from what arrived."""
     if declared is not None:

@@ -33,7 +33,7 @@ def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outpu
 
 
 def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
-    if region.scope.sequence and region.scope.class_name == "Sequential" and region.is_chain():
+    if _is_sequential(region):
         module: nn.Module = nn.Sequential()
     else:
         module = new_module(region.scope.class_name, source)
@@ -45,6 +45,13 @@ def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
         elif step.node is not None and step.node.operator.word not in EXPRESSIONS:
             _attach(module, step.name, _layer(step.node, overwritable))
     return module
+
+
+def _is_sequential(region: Region) -> bool:
+    """Whether nn.Sequential computes the scope: a chain in which every step is a module."""
+    named = region.scope.sequence and region.scope.class_name == "Sequential"
+    steps = (step.node for step in region.steps if step.node is not None)
+    return named and region.is_chain() and all(node.operator.word not in EXPRESSIONS for node in steps)
 
 
 def _source(region: Region) -> str:

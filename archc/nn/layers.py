@@ -31,6 +31,17 @@ class StochasticDepth(nn.Module):
         return f"p={self.p}, mode={self.mode}"
 
 
+class GroupNorm(nn.GroupNorm):
+    """torch.nn.GroupNorm without its test of the input's size, which no trace can hold.
+
+    Source: torch.nn.functional.group_norm.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Shapes: input [N, C, H, W] -> the same."""
+        return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
 class LocalResponseNorm(nn.Module):
     """torch.nn.LocalResponseNorm for [N, C, H, W], without its test of the input's size, which no trace can hold.
 

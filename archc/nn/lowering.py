@@ -38,7 +38,7 @@ def _batch_norm(op: BatchNorm, node: Node) -> nn.Module:
 
 
 def _group_norm(op: GroupNorm, node: Node) -> nn.Module:
-    return nn.GroupNorm(op.num_groups, _size(node, 1), op.eps, op.affine, device=META)
+    return layers.GroupNorm(op.num_groups, _size(node, 1), op.eps, op.affine, device=META)
 
 
 def _layer_norm(op: LayerNorm, node: Node) -> nn.Module:

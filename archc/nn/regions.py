@@ -30,7 +30,7 @@ class Region:
     outputs: tuple[str, ...] = ()
 
     def is_chain(self) -> bool:
-        """Whether each step takes just what the one before gave, and every step is a module of a plain name."""
+        """Whether each step takes just what the one before gave, and every step has a plain name."""
         previous = self.inputs
         for step in self.steps:
             if step.inputs != previous or not step.name or "." in step.name:

@@ -25,7 +25,7 @@ DEEPEST = 2
 ACTIVATIONS = ("relu", "silu", "leaky_relu", "hardswish", "tanh", "gelu")
 LESS_OFTEN = ("flatten", "select", "mean", "adaptive_avg_pool2d")  # what follows them has little to choose from
 SAME_SHAPE = (*operators.ELEMENTWISE, "softmax", "log_softmax", "layer_norm", "batch_norm", "group_norm",
-              "local_response_norm", "channel_shuffle")  # fmt: skip
+              "local_response_norm", "channel_shuffle", "dropout2d")  # fmt: skip
 
 
 @st.composite

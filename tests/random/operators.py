@@ -20,10 +20,10 @@ Fields = dict[str, Any]
 
 ELEMENTWISE = (
     "relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus", "hardsigmoid",
-    "hardswish", "hardtanh", "mul", "dropout", "dropout2d", "stochastic_depth",
+    "hardswish", "hardtanh", "mul", "dropout", "stochastic_depth",
 )  # fmt: skip
 WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
-IMAGES_ONLY = (*WINDOWS, "adaptive_avg_pool2d", "channel_shuffle", "local_response_norm")
+IMAGES_ONLY = (*WINDOWS, "dropout2d", "adaptive_avg_pool2d", "channel_shuffle", "local_response_norm")
 MOST_CHANNELS = 16
 LARGEST_SIZE = 40
 FEWEST_TO_NORMALISE = 6  # over two elements a norm is a sign, whose jumps no tolerance can follow

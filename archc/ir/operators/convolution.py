@@ -9,6 +9,7 @@ from archc.ir.operator import (
     Weight,
     Window,
     expect,
+    expect_channels,
     expect_declared,
     expect_rank,
 )  # fmt: skip
@@ -52,10 +53,10 @@ class Conv2d(Operator):
     in_channels: Positive | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """[N, out_channels, H', W']. Raises ShapeError: channels not divisible by groups, or H' < 1."""
+        """[N, out_channels, H', W']. Raises ShapeError: channels dynamic or not divisible by groups, or H' < 1."""
         (x,) = inputs
         expect_rank(x, 4, "[N, C, H, W]")
-        channels = self._in_channels(x)
+        channels = expect_channels(x)
         expect_declared(self.in_channels, channels, "in_channels")
         for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
             expect(
@@ -73,7 +74,7 @@ class Conv2d(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight` [out, in/groups, kh, kw] and `bias` [out], started as torch.nn.Conv2d does."""
-        in_channels = self._in_channels(inputs[0])
+        in_channels = expect_channels(inputs[0])
         shape = (self.out_channels, in_channels // self.groups, *self.kernel_size)
         weight = Weight("weight", shape, KaimingUniform(a=5**0.5))
         if not self.bias:
@@ -84,14 +85,9 @@ class Conv2d(Operator):
     def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """One per weight of a filter and output element; the bias is not counted."""
         kernel = self.kernel_size[0] * self.kernel_size[1]
-        return output.elements() * (self._in_channels(inputs[0]) // self.groups) * kernel
+        return output.elements() * (expect_channels(inputs[0]) // self.groups) * kernel
 
     def window(self, *inputs: TensorType) -> Window | None:
         """The dilated kernel."""
         extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
         return Window((extent[0], extent[1]), self.stride)
-
-    def _in_channels(self, x: TensorType) -> int:
-        channels = x.shape[1]
-        assert isinstance(channels, int), "only the batch, height and width can be symbolic"
-        return channels

@@ -1,6 +1,6 @@
 """Operators that join branches."""
 
-from archc.ir.operator import Operator, expect
+from archc.ir.operator import Operator, expect, expect_channels
 from archc.ir.types import Dim, TensorType
 
 
@@ -53,8 +53,8 @@ class Concat(Operator):
     arity = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """The sum of the channels. Raises ShapeError: the other axes differ."""
-        rest = {(x.shape[0], *x.shape[2:], x.dtype) for x in inputs}
+        """The sum of the channels. Raises ShapeError: the other axes differ, or channels are dynamic."""
+        rest = {(x.ndim, x.shape[0], *x.shape[2:], x.dtype) for x in inputs}
         expect(len(rest) == 1, f"cannot concatenate {' and '.join(map(str, inputs))}: only axis 1 may differ")
-        channels = sum(x.shape[1] for x in inputs if isinstance(x.shape[1], int))
+        channels = sum(map(expect_channels, inputs))
         return inputs[0].with_shape(inputs[0].shape[0], channels, *inputs[0].shape[2:])

@@ -5,16 +5,10 @@ from typing import Annotated
 from pydantic import Field
 
 from archc.ir.initializers import Ones, Zeros
-from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_declared, expect_rank
+from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_channels, expect_declared, expect_rank
 from archc.ir.types import TensorType
 
 Epsilon = Annotated[float, Field(gt=0)]
-
-
-def _channels(x: TensorType) -> int:
-    channels = x.shape[1]
-    assert isinstance(channels, int), "only the batch, height and width can be symbolic"
-    return channels
 
 
 def _affine(shape: tuple[int, ...]) -> tuple[Weight, Weight]:
@@ -36,15 +30,15 @@ class BatchNorm(Operator):
     num_features: Positive | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Unchanged. Raises ShapeError: wrong rank, or not the declared num_features."""
+        """Unchanged. Raises ShapeError: wrong rank, dynamic channels, or not the declared num_features."""
         (x,) = inputs
         expect(x.ndim in (2, 4), f"expects [N, C, H, W] or [N, C], received {x}")
-        expect_declared(self.num_features, _channels(x), "num_features")
+        expect_declared(self.num_features, expect_channels(x), "num_features")
         return x
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight`, `bias` and the running statistics."""
-        shape = (_channels(inputs[0]),)
+        shape = (expect_channels(inputs[0]),)
         return (
             *(_affine(shape) if self.affine else ()),
             Weight("running_mean", shape, Zeros(), buffer=True),
@@ -68,10 +62,10 @@ class GroupNorm(Operator):
     num_channels: Positive | None = None
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """Unchanged. Raises ShapeError: wrong rank, or channels not divisible by num_groups."""
+        """Unchanged. Raises ShapeError: wrong rank, or channels dynamic or not divisible by num_groups."""
         (x,) = inputs
         expect_rank(x, 4, "[N, C, H, W]")
-        channels = _channels(x)
+        channels = expect_channels(x)
         expect_declared(self.num_channels, channels, "num_channels")
         expect(
             channels % self.num_groups == 0,
@@ -82,7 +76,7 @@ class GroupNorm(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight` and `bias` per channel."""
-        return _affine((_channels(inputs[0]),)) if self.affine else ()
+        return _affine((expect_channels(inputs[0]),)) if self.affine else ()
 
     def window(self, *inputs: TensorType) -> Window | None:
         """The whole image."""

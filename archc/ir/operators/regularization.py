@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from archc.ir.operator import Operator
+from archc.ir.operator import Operator, expect_rank
+from archc.ir.types import TensorType
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 
@@ -23,12 +24,19 @@ class Dropout(Operator):
 class Dropout2d(Operator):
     """Zeroes whole channels with probability p in training.
 
+    Shapes: x [N, C, H, W] -> the same.
     Source: torch.nn.Dropout2d; Tompson et al. 2014.
     """
 
     word = "dropout2d"
     inference = False
     p: Probability = 0.5
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Unchanged. Raises ShapeError: wrong rank, of which PyTorch warns that it will change its meaning."""
+        (x,) = inputs
+        expect_rank(x, 4, "[N, C, H, W]")
+        return x
 
 
 class StochasticDepth(Operator):
