@@ -4,10 +4,9 @@ from typing import Literal
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.ir.graph import Value
-from archc.ir.operator import Positive, ShapeError
+from archc.ir.operator import Positive, ShapeError, expect_channels
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.join import Sum
-from archc.ir.types import Dim
 
 
 class ResidualBlock(Block):
@@ -50,14 +49,13 @@ class ResidualBlock(Block):
 
     def join(self, g: Expansion, x: Value, y: Value) -> Value:
         """activation(y + shortcut(x)), where the shortcut projects x to y's channels and size if it has to."""
-        channels = y.type.shape[1]
+        channels = expect_channels(y.type)
         return g(self.activation, g(Sum(), y, self._shortcut(g, x, channels)))
 
-    def _shortcut(self, g: Expansion, x: Value, channels: Dim) -> Value:
+    def _shortcut(self, g: Expansion, x: Value, channels: int) -> Value:
         if self.shortcut == "identity" or (
             self.shortcut == "auto" and self.stride == 1 and x.type.shape[1] == channels
         ):
             return x
-        assert isinstance(channels, int), "channels are never symbolic"
         with g.sequence("downsample"):
             return g(self.norm, g(self.conv(channels, 1, self.stride), x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,10 +55,10 @@ def print_report(report: Report) -> None:
             row.runner,
             row.output,
             ",".join(map(str, row.batches)),
-            f"{row.relative_error:.1e}",
-            f"{row.ratio:.2f}",
-            f"{row.bound / row.rms_output:.1e}" if row.rms_output else "-",
-            f"{row.top1_agreement:.0%}" if row.top1_agreement is not None else "-",
+            _figure(row.relative_error, ".1e"),
+            _figure(row.ratio, ".2f"),
+            _figure(row.bound / row.rms_output if row.rms_output else None, ".1e"),
+            _figure(row.top1_agreement, ".0%"),
             row.verdict.value,
         ]
         for row in report.comparisons
@@ -74,6 +75,11 @@ def print_report(report: Report) -> None:
         print(f"  {report.divergence}")
     for reason in dict.fromkeys(row.reason for row in report.comparisons if row.reason):
         print(f"  {reason}")
+
+
+def _figure(value: float | None, form: str) -> str:
+    """A number, or a dash for one that could not be computed."""
+    return "-" if value is None or math.isnan(value) else format(value, form)
 
 
 def quantity(count: int) -> str:

@@ -15,7 +15,7 @@ from archc.verify.images import BATCHES, images
 from archc.verify.reference import Reference, reference
 from archc.verify.report import Comparison, Report, Verdict
 from archc.verify.sensitivity import Sensitivity, sensitivities
-from archc.verify.statistics import compare
+from archc.verify.statistics import compare, failed
 from archc.verify.twin import calibrated_weights
 
 NODE_IMAGES = 2  # of the samples, when nodes are compared one by one
@@ -83,21 +83,11 @@ class Verifier:
     def _compare(self, runner: Runner, expected: Reference) -> list[Comparison]:
         """One comparison for each output and size of image."""
         names = [output.name for output in self._network.inference.outputs]
-        rows: list[Comparison] = []
-        for x, exact, single in zip(expected.inputs, expected.exact, expected.single, strict=True):
-            batches = [batch for batch in BATCHES if batch <= len(x)]
-            actual = [runner.run(x[:batch]) for batch in batches]
-            for index, name in enumerate(names):
-                rows.append(
-                    compare(
-                        runner.name,
-                        _label(name, x, expected),
-                        [outputs[index] for outputs in actual],
-                        [exact[index][:batch] for batch in batches],
-                        [single[index][:batch] for batch in batches],
-                    )
-                )
-        return rows
+        return [
+            row
+            for x, exact, single in zip(expected.inputs, expected.exact, expected.single, strict=True)
+            for row in _compare(runner, x, [_label(name, x, expected) for name in names], exact, single)
+        ]
 
 
 def verify(network: Network, artefact: Artefact, name: str, options: ExportOptions | None = None) -> Report:
@@ -122,14 +112,42 @@ def compare_artefacts(name: str, artefact: Artefact, other_name: str, other: Art
     noise = np.random.Generator(np.random.Philox(key=2015)).standard_normal(x.shape).astype(np.float32)
     nearby = x * (1 + np.float32(2.0**-20) * noise)
     judge = other.runners()[0]
-    exact, moved = judge.run(x), judge.run(nearby)
-    rows = []
-    for runner in artefact.runners():
-        actual = [runner.run(x[:batch]) for batch in BATCHES]
-        for index in range(len(exact)):
-            expected, shifted = ([part[index][:batch] for batch in BATCHES] for part in (exact, moved))
-            rows.append(compare(runner.name, f"output {index}", [part[index] for part in actual], expected, shifted))
+    try:
+        exact, moved = judge.run(x), judge.run(nearby)
+    except Exception as error:  # every runtime has exceptions of its own
+        raise ExportError(f"{other_name} cannot be run: {_first_line(error)}", code="runtime") from None
+    names = [f"output {index}" for index in range(len(exact))]
+    rows = [row for runner in artefact.runners() for row in _compare(runner, x, names, exact, moved)]
     return Report(f"{name} against {other_name}", False, tuple(rows))
+
+
+def _compare(
+    runner: Runner, x: np.ndarray, names: Sequence[str], exact: Sequence[np.ndarray], single: Sequence[np.ndarray]
+) -> list[Comparison]:
+    """One comparison for each output, over all batches that the images allow."""
+    batches = tuple(batch for batch in BATCHES if batch <= len(x))
+    try:
+        actual = [runner.run(x[:batch]) for batch in batches]
+    except Exception as error:  # every runtime has exceptions of its own
+        reason = f"cannot be run on images {list(x.shape[1:])}: {_first_line(error)}"
+        return [failed(runner.name, name, batches, reason) for name in names]
+    if len(actual[0]) != len(names):
+        reason = f"has {len(actual[0])} outputs, not {len(names)}"
+        return [failed(runner.name, name, batches, reason) for name in names]
+    return [
+        compare(
+            runner.name,
+            name,
+            [outputs[index] for outputs in actual],
+            [exact[index][:batch] for batch in batches],
+            [single[index][:batch] for batch in batches],
+        )
+        for index, name in enumerate(names)
+    ]
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _samples(network: Network) -> list[np.ndarray]:

@@ -96,10 +96,15 @@ def _top1_agreement(actual: Sequence[Array], exact: Sequence[Array]) -> float | 
 
 def _wrong_shape(runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array]) -> Comparison:
     shapes = [(a.shape, e.shape) for a, e in zip(actual, exact, strict=True) if a.shape != e.shape]
+    reason = f"the output has shape {list(shapes[0][0])}, not {list(shapes[0][1])}"
+    return failed(runner, output, tuple(map(len, exact)), reason)
+
+
+def failed(runner: str, output: str, batches: tuple[int, ...], reason: str) -> Comparison:
+    """The comparison of an output that could not be computed, or not be compared number by number."""
     nothing = float("nan")
     return Comparison(
-        runner=runner, output=output, batches=tuple(len(part) for part in exact), rms_error=nothing,
-        float32_error=nothing, bound=nothing, rms_output=nothing, input_dependence=nothing, max_error=nothing,
-        cosine=nothing, top1_agreement=None, verdict=Verdict.FAILED,
-        reason=f"the output has shape {list(shapes[0][0])}, not {list(shapes[0][1])}",
+        runner=runner, output=output, batches=batches, rms_error=nothing, float32_error=nothing, bound=nothing,
+        rms_output=nothing, input_dependence=nothing, max_error=nothing, cosine=nothing, top1_agreement=None,
+        verdict=Verdict.FAILED, reason=reason,
     )  # fmt: skip

@@ -2,8 +2,8 @@
 
 With freshly initialised weights the part of the output that depends on the input can be smaller than any tolerance
 (2e-4 of it for LeNet-5, 1e-6 for VGG-19), and a wrong layer goes unnoticed. The twin has the same graph, but each
-layer's output has unit variance on the calibration images, batch norms hold the statistics of those images, and gammas
-and betas are drawn.
+layer's output has unit variance on the calibration images (less where its mean is large), batch norms hold the
+statistics of those images, and gammas and betas are drawn.
 
 A residual branch that joins a plain shortcut is damped, because each undamped block multiplies the rounding errors:
 with it, a comparison of ResNet-152 notices changes fourteen times smaller (a relative 1.6e-4 of one convolution, not
@@ -29,6 +29,7 @@ from archc.nn import build_module
 from archc.weights import InitializedWeights
 
 DAMPING = 0.25
+LARGEST_MEAN = 3.0  # of a layer's output, in units of its deviation
 EPSILONS = 100.0  # the mean variance in a batch norm, in epsilons: a wrong epsilon then shows
 _LAYERS = ("batch_norm", "conv2d", "linear")
 
@@ -92,7 +93,9 @@ def _drawn(key: str, array: np.ndarray) -> np.ndarray:
 
 
 def _scale(deviation: float, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
-    scale = deviation / output.std().clamp(min=1e-12)
+    # Where the mean outweighs the deviation, as in the gate of a squeeze-excitation, a sigmoid would saturate.
+    size = torch.maximum(output.std(), output.mean().abs() / LARGEST_MEAN)
+    scale = deviation / size.clamp(min=1e-12)
     for tensor in (layer.weight, layer.bias):
         if isinstance(tensor, torch.Tensor):
             tensor.mul_(scale)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+from archc.cli import run
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner, exporters
 from archc.network import Network
@@ -236,3 +237,25 @@ def test_an_artefact_that_is_wrong_at_one_batch_size_alone_fails() -> None:
     right = in_pytorch(network)
     found = verify(network, InMemory(lambda x: right(x) + np.float32(0.01 * (len(x) == 2))), "batches")
     assert {(row.verdict, row.reason) for row in found.comparisons} == {(Verdict.FAILED, "the error exceeds the bound")}
+
+
+@pytest.mark.parametrize("suffix", ["onnx", "pt", "pt2"])
+def test_a_file_of_another_input_size_fails_in_words(
+    suffix: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flag = {"onnx": "--onnx", "pt": "--torchscript", "pt2": "--pt2"}[suffix]
+    assert run(["export", "lenet5", flag, "--no-verify", "-o", str(tmp_path)]) == 0
+    assert run(["verify", str(tmp_path / f"lenet5.{suffix}"), "--against", "resnet20_cifar"]) == 5
+    assert "cannot be run on images [3, 32, 32]: " in capsys.readouterr().out
+
+
+def test_a_file_with_another_number_of_outputs_fails_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one.yaml").write_text("name: one\ninput: {channels: 3, height: 8, width: 8}\nlayers: [relu]\n")
+    two = "name: two\ninput: {channels: 3, height: 8, width: 8}\nlayers: [relu, output: early, tanh]\n"
+    (tmp_path / "two.yaml").write_text(two)
+    assert run(["export", str(tmp_path / "one.yaml"), "--onnx", "--no-verify", "-o", str(tmp_path / "build")]) == 0
+    artefact = str(tmp_path / "build" / "one.onnx")
+    assert run(["verify", artefact, "--against", str(tmp_path / "two.yaml")]) == 5
+    assert "has 1 outputs, not 2" in capsys.readouterr().out
