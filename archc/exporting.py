@@ -20,6 +20,7 @@ from archc.diagnostics import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from archc.files import Companions
     from archc.network import Network
 
     Weights = Mapping[str, np.ndarray]
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What a person can ask of an export: the opset (None: the exporter's default), folding, where weights go."""
+    """What a person can ask of an export: the opset (None: the exporter's default), folding, and where weights go.
+
+    `external_data` puts an ONNX file's weights into a file beside it; what is too large for one file goes there anyway.
+    """
 
     opset: int | None = None
     fold_batch_norm: bool = True
@@ -101,8 +105,13 @@ class Exporter(Protocol):
     notice: str | None
     witnesses: tuple[str, ...]
 
-    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
-        """Write the artefact. Raises ExportError."""
+    def write(
+        self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
+    ) -> None:
+        """Write the artefact, and what it needs beside it; without `companions` all of it is in one file.
+
+        Raises ExportError.
+        """
         ...
 
     def open(self, path: Path) -> Artefact:

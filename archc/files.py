@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BUFFER_BYTES = 1 << 20
+HASH_DIGITS = 16  # of a companion's SHA-256, in its name
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], digest: _Hash | None = None) -> Iterator[BinaryIO]:
     """Open a file that takes the name `path` when the block ends, and vanishes if it raises.
 
-    With `digest` (`hashlib.sha256()`), what is written is hashed on the way, and the file cannot seek.
+    With `digest` (`hashlib.sha256()`), what is written is hashed on the way, and must be written from front to back.
     Permissions follow the umask; an existing file is replaced.
     Raises: ExportError: the directory is missing or not writable, the disk is full, `path` is a directory.
     """
@@ -61,17 +62,51 @@ def write_text(path: str | os.PathLike[str], text: str) -> str:
     return write_bytes(path, text.encode())
 
 
+class Companions:
+    """Files that an artefact needs beside it.
+
+    Their names hold a hash of their content, so they can land before the artefact that names them: an older artefact
+    keeps its own until the new one has taken its place.
+    """
+
+    def __init__(self, artefact: Path) -> None:
+        self.folder, self.stem = artefact.parent, artefact.stem
+        self.digests: dict[str, str] = {}  # SHA-256 by name
+        self._created: list[Path] = []
+
+    def write(self, suffix: str, write: Callable[[BinaryIO], None]) -> str:
+        """Write one file and return its name. Raises ExportError."""
+        digest = sha256()
+        unnamed = self.folder / f".{self.stem}{suffix}"
+        with atomic_write(unnamed, digest) as file:
+            write(file)
+        name = f"{self.stem}-{digest.hexdigest()[:HASH_DIGITS]}{suffix}"
+        named = self.folder / name
+        if not named.exists():
+            self._created.append(named)
+        _rename(unnamed, named)
+        self.digests[name] = digest.hexdigest()
+        return name
+
+    def discard(self) -> None:
+        """Remove what was written, because its artefact is not delivered; a file that was there before stays."""
+        for path in self._created:
+            path.unlink(missing_ok=True)
+
+
 class _Output(io.FileIO):
     """The temporary file: hashes what is written, and reports every failure under the target's name."""
 
     def __init__(self, temporary: Path, target: Path, digest: _Hash | None) -> None:
-        self._target, self._digest = target, digest
+        self._target, self._digest, self._hashed = target, digest, 0
         try:
             super().__init__(temporary, "xb")
         except OSError as error:
             raise _error(target, error) from error
 
     def write(self, data: ReadableBuffer, /) -> int:
+        if self._digest is not None and self.tell() != self._hashed:
+            raise io.UnsupportedOperation("a file that is hashed on the way is written from front to back")
         try:
             count = super().write(data)
         except OSError as error:
@@ -79,11 +114,8 @@ class _Output(io.FileIO):
         assert count is not None, "the file is blocking"
         if self._digest is not None:
             self._digest.update(memoryview(data)[:count])
+            self._hashed += count
         return count
-
-    def seekable(self) -> bool:
-        # What was written is already hashed.
-        return self._digest is None
 
     def sync(self) -> None:
         """Wait until the disk has it."""

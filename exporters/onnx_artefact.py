@@ -8,10 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archc.diagnostics import ExportError
 from archc.exporting import ExportOptions, NodeRunner, Runner
+from archc.files import Companions
 from archc.network import Network
 
+from .onnx_external_data import load_model
 from .onnx_opset import OLDEST_OPSET
 from .onnx_witnesses import PARSERS, RUNNERS, onnx_runtime
 
@@ -31,14 +32,8 @@ class OnnxArtefact:
 
     @cached_property
     def model(self) -> onnx.ModelProto:
-        """The whole message, with its weights."""
-        import onnx
-        from google.protobuf.message import DecodeError
-
-        try:
-            return onnx.load(self.path)
-        except (DecodeError, OSError, onnx.checker.ValidationError) as error:
-            raise ExportError(f"{self.path} cannot be read as an ONNX file: {error}", code="unreadable") from None
+        """The whole message, with its weights. Raises ExportError."""
+        return load_model(self.path)
 
     def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
         """Tensors whose values are not what the network's weights give; None if the tensors are not archc's."""
@@ -126,7 +121,7 @@ class OnnxArtefact:
         return None
 
     def _similar_options(self, network: Network, options: ExportOptions) -> ExportOptions | None:
-        """The options, folded or not, with which the exporter gives most of the file's nodes, by name; broken or not."""
+        """The options, folded or not, with which the exporter gives most of the file's nodes, by name."""
         from .onnx_exporter import emit
 
         opset = self._opset()
@@ -146,7 +141,7 @@ class OnnxArtefact:
         """The file's own nodes with another network's weights."""
         import onnx
 
-        from .onnx_writer import write_model
+        from .onnx_exporter import write_with_companion
 
         expected = self._expected(network, options)
         assert expected is not None, "only asked for after `differences` matched the tensors"
@@ -154,7 +149,7 @@ class OnnxArtefact:
         skeleton.CopyFrom(self.model)
         del skeleton.graph.initializer[:]
         with path.open("wb") as file:
-            write_model(skeleton, expected, network.weights, file)
+            write_with_companion(skeleton, expected, network.weights, file, Companions(path))
 
 
 def _runners(path: Path, witnesses: Sequence[str]) -> list[Runner]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from archc.exporting import ExportOptions
+from archc.files import Companions
 from archc.ir.graph import Graph
 from archc.ir.types import SymbolicDim, TensorType
 from archc.network import Network
 from archc.passes import drop_training_only, fold_batch_norm
 
 from .onnx_artefact import OnnxArtefact
-from .onnx_builder import OnnxBuilder
+from .onnx_builder import OnnxBuilder, OnnxInitializer
 from .onnx_lowering import LOWERINGS
 from .onnx_opset import DEFAULT_OPSET, check_opset
 from .onnx_witnesses import PARSERS, RUNNERS
-from .onnx_writer import write_model
+from .onnx_writer import data_bytes, write_external_data, write_model
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+EMBEDDED_BYTES = 3 << 29
+"""Weights beyond this go into a file beside the model: 1.5 GiB, well below protobuf's 2 GiB."""
 
 
 def exported_graph(network: Network, options: ExportOptions) -> Graph:
@@ -52,6 +61,22 @@ def lower(graph: Graph, opset: int) -> OnnxBuilder:
     return b
 
 
+def write_with_companion(
+    model: onnx.ModelProto,
+    initializers: Sequence[OnnxInitializer],
+    weights: Mapping[str, np.ndarray],
+    file: BinaryIO,
+    companions: Companions | None,
+    *,
+    external: bool = False,
+) -> None:
+    """Write a model, and its weights beside it if that was asked for or they are too large. Raises ExportError."""
+    name = None
+    if companions and (external or data_bytes(initializers) > EMBEDDED_BYTES):
+        name = companions.write(".weights", lambda beside: write_external_data(initializers, weights, beside))
+    write_model(model, initializers, weights, file, name)
+
+
 class OnnxExporter:
     """Writes and opens ONNX files."""
 
@@ -61,13 +86,15 @@ class OnnxExporter:
     notice = None
     witnesses = (*RUNNERS, *PARSERS)
 
-    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
+    def write(
+        self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
+    ) -> None:
         """Write the file piece by piece: memory holds one tensor at a time. Raises ExportError."""
         b = emit(network, options)
         graph = network.inference
         outputs = [(output.name, output.value.type) for output in graph.outputs]
         model = b.model(graph.name, (graph.input.name, graph.input.type), outputs)
-        write_model(model, b.initializers, network.weights, file)
+        write_with_companion(model, b.initializers, network.weights, file, companions, external=options.external_data)
 
     def open(self, path: Path) -> OnnxArtefact:
         """Open a file. Raises ExportError."""

@@ -48,7 +48,7 @@ class _Cutter:
         self._values = {*emitted.tensors.values()}
 
     def run(self, node: Node, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Run a node. Raises LookupError: the file does not compute it from these inputs; and what ONNX Runtime raises."""
+        """Run a node. Raises LookupError: the file does not compute it from these inputs; what ONNX Runtime raises."""
         import numpy as np
         import onnxruntime
 

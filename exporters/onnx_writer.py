@@ -75,6 +75,11 @@ def write_model(
     file.write(model_end)
 
 
+def data_bytes(initializers: Sequence[OnnxInitializer]) -> int:
+    """Size of all tensors together."""
+    return sum(map(_data_bytes, initializers))
+
+
 def external_offsets(initializers: Sequence[OnnxInitializer]) -> dict[str, int]:
     """Where each tensor that leaves the model begins in the file of external data."""
     offsets: dict[str, int] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archc.exporting import ExportOptions
+from archc.files import Companions
 from archc.network import Network
 
 from .torch_artefact import TorchArtefact
@@ -21,7 +22,9 @@ class Pt2Exporter:
     notice = None
     witnesses = ()
 
-    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
+    def write(
+        self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
+    ) -> None:
         """Export the module in eval mode, with every dynamic axis. Raises ExportError."""
         dynamic = network.dynamic_sizes().items()
         sizes = {axis: (dim.symbol, dim.minimum, dim.maximum) for axis, dim in dynamic}

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from archc.exporting import ExportOptions
+from archc.files import Companions
 from archc.network import Network
 
 from .torch_artefact import TorchArtefact
@@ -21,7 +22,9 @@ class TorchScriptExporter:
     notice = DEPRECATION_NOTICE
     witnesses = ()
 
-    def write(self, network: Network, file: BinaryIO, options: ExportOptions) -> None:
+    def write(
+        self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
+    ) -> None:
         """Trace the module in eval mode. Raises ExportError."""
         write_torch_script(network.inference_module(), network.image_shape(), file)
 

@@ -84,17 +84,27 @@ def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
     assert digest.digest() == hashlib.sha256((tmp_path / "model.onnx").read_bytes()).digest()
 
 
-def test_a_hashed_file_cannot_seek_and_another_can(tmp_path: Path) -> None:
+def test_a_hashed_file_is_written_from_front_to_back_and_another_as_one_likes(tmp_path: Path) -> None:
     with atomic_write(tmp_path / "plain") as file:
         file.write(b"abc")
         file.seek(0)
         file.write(b"A")
     assert (tmp_path / "plain").read_bytes() == b"Abc"
-    with atomic_write(tmp_path / "hashed", hashlib.sha256()) as file:
-        assert not file.seekable()
-        file.write(b"abc")
-        with pytest.raises(OSError, match="not seekable"):
+
+    def overwrite() -> None:
+        with atomic_write(tmp_path / "hashed", hashlib.sha256()) as file:
+            file.write(b"abc")
             file.seek(0)
+            file.write(b"A")
+
+    with pytest.raises(OSError, match="front to back"):
+        overwrite()
+    assert not (tmp_path / "hashed").exists()
+    digest = hashlib.sha256()
+    with atomic_write(tmp_path / "hashed", digest) as file:
+        file.write(b"abc")
+        file.seek(0)  # as torch.export does after its last byte
+    assert digest.hexdigest() == hashlib.sha256(b"abc").hexdigest()
 
 
 def test_the_data_are_synced_before_the_name_and_the_name_after(

@@ -27,6 +27,9 @@ class Layer:
     def __str__(self) -> str:
         return self.word
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Layer:
+        return self  # Pydantic copies a field's default for every model
+
 
 def _as_layer(value: Any) -> Any:
     return Layer(value) if isinstance(value, str) else value
@@ -44,7 +47,12 @@ class Block(BaseModel):
     """A named piece of network with fields. Subclasses define the fields and `expand`."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+        defer_build=True,
     )
     numbered: ClassVar[bool] = False  # True: the items are named by position
 

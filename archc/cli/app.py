@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+# In the order in which `archc --help` lists them. Each is a module of its name in `archc.cli.commands`.
+COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list")
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=COMMANDS.index)
+
 
 app = typer.Typer(
+    cls=_InOrder,
     help="Compiles YAML descriptions of vision networks into PyTorch modules and verified ONNX files.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

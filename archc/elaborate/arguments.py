@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -54,10 +55,11 @@ def written_arguments(call: Call, first_field: str | None, environment: Environm
     return {key: Argument(entry.key.span, entry.value, environment) for key, entry in entries.items()}
 
 
-def layer_fields(model: type[BaseModel]) -> set[str]:
+@cache
+def layer_fields(model: type[BaseModel]) -> frozenset[str]:
     """The fields of a model that hold a layer."""
     layer = LayerField.__metadata__  # type: ignore[attr-defined]
-    return {name for name, info in model.model_fields.items() if set(layer) <= set(info.metadata)}
+    return frozenset(name for name, info in model.model_fields.items() if set(layer) <= set(info.metadata))
 
 
 def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) -> Any:

@@ -172,8 +172,8 @@ class Caller:
         own: dict[str, object] = {**ramps, "i": copy, "n": copy + 1}
         if len(shape) > 1:
             own["in_channels"] = shape[1]
-        if isinstance(shape[-1], int):
-            own["in_features"] = shape[-1]
+            if isinstance(shape[-1], int):
+                own["in_features"] = shape[-1]
         return self._body(definition, call, x, {**own, **values}, name)
 
     def _body(

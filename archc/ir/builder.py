@@ -52,7 +52,8 @@ class _Frame:
             name = str(position) if self.scope.sequence else self._unused(word)
         self._refuse(name)
         self.taken[name] = span
-        self.prefixes.update(dict.fromkeys(_prefixes(name), name))
+        for prefix in _prefixes(name):
+            self.prefixes[prefix] = name
         return name
 
     def label(self, word: str) -> str:
@@ -69,18 +70,23 @@ class _Frame:
         return name
 
     def _refuse(self, name: str) -> None:
-        where = f"in {self.scope.path}" if self.scope.path else "at the top level"
         if name in self.taken:
-            raise NameTaken(f"the name '{name}' is taken {where}", self.taken[name])
+            raise NameTaken(f"the name '{name}' is taken {self._where}", self.taken[name])
         for part in name.split("."):
             if part in RESERVED_NAMES or part.startswith("_"):
                 raise NameTaken(f"the name '{name}' is reserved: torch.nn.Module has an attribute '{part}'")
         other = self.prefixes.get(name) or next((p for p in _prefixes(name) if p in self.taken), None)
         if other is not None:
-            raise NameTaken(f"the names '{name}' and '{other}' {where} lie within one another", self.taken[other])
+            raise NameTaken(f"the names '{name}' and '{other}' {self._where} lie within one another", self.taken[other])
+
+    @property
+    def _where(self) -> str:
+        return f"in {self.scope.path}" if self.scope.path else "at the top level"
 
 
 def _prefixes(name: str) -> list[str]:
+    if "." not in name:
+        return []
     parts = name.split(".")
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
@@ -143,21 +149,18 @@ class GraphBuilder:
             path = frame.scope.path + frame.label(operator.word)
         else:
             path = self._below(frame.take(operator.word, name, span))
-        types = tuple(value.type for value in inputs)
+        types = tuple([value.type for value in inputs])
         try:
             output = operator.infer(*types)
         except ShapeError as error:
             error.path = path
             raise
+        chosen = initializers or {}
         parameters = tuple(
-            Parameter(
-                f"{path}.{weight.name}",
-                weight.shape,
-                (initializers or {}).get(weight.name, weight.initializer),
-                weight.dtype,
-                weight.buffer,
-            )
-            for weight in operator.weights(*types)
+            [
+                Parameter(f"{path}.{name}", shape, chosen.get(name, initializer), dtype, buffer)
+                for name, shape, initializer, dtype, buffer in operator.weights(*types)
+            ]
         )
         value = Value(path, output)
         self.nodes.append(Node(path, operator, inputs, value, frame.scope.path, span, parameters))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
 from archc.ir.inference import inference_graph
+from archc.ir.operator import Window
 from archc.ir.types import DTYPE_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """What one element of a value sees of the input image, (height, width) in pixels.
 
     `size` is the extent of the receptive field, `stride` the distance between neighbours'. Beyond a layer that sees the
@@ -23,8 +24,7 @@ class Field:
     stride: tuple[int, int] | None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCost:
+class NodeCost(NamedTuple):
     """Cost of one node, for one image: parameters (buffers not counted), multiply-adds, output bytes, field."""
 
     parameters: int
@@ -57,30 +57,31 @@ def cost(graph: Graph) -> GraphCost:
     Multiply-adds and peak are those of inference: auxiliary heads, which exist in training only, count with their
     parameters and activations only.
     """
+    sizes = {value.name: value.type.bytes() for value in (graph.input, *(node.output for node in graph.nodes))}
     fields = _receptive_fields(graph)
-    nodes = tuple(_node_cost(node, fields[node.output.name]) for node in graph.nodes)
+    nodes = tuple([_node_cost(node, sizes[node.output.name], fields[node.output.name]) for node in graph.nodes])
     inference = inference_graph(graph)
     run = {node.path for node in inference.nodes}
-    tensors = list(graph.parameters())
+    tensors = [(tensor, prod(tensor.shape)) for tensor in graph.parameters()]
     return GraphCost(
-        parameters=sum(node.parameters for node in nodes),
-        buffers=sum(prod(tensor.shape) for tensor in tensors if tensor.buffer),
-        parameter_bytes=sum(prod(tensor.shape) * DTYPE_BYTES[tensor.dtype] for tensor in tensors),
+        parameters=sum([node.parameters for node in nodes]),
+        buffers=sum([count for tensor, count in tensors if tensor.buffer]),
+        parameter_bytes=sum([count * DTYPE_BYTES[tensor.dtype] for tensor, count in tensors]),
         multiply_adds=sum(
-            layer.multiply_adds for layer, node in zip(nodes, graph.nodes, strict=True) if node.path in run
+            [layer.multiply_adds for layer, node in zip(nodes, graph.nodes, strict=True) if node.path in run]
         ),
-        activation_bytes=sum(node.activation_bytes for node in nodes),
-        peak_bytes=_peak_bytes(inference),
+        activation_bytes=sum([node.activation_bytes for node in nodes]),
+        peak_bytes=_peak_bytes(inference, sizes),
         nodes=nodes,
     )
 
 
-def _node_cost(node: Node, field: Field) -> NodeCost:
-    inputs = tuple(value.type for value in node.inputs)
+def _node_cost(node: Node, size: int, field: Field) -> NodeCost:
+    inputs = tuple([value.type for value in node.inputs])
     return NodeCost(
-        parameters=sum(prod(parameter.shape) for parameter in node.parameters if not parameter.buffer),
+        parameters=sum([prod(parameter.shape) for parameter in node.parameters if not parameter.buffer]),
         multiply_adds=node.operator.multiply_adds(inputs, node.output.type),
-        activation_bytes=node.output.type.bytes(),
+        activation_bytes=size,
         field=field,
     )
 
@@ -92,36 +93,46 @@ def _receptive_fields(graph: Graph) -> dict[str, Field]:
     """
     fields = {graph.input.name: Field((1, 1), (1, 1))}
     for node in graph.nodes:
-        fields[node.output.name] = _field(node, [fields[value.name] for value in node.inputs])
+        window = node.operator.window(*[value.type for value in node.inputs])
+        seen = [_through(window, fields[value.name]) for value in node.inputs]
+        fields[node.output.name] = seen[0] if len(seen) == 1 else _union(seen)
     return fields
 
 
-def _field(node: Node, inputs: list[Field]) -> Field:
-    window = node.operator.window(*(value.type for value in node.inputs))
-    sizes = [field.size for field in inputs if field.size is not None]
-    strides = [field.stride for field in inputs if field.stride is not None]
-    if window is None or len(sizes) < len(inputs) or not strides:
+def _through(window: Window | None, field: Field) -> Field:
+    """What is seen through a window on a value with this field."""
+    if window is None or field.size is None or field.stride is None:
         return Field(None, None)
-    height, width = (
-        max(size[axis] + (window.extent[axis] - 1) * stride[axis] for size, stride in zip(sizes, strides, strict=True))
-        for axis in (0, 1)
+    (height, width), (down, right) = field.size, field.stride
+    (rows, columns), (step_down, step_right) = window
+    return Field((height + (rows - 1) * down, width + (columns - 1) * right), (down * step_down, right * step_right))
+
+
+def _union(fields: list[Field]) -> Field:
+    """What all together see: the largest in each direction."""
+    sizes = [field.size for field in fields if field.size is not None]
+    strides = [field.stride for field in fields if field.stride is not None]
+    if len(sizes) < len(fields):
+        return Field(None, None)
+    return Field(
+        (max(size[0] for size in sizes), max(size[1] for size in sizes)),
+        (max(stride[0] for stride in strides), max(stride[1] for stride in strides)),
     )
-    step = (max(s[0] for s in strides) * window.stride[0], max(s[1] for s in strides) * window.stride[1])
-    return Field((height, width), step)
 
 
-def _peak_bytes(graph: Graph) -> int:
+def _peak_bytes(graph: Graph, sizes: Mapping[str, int]) -> int:
+    """The largest sum of values alive at once, when each is freed after its last use."""
     last_use = {graph.input.name: 0}
     for index, node in enumerate(graph.nodes):
-        last_use.update({value.name: index for value in (node.output, *node.inputs)})
-    kept = {output.value.name for output in graph.outputs}
-    freed: Counter[int] = Counter()
-    for value in (graph.input, *(node.output for node in graph.nodes)):
-        if value.name not in kept:
-            freed[last_use[value.name]] += value.type.bytes()
-    alive = peak = graph.input.type.bytes()
-    for index, node in enumerate(graph.nodes):
-        alive += node.output.type.bytes()
+        last_use[node.output.name] = index
+        for value in node.inputs:
+            last_use[value.name] = index
+    freed = [0] * len(graph.nodes)
+    for name in last_use.keys() - {output.value.name for output in graph.outputs}:
+        freed[last_use[name]] += sizes[name]
+    alive = peak = sizes[graph.input.name]
+    for node, gone in zip(graph.nodes, freed, strict=True):
+        alive += sizes[node.output.name]
         peak = max(peak, alive)
-        alive -= freed[index]
+        alive -= gone
     return peak

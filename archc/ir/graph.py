@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from archc.diagnostics import Span
 from archc.ir.initializers import Initializer
@@ -13,8 +13,7 @@ from archc.ir.operator import Operator
 from archc.ir.types import DType, TensorType
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """What flows along an edge.
 
     `name` is unique in its graph: the path of the node that produced it, or the input's.
@@ -37,8 +36,7 @@ class Derivation(ABC):
         """The tensor, from NumPy arrays or torch tensors (only their operators are used)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A named tensor of the network: a parameter, or a buffer such as running statistics.
 
     `path` is its `state_dict` key. With `derived` it has no values of its own; they follow from other tensors.
@@ -97,8 +95,7 @@ class Scope:
         return self.path.removeprefix(f"{self.parent}.") if self.parent else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A named result of the network. Auxiliary heads exist in training only."""
 
     name: str

@@ -117,6 +117,10 @@ class Orthogonal(Initializer):
     gain: float = 1.0
 
 
+ZEROS, ONES = Zeros(), Ones()
+TORCH_DEFAULT = KaimingUniform(a=5**0.5)
+"""What `torch.nn.Linear` and the convolutions draw their weights from."""
+
 INITIALIZERS: dict[str, type[Initializer]] = {
     cls.word: cls
     for cls in (

@@ -8,8 +8,7 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -59,8 +58,7 @@ class ShapeError(Exception):
         self.path = ""  # of the operator; the builder fills it in
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """A tensor that an operator owns: `name` below the operator's path, shape, and how it starts.
 
     `buffer` tells a `torch.nn` buffer (running statistics) from a parameter that an optimiser updates.
@@ -73,8 +71,7 @@ class Weight:
     buffer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The input pixels that one output pixel sees, (height, width): extent and step, in pixels of the input."""
 
     extent: tuple[int, int]
@@ -126,12 +123,14 @@ def expect(condition: bool, message: str, field: str | None = None, help: str | 
 
 def expect_rank(x: TensorType, ndim: int, axes: str) -> None:
     """Raise ShapeError unless `x` has this rank; `axes` is how the expected shape is shown, such as `[N, C, H, W]`."""
-    expect(x.ndim == ndim, f"expects {axes}, received {x}")
+    if x.ndim != ndim:
+        raise ShapeError(f"expects {axes}, received {x}")
 
 
 def expect_channels(x: TensorType) -> int:
     """The size of axis 1. Raises ShapeError: there is none, or it is dynamic, as after a permute of height or width."""
-    expect(x.ndim >= 2, f"expects [N, C, ...], received {x}")
+    if x.ndim < 2:
+        raise ShapeError(f"expects [N, C, ...], received {x}")
     channels = x.shape[1]
     if isinstance(channels, int):
         return channels

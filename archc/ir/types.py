@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import gcd, prod
-from typing import Literal
+from typing import Literal, NamedTuple
 
 DType = Literal["float32", "int64"]
 DTYPE_BYTES: dict[DType, int] = {"float32": 4, "int64": 8}
@@ -86,8 +86,7 @@ def nominal(dim: Dim) -> int:
     return dim.at(1 if dim.symbol == BATCH.symbol else dim.optimum)
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(NamedTuple):
     """Shape and element type of a value. Axis 0 is the batch."""
 
     shape: tuple[Dim, ...]
@@ -107,8 +106,11 @@ class TensorType:
 
     def elements(self) -> int:
         """Number of elements for one image, at the nominal size of every dynamic axis."""
-        return prod(map(nominal, self.shape))
+        return prod([dim if isinstance(dim, int) else nominal(dim) for dim in self.shape])
 
     def bytes(self) -> int:
         """Size in bytes for one image, at the largest size of every dynamic axis."""
-        return prod(map(largest, self.shape)) * DTYPE_BYTES[self.dtype]
+        size = DTYPE_BYTES[self.dtype]
+        for dim in self.shape:
+            size *= dim if isinstance(dim, int) else largest(dim)
+        return size

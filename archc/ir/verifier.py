@@ -5,6 +5,8 @@ Runs after elaboration and after every pass; what it finds is archc's own mistak
 
 from __future__ import annotations
 
+from collections import Counter
+
 from archc.ir.graph import Graph, Node
 
 
@@ -25,38 +27,38 @@ def verify_graph(graph: Graph) -> None:
     _unique("node", [node.path for node in graph.nodes])
     _unique("parameter", [parameter.path for parameter in graph.parameters()])
     for node in graph.nodes:
-        _require(node.scope in scopes, f"{node.path}: its scope '{node.scope}' does not exist")
+        if node.scope not in scopes:
+            raise InvalidGraph(f"{node.path}: its scope '{node.scope}' does not exist")
         for value in node.inputs:
-            _require(value.name in types, f"{node.path}: uses {value.name} before it is produced")
-            _require(types[value.name] == value.type, f"{node.path}: {value.name} is not of type {value.type}")
+            if value.name not in types:
+                raise InvalidGraph(f"{node.path}: uses {value.name} before it is produced")
+            if types[value.name] != value.type:
+                raise InvalidGraph(f"{node.path}: {value.name} is not of type {value.type}")
         _check_operator(node)
         types[node.output.name] = node.output.type
     _unique("output", [output.name for output in graph.outputs])
-    _require(any(not output.training_only for output in graph.outputs), "there is no output")
+    if all(output.training_only for output in graph.outputs):
+        raise InvalidGraph("there is no output")
     for output in graph.outputs:
-        _require(types.get(output.value.name) == output.value.type, f"output {output.name} is not produced")
+        if types.get(output.value.name) != output.value.type:
+            raise InvalidGraph(f"output {output.name} is not produced")
 
 
 def _check_operator(node: Node) -> None:
-    arity = node.operator.arity
-    count = len(node.inputs)
-    _require(
-        count == arity or (arity is None and count >= 2),
-        f"{node.path}: {count} inputs for {node.operator.word}",
-    )
+    arity, count = node.operator.arity, len(node.inputs)
+    if count != arity if arity else count < 2:
+        raise InvalidGraph(f"{node.path}: {count} inputs for {node.operator.word}")
     types = tuple(value.type for value in node.inputs)
     inferred = node.operator.infer(*types)
-    _require(inferred == node.output.type, f"{node.path}: is of type {node.output.type}, but infers {inferred}")
+    if inferred != node.output.type:
+        raise InvalidGraph(f"{node.path}: is of type {node.output.type}, but infers {inferred}")
     expected = {f"{node.path}.{weight.name}": weight.shape for weight in node.operator.weights(*types)}
     actual = {parameter.path: parameter.shape for parameter in node.parameters}
-    _require(expected == actual, f"{node.path}: has parameters {actual}, but needs {expected}")
+    if expected != actual:
+        raise InvalidGraph(f"{node.path}: has parameters {actual}, but needs {expected}")
 
 
 def _unique(what: str, names: list[str]) -> None:
-    repeated = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ()
-    _require(not repeated, f"{what} names repeat: {sorted(repeated)}")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise InvalidGraph(message)
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise InvalidGraph(f"{what} names repeat: {repeated}")

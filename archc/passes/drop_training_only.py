@@ -22,7 +22,7 @@ def drop_training_only(graph: Graph) -> Graph:
             aliases[node.output.name] = inputs[0]
         else:
             kept.append(replace(node, inputs=inputs))
-    outputs = tuple(replace(output, value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
+    outputs = tuple(output._replace(value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
     result = replace(graph, nodes=tuple(kept), outputs=outputs)
     verify_graph(result)
     return result

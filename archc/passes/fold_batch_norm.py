@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archc.ir.graph import Derivation, Graph, Node, Parameter
-from archc.ir.initializers import Zeros
+from archc.ir.initializers import ZEROS
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
 from archc.ir.operators.normalization import BatchNorm
@@ -109,11 +109,11 @@ def _fold(layer: Node, norm_node: Node, operator: BatchNorm) -> Node:
     norm = _Norm(norm_node.path, operator.affine, operator.eps)
     weight, bias = layer.parameter("weight"), layer.parameter("bias")
     assert weight is not None, "convolutions and linear layers have a weight"
-    folded_weight = replace(weight, derived=FoldedWeight(weight.path, norm))
+    folded_weight = weight._replace(derived=FoldedWeight(weight.path, norm))
     folded_bias = Parameter(
         f"{layer.path}.bias",
         (weight.shape[0],),
-        Zeros(),
+        ZEROS,
         derived=FoldedBias(bias.path if bias else None, norm),
     )
     return replace(

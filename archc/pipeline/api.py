@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archc.budget import Budget, check_budget
+from archc.compilation import compile_spec, compile_target
 from archc.diagnostics import UsageError
-from archc.elaborate import elaborate
 from archc.ir.graph import Graph
 from archc.network import Network
 from archc.pipeline import builds
 from archc.pipeline.options import WeightOptions
-from archc.pipeline.targets import Target, find_target
-from archc.spec.document import Spec
 from archc.spec.loading import load_spec
+from archc.targets import Target, find_target
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,15 +26,7 @@ def compile(target: str | Path, **parameters: object) -> Graph:
 
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
-    return compile_spec(load_spec(find_target(target).spec), {name: _text(v) for name, v in parameters.items()})
-
-
-def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:
-    """The graph of a spec that has been read; `settings` are texts, as `--set` gives them. Raises SpecError."""
-    budget = budget or Budget.from_environment()
-    graph = elaborate(spec, spec.resolve(settings), max_nodes=budget.nodes)
-    check_budget(graph, budget)
-    return graph
+    return compile_target(target, {name: _text(value) for name, value in parameters.items()})
 
 
 def load_network(target: Target, weights: WeightOptions, settings: Mapping[str, str]) -> Network:
@@ -89,6 +79,7 @@ def export(
     seed: int = 0,
     opset: int | None = None,
     fold_batch_norm: bool = True,
+    external_data: bool = False,
     verify: bool = True,
     **parameters: object,
 ) -> Report | None:
@@ -102,8 +93,8 @@ def export(
     from archc.pipeline.delivery import deliver
 
     network = _network(target, weights, seed, parameters)
-    options = ExportOptions(opset, fold_batch_norm)
-    return deliver(network, exporter_for(Path(path)), Path(path), options, verify=verify)
+    options = ExportOptions(opset, fold_batch_norm, external_data)
+    return deliver(network, exporter_for(Path(path)), Path(path), options, verify=verify).report
 
 
 def verify(

@@ -14,7 +14,7 @@ from archc.diagnostics import BuildError
 from archc.files import write_text
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
-from archc.pipeline.targets import MANIFEST
+from archc.targets import MANIFEST
 
 WEIGHTS = "model.safetensors"
 PARITY = "parity.json"
@@ -24,7 +24,7 @@ FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
 
 
 class Export(BaseModel):
-    """How an artefact was made, and what its verification found (None: it was not verified)."""
+    """How an artefact was made, what its verification found (None: it was not verified), and the files beside it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -32,6 +32,7 @@ class Export(BaseModel):
     opset: int | None = None
     fold_batch_norm: bool = True
     verdict: str | None = None
+    companions: list[FileName] = []
 
 
 class Manifest(BaseModel):

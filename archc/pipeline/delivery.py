@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archc.diagnostics import Inconclusive, VerificationFailed
 from archc.exporting import Exporter, ExportOptions
-from archc.files import atomic_write
+from archc.files import Companions, atomic_write
 from archc.network import Network
 
 if TYPE_CHECKING:
@@ -16,6 +18,15 @@ if TYPE_CHECKING:
     from archc.verify.check import Verifier
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An artefact that has its name: its verification, its SHA-256, and those of the files beside it, by name."""
+
+    report: Report | None
+    sha256: str
+    companions: Mapping[str, str]
 
 
 def deliver(
@@ -28,22 +39,26 @@ def deliver(
     allow_inconclusive: bool = False,
     verifier: Verifier | None = None,
     progress: Progress = lambda message: None,
-) -> Report | None:
+) -> Delivery:
     """Write one artefact; with `verify`, only if it is shown to compute the network's function.
 
     A `verifier` that is given serves several artefacts of one network with one reference run.
     Raises: ExportError; VerificationFailed; Inconclusive: unless allowed.
     """
-    report = None
-    with atomic_write(path) as file:
-        progress(f"writing {path.name}")
-        exporter.write(network, file, options)
-        if verify:
-            file.flush()
-            progress(f"verifying {path.name}")
-            report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
-            _judge(report, path, allow_inconclusive)
-    return report
+    report, digest, companions = None, sha256(), Companions(path)
+    try:
+        with atomic_write(path, digest) as file:
+            progress(f"writing {path.name}")
+            exporter.write(network, file, options, companions)
+            if verify:
+                file.flush()
+                progress(f"verifying {path.name}")
+                report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
+                _judge(report, path, allow_inconclusive)
+    except BaseException:
+        companions.discard()
+        raise
+    return Delivery(report, digest.hexdigest(), companions.digests)
 
 
 def _verified(

@@ -22,10 +22,10 @@ from archc.pipeline.builds import (
     write_description,
     write_parity,
 )  # fmt: skip
-from archc.pipeline.delivery import deliver
+from archc.pipeline.delivery import Delivery, deliver
 from archc.pipeline.options import WeightOptions
-from archc.pipeline.targets import MANIFEST, Target
 from archc.spec.loading import resolved_text
+from archc.targets import MANIFEST, Target
 
 if TYPE_CHECKING:
     from archc.verify import Report
@@ -79,7 +79,17 @@ class Exported:
     exporter: str
     notice: str | None
     usage: str
-    report: Report | None
+    delivery: Delivery
+
+    @property
+    def report(self) -> Report | None:
+        """Its verification, if it was verified."""
+        return self.delivery.report
+
+    @property
+    def companions(self) -> list[Path]:
+        """The files that the artefact needs beside it."""
+        return [self.path.with_name(name) for name in self.delivery.companions]
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for a script."""
@@ -87,7 +97,8 @@ class Exported:
             "path": str(self.path),
             "exporter": self.exporter,
             "bytes": self.path.stat().st_size,
-            "sha256": sha256_of(self.path),
+            "sha256": self.delivery.sha256,
+            "companions": dict(self.delivery.companions),
             "verification": self.report.as_json() if self.report else None,
         }
 
@@ -104,22 +115,41 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
     progress("reading the spec")
     network = load_network(request.target, request.weights, request.settings)
     folder = _folder(request.folder or request.target.build, network)
+    replaced = read_manifest(folder).exports if (folder / MANIFEST).is_file() else {}
     manifest = _manifest_for(folder, network, request)
     verifier = _verifier(network) if request.verify else None
     exported = []
     for exporter in chosen:
         artefact = _export(network, exporter, folder, request, verifier, progress)
         exported.append(artefact)
-        manifest.files[artefact.path.name] = sha256_of(artefact.path)
-        manifest.exports[artefact.path.name] = Export(
-            exporter=exporter.name,
-            opset=request.options.opset,
-            fold_batch_norm=request.options.fold_batch_norm,
-            verdict=artefact.report.verdict.value if artefact.report else None,
-        )
+        _record(artefact, manifest, request.options)
         manifest.write(folder)
+        _remove_companions(folder, replaced.get(artefact.path.name), manifest)
         write_parity(folder, artefact.path.name, artefact.report.as_json() if artefact.report else None)
     return exported
+
+
+def _record(artefact: Exported, manifest: Manifest, options: ExportOptions) -> None:
+    """Put an artefact and its companions into the manifest, in place of the one that it replaced."""
+    name, companions = artefact.path.name, artefact.delivery.companions
+    if name in manifest.exports:
+        for companion in manifest.exports[name].companions:
+            manifest.files.pop(companion, None)
+    manifest.files.update({name: artefact.delivery.sha256, **companions})
+    manifest.exports[name] = Export(
+        exporter=artefact.exporter,
+        opset=options.opset,
+        fold_batch_norm=options.fold_batch_norm,
+        verdict=artefact.report.verdict.value if artefact.report else None,
+        companions=list(companions),
+    )
+
+
+def _remove_companions(folder: Path, replaced: Export | None, manifest: Manifest) -> None:
+    """Remove the files beside an artefact that has been replaced, once nothing in the manifest names them."""
+    for name in replaced.companions if replaced else ():
+        if name not in manifest.files:
+            (folder / name).unlink(missing_ok=True)
 
 
 def _export(
@@ -131,11 +161,11 @@ def _export(
     progress: Progress,
 ) -> Exported:
     path = folder / f"{network.graph.name}{exporter.suffix}"
-    report = deliver(
+    delivery = deliver(
         network, exporter, path, request.options,
         verify=request.verify, allow_inconclusive=request.allow_inconclusive, verifier=verifier, progress=progress,
     )  # fmt: skip
-    return Exported(path, exporter.name, exporter.notice, exporter.usage(network, path), report)
+    return Exported(path, exporter.name, exporter.notice, exporter.usage(network, path), delivery)
 
 
 def _verifier(network: Network) -> Verifier:

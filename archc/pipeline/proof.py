@@ -12,7 +12,7 @@ from archc.exporting import Exporter, ExportOptions, exporter_for
 from archc.pipeline.api import load_network
 from archc.pipeline.builds import changed_files, read_manifest
 from archc.pipeline.options import WeightOptions
-from archc.pipeline.targets import MANIFEST, Target, find_target
+from archc.targets import MANIFEST, Target, find_target
 from archc.verify import Report, Verdict
 from archc.verify.check import Verifier, compare_artefacts
 from archc.verify.sensitivity import Sensitivity
@@ -92,7 +92,7 @@ def verify_build(folder: Path, weights: WeightOptions, options: ProofOptions, pr
     verifier = Verifier(load_network(Target(folder / "spec.yaml", folder), weights, {}))
     reports = []
     for name, export in manifest.exports.items():
-        if name in changes:
+        if changes.keys() & {name, *export.companions}:
             continue
         progress(f"verifying {name}")
         exporter = exporter_for(folder / name)

@@ -9,7 +9,7 @@ from archc.diagnostics import UsageError
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
 from archc.pipeline.api import compile
-from archc.pipeline.targets import find_target
+from archc.targets import find_target
 from archc.weights import InitializedWeights
 
 _ARTEFACTS = (".onnx", ".pt", ".pt2", ".safetensors")

@@ -27,7 +27,7 @@ from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
 # What YAML 1.2 does not allow as it stands, and what its parsers count as a line break but editors do not.
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ def _take_statistics(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None
     layer.running_mean.copy_(x.mean(dim=axes))
     # A channel that hardly varies over a few images would be blown up, so it counts as a tenth of the mean.
     layer.running_var.copy_(variance.clamp(min=0.1 * float(variance.mean()) + 1e-12))
-    if layer.affine and layer.eps > 0:
+    assert isinstance(layer.eps, float), "every norm with running statistics has an epsilon"
+    if isinstance(layer.weight, torch.Tensor) and layer.eps > 0:
         share = EPSILONS * layer.eps / float(layer.running_var.mean())
         layer.running_var.mul_(share)
         layer.weight.mul_(share**0.5)

@@ -7,7 +7,7 @@ import pytest
 
 from archc.diagnostics import Source, SpecError
 from archc.ir.graph import Graph
-from archc.pipeline.api import compile_spec
+from archc.compilation import compile_spec
 from archc.spec.loading import parse_text
 
 HEAD = "name: net\ninput: {channels: 3, height: 32, width: 32}\n"

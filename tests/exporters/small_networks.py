@@ -5,7 +5,7 @@ from textwrap import dedent
 
 from archc.diagnostics import Source
 from archc.ir.graph import Graph
-from archc.pipeline.api import compile_spec
+from archc.compilation import compile_spec
 from archc.spec.loading import parse_text
 
 RESIDUAL = """\

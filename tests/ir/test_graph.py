@@ -161,7 +161,7 @@ def with_scope_twice(graph: Graph) -> Graph:
 
 
 def with_training_outputs_only(graph: Graph) -> Graph:
-    return replace(graph, outputs=tuple(replace(output, training_only=True) for output in graph.outputs))
+    return replace(graph, outputs=tuple(output._replace(training_only=True) for output in graph.outputs))
 
 
 def with_output_twice(graph: Graph) -> Graph:

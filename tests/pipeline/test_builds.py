@@ -14,7 +14,7 @@ from archc.pipeline.builds import Manifest, changed_files, read_manifest
 from archc.pipeline.options import WeightOptions
 from archc.pipeline.production import ExportRequest, write_build, write_exports
 from archc.pipeline.proof import Proof, ProofOptions, verify_build
-from archc.pipeline.targets import find_target, only_build
+from archc.targets import find_target, only_build
 from archc.verify import Verdict
 from archc.weights import open_weights, write_safetensors
 from tests.exporters.small_networks import RESIDUAL
@@ -256,4 +256,38 @@ def test_an_export_leaves_its_verification_beside_the_artefact(spec: Path, tmp_p
     assert [row["samples"] for row in reports["small.onnx"]["comparisons"]] == [5, 5]
     assert "parity.json" not in read_manifest(tmp_path / "build").files
     export(spec, "onnx", folder=tmp_path / "build")
-    assert json.loads((tmp_path / "build" / "parity.json").read_text()) == {}, "an unverified export forgets the old report"
+    assert json.loads((tmp_path / "build" / "parity.json").read_text()) == {}, (
+        "an unverified export forgets the old report"
+    )
+
+
+def external(spec: Path, folder: Path, *, seed: int = 0, beside: bool = True) -> set[str]:
+    """Export with the weights beside the file; the names of such files that the folder then holds."""
+    options = ExportOptions(external_data=beside)
+    write_exports(
+        ExportRequest(find_target(spec), ("onnx",), folder, WeightOptions(seed=seed), {}, options, verify=False)
+    )
+    return {name for name in names(folder) if name.endswith(".weights")}
+
+
+def test_a_manifest_knows_the_files_beside_an_artefact_and_the_replaced_are_removed(spec: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    (first,) = external(spec, folder)
+    assert read_manifest(folder).files[first] == digest(folder / first)
+    assert read_manifest(folder).exports["small.onnx"].companions == [first]
+    assert external(spec, folder) == {first}
+    (second,) = external(spec, folder, seed=1)
+    assert second != first
+    assert set(read_manifest(folder).files) == {"spec.yaml", "graph.txt", "small.onnx", second}
+    assert external(spec, folder, beside=False) == set()
+    assert set(read_manifest(folder).files) == {"spec.yaml", "graph.txt", "small.onnx"}
+
+
+def test_one_changed_bit_beside_an_artefact_is_noticed(spec: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    (name,) = external(spec, folder)
+    data = bytearray((folder / name).read_bytes())
+    data[100] ^= 1
+    (folder / name).write_bytes(data)
+    proof = proved(folder)
+    assert (proof.problems, proof.reports, proof.exit_status) == ((f"{folder / name} is changed",), (), 5)

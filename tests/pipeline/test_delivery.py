@@ -161,7 +161,7 @@ from archc.exporting import exporters
 class Broken:
     name, suffix, summary, notice, witnesses = "broken", ".broken", "ONNX that is wrong", None, ()
 
-    def write(self, network, file, options):
+    def write(self, network, file, options, companions=None):
         halved = {key: array / 2 for key, array in network.weights.items()}
         exporters()["onnx"].write(network.with_weights(halved), file, options)
 

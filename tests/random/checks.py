@@ -21,12 +21,12 @@ from archc.exporting import ExportOptions, Runner, exporters
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 from archc.network import Network
-from archc.pipeline.api import compile_spec
+from archc.compilation import compile_spec
 from archc.spec.loading import parse_text, resolved_text
 from archc.verify.check import Verifier
 from archc.verify.images import images
 from archc.verify.reference import run_module
-from archc.verify.report import Report, Verdict
+from archc.verify.report import Comparison, Report, Verdict
 from archc.verify.statistics import compare
 from archc.weights import InitializedWeights
 from tests.exporters.onnx_cases import evaluator, session, with_random_weights, written
@@ -36,11 +36,11 @@ Array = np.ndarray
 
 @dataclass
 class Findings:
-    """What became of one network. `verdicts` holds one entry for each witness."""
+    """What became of one network: a verdict for each witness, and why those are inconclusive that are."""
 
     graph: Graph
     verdicts: dict[str, Verdict] = field(default_factory=dict)
-    reasons: list[str] = field(default_factory=list)
+    causes: list[str] = field(default_factory=list)
 
     def record(self, witness: str, report: Report) -> None:
         """Note a report's verdict. Raises AssertionError: it failed."""
@@ -49,7 +49,13 @@ class Findings:
         told += [*report.differences, *([str(report.divergence)] if report.divergence else [])]
         assert report.verdict is not Verdict.FAILED, "\n".join([f"{witness} failed", *told])
         self.verdicts[witness] = report.verdict
-        self.reasons += told
+        self.causes += sorted({_cause(row) for row in rows})
+
+
+def _cause(row: Comparison) -> str:
+    if row.input_dependence == 0.0:
+        return "the output is the same for every input"
+    return row.reason
 
 
 def compiled(text: str) -> Graph:

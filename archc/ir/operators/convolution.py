@@ -1,14 +1,14 @@
 """Convolution."""
 
-from archc.ir.initializers import KaimingUniform, Uniform
+from archc.ir.initializers import TORCH_DEFAULT, Uniform
 from archc.ir.operator import (
     NonNegativePair,
     Operator,
     Positive,
     PositivePair,
+    ShapeError,
     Weight,
     Window,
-    expect,
     expect_channels,
     expect_declared,
     expect_rank,
@@ -24,11 +24,9 @@ def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: in
     """
     extent = dilation * (kernel - 1) + 1
     room = smallest(size) + 2 * padding
-    expect(
-        room >= extent,
-        f"window of {extent} pixels does not fit into {room} (size {size} with padding)",
-        "kernel_size",
-    )
+    if room < extent:
+        message = f"window of {extent} pixels does not fit into {room} (size {size} with padding)"
+        raise ShapeError(message, "kernel_size")
     return (size + (2 * padding - extent)) // stride + 1
 
 
@@ -59,11 +57,8 @@ class Conv2d(Operator):
         channels = expect_channels(x)
         expect_declared(self.in_channels, channels, "in_channels")
         for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
-            expect(
-                count % self.groups == 0,
-                f"{name} (={count}) must be divisible by groups (={self.groups})",
-                "groups",
-            )
+            if count % self.groups:
+                raise ShapeError(f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
         height, width = (
             sliding_size(size, *window)
             for size, *window in zip(
@@ -76,7 +71,7 @@ class Conv2d(Operator):
         """`weight` [out, in/groups, kh, kw] and `bias` [out], started as torch.nn.Conv2d does."""
         in_channels = expect_channels(inputs[0])
         shape = (self.out_channels, in_channels // self.groups, *self.kernel_size)
-        weight = Weight("weight", shape, KaimingUniform(a=5**0.5))
+        weight = Weight("weight", shape, TORCH_DEFAULT)
         if not self.bias:
             return (weight,)
         bound = (shape[1] * shape[2] * shape[3]) ** -0.5

@@ -1,6 +1,6 @@
 """Fully connected layers."""
 
-from archc.ir.initializers import KaimingUniform, Uniform
+from archc.ir.initializers import TORCH_DEFAULT, Uniform
 from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_declared
 from archc.ir.types import SymbolicDim, TensorType
 
@@ -37,7 +37,7 @@ class Linear(Operator):
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight` [out, in] and `bias` [out], started as torch.nn.Linear does."""
         features = self._in_features(inputs[0])
-        weight = Weight("weight", (self.out_features, features), KaimingUniform(a=5**0.5))
+        weight = Weight("weight", (self.out_features, features), TORCH_DEFAULT)
         if not self.bias:
             return (weight,)
         bound = features**-0.5

@@ -4,15 +4,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from archc.ir.initializers import Ones, Zeros
-from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_channels, expect_declared, expect_rank
+from archc.ir.initializers import ONES, ZEROS
+from archc.ir.operator import (
+    Operator,
+    Positive,
+    ShapeError,
+    Weight,
+    Window,
+    expect,
+    expect_channels,
+    expect_declared,
+    expect_rank,
+)  # fmt: skip
 from archc.ir.types import TensorType
 
 Epsilon = Annotated[float, Field(gt=0)]
 
 
 def _affine(shape: tuple[int, ...]) -> tuple[Weight, Weight]:
-    return Weight("weight", shape, Ones()), Weight("bias", shape, Zeros())
+    return Weight("weight", shape, ONES), Weight("bias", shape, ZEROS)
 
 
 class BatchNorm(Operator):
@@ -32,7 +42,8 @@ class BatchNorm(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Unchanged. Raises ShapeError: wrong rank, dynamic channels, or not the declared num_features."""
         (x,) = inputs
-        expect(x.ndim in (2, 4), f"expects [N, C, H, W] or [N, C], received {x}")
+        if x.ndim not in (2, 4):
+            raise ShapeError(f"expects [N, C, H, W] or [N, C], received {x}")
         expect_declared(self.num_features, expect_channels(x), "num_features")
         return x
 
@@ -41,9 +52,9 @@ class BatchNorm(Operator):
         shape = (expect_channels(inputs[0]),)
         return (
             *(_affine(shape) if self.affine else ()),
-            Weight("running_mean", shape, Zeros(), buffer=True),
-            Weight("running_var", shape, Ones(), buffer=True),
-            Weight("num_batches_tracked", (), Zeros(), dtype="int64", buffer=True),
+            Weight("running_mean", shape, ZEROS, buffer=True),
+            Weight("running_var", shape, ONES, buffer=True),
+            Weight("num_batches_tracked", (), ZEROS, dtype="int64", buffer=True),
         )
 
 

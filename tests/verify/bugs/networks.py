@@ -12,7 +12,7 @@ import onnx
 
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
-from archc.pipeline.targets import find_target
+from archc.targets import find_target
 from archc.verify.check import Verifier
 from archc.verify.images import images
 from archc.verify.twin import calibrated_weights

@@ -1,0 +1,93 @@
+"""`archc export`: artefacts, proved before they are delivered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from archc.cli.app import (
+    Format,
+    FormatOption,
+    IgnoreOption,
+    OutputOption,
+    RenameOption,
+    SeedOption,
+    SetOption,
+    WeightsOption,
+    app,
+    examples,
+)  # fmt: skip
+from archc.cli.output import print_json, print_report, progress, size
+from archc.cli.settings import parse_settings, weight_options
+
+
+@app.command(
+    epilog=examples(
+        "archc export --onnx",
+        "archc export resnet34 --onnx --weights resnet34.safetensors",
+        "archc export build/resnet34 --onnx --torchscript --pt2",
+        "archc export resnet50 --onnx --opset 20 --no-verify",
+    )
+)
+def export(
+    target: Annotated[
+        str | None,
+        typer.Argument(help="A spec, a build or a bundled spec. [default: the only build in build/]"),
+    ] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="ONNX.")] = False,
+    torchscript: Annotated[bool, typer.Option("--torchscript", help="TorchScript (PyTorch deprecates it).")] = False,
+    pt2: Annotated[bool, typer.Option("--pt2", help="torch.export's .pt2.")] = False,
+    to: Annotated[list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")] = None,
+    output: OutputOption = None,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    set_: SetOption = None,
+    ignore: IgnoreOption = None,
+    rename: RenameOption = None,
+    opset: Annotated[int | None, typer.Option(help="ONNX opset: this one or an error. [default: 18]")] = None,
+    fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Fold batch norms into convolutions.")] = True,
+    external_data: Annotated[
+        bool, typer.Option("--external-data", help="ONNX: weights in a file beside it; always so above 1.5 GiB.")
+    ] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Prove the artefact before delivering it.")
+    ] = True,
+    allow_inconclusive: Annotated[
+        bool, typer.Option("--allow-inconclusive", help="Deliver even if the proof is inconclusive.")
+    ] = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """Export a network, proved equal to its PyTorch module."""
+    from archc.exporting import ExportOptions
+    from archc.pipeline.production import ExportRequest, write_exports
+    from archc.targets import find_target, only_build
+
+    flags = {"onnx": onnx, "torchscript": torchscript, "pt2": pt2}
+    request = ExportRequest(
+        target=find_target(target) if target else only_build(),
+        formats=(*(name for name, asked in flags.items() if asked), *(to or ())),
+        folder=output,
+        weights=weight_options(weights, seed, ignore, rename),
+        settings=parse_settings(set_),
+        options=ExportOptions(opset, fold, external_data),
+        verify=verify,
+        allow_inconclusive=allow_inconclusive,
+    )
+    with progress() as tell:
+        exported = write_exports(request, tell)
+    if format is Format.json:
+        print_json([artefact.as_json() for artefact in exported])
+        return
+    for artefact in exported:
+        for path in (artefact.path, *artefact.companions):
+            print(f"{path}  {size(path.stat().st_size)}")
+        if artefact.notice:
+            print(f"  note: {artefact.notice}")
+        if artefact.report:
+            print_report(artefact.report)
+            weights_used = "the weights of a calibrated twin" if artefact.report.twin else "its own weights"
+            print(f"  compared with {weights_used}")
+        else:
+            print("  not verified")
+        print(f"\n{artefact.usage}\n")

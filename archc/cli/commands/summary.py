@@ -1,0 +1,72 @@
+"""`archc summary`: what each layer costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archc.cli.app import Format, FormatOption, SetOption, TargetArgument, app, examples
+from archc.cli.output import print_json, print_table, quantity, size
+from archc.cli.settings import parse_settings
+
+
+@app.command(epilog=examples("archc summary resnet50", "archc summary build/resnet34 --format json"))
+def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption = Format.text) -> None:
+    """Show each layer's shape, cost and receptive field."""
+    from archc.compilation import compile_target
+    from archc.ir.cost import cost
+    from archc.ir.printer import fingerprint
+
+    graph = compile_target(target, parse_settings(set_))
+    total = cost(graph)
+    layers = [
+        {
+            "path": node.path,
+            "operator": node.operator.word,
+            "shape": [dim if isinstance(dim, int) else str(dim) for dim in node.output.type.shape],
+            "parameters": layer.parameters,
+            "multiply_adds": layer.multiply_adds,
+            "activation_bytes": layer.activation_bytes,
+            "receptive_field": layer.field.size,
+            "effective_stride": layer.field.stride,
+        }
+        for node, layer in zip(graph.nodes, total.nodes, strict=True)
+    ]
+    totals = {
+        "name": graph.name,
+        "fingerprint": fingerprint(graph),
+        "parameters": total.parameters,
+        "buffers": total.buffers,
+        "parameter_bytes": total.parameter_bytes,
+        "multiply_adds": total.multiply_adds,
+        "activation_bytes": total.activation_bytes,
+        "peak_activation_bytes": total.peak_bytes,
+    }
+    if format is Format.json:
+        print_json({**totals, "layers": layers})
+        return
+    header = ["layer", "operator", "output", "parameters", "multiply-adds", "receptive field", "stride"]
+    print_table(header, [_layer_row(layer) for layer in layers])
+    print(f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}")
+    print(f"  parameters     {total.parameters:,} ({size(total.parameter_bytes)} with buffers)")
+    print(f"  multiply-adds  {total.multiply_adds:,} ({quantity(total.multiply_adds)}) for one image")
+    print(f"  activations    {size(total.activation_bytes)} in training, {size(total.peak_bytes)} at inference's peak")
+    print(f"  fingerprint    {totals['fingerprint']}")
+
+
+def _layer_row(layer: Mapping[str, object]) -> list[str]:
+    field, stride, shape = layer["receptive_field"], layer["effective_stride"], layer["shape"]
+    assert isinstance(shape, list)
+    return [
+        str(layer["path"]),
+        str(layer["operator"]),
+        f"[{', '.join(map(str, shape))}]",
+        f"{layer['parameters']:,}" if layer["parameters"] else "",
+        f"{layer['multiply_adds']:,}" if layer["multiply_adds"] else "",
+        _pair(field) if field else "all",
+        _pair(stride) if stride else "",
+    ]
+
+
+def _pair(value: object) -> str:
+    assert isinstance(value, tuple)
+    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"

@@ -1,0 +1,85 @@
+"""`archc verify`: an artefact against its network, or a whole build against its manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archc.cli.app import (
+    Format,
+    FormatOption,
+    IgnoreOption,
+    RenameOption,
+    SeedOption,
+    SetOption,
+    WeightsOption,
+    app,
+    examples,
+)  # fmt: skip
+from archc.cli.output import print_json, print_report, print_table, progress
+from archc.cli.settings import parse_settings, weight_options
+
+if TYPE_CHECKING:
+    from archc.pipeline.proof import Proof
+
+
+@app.command(
+    epilog=examples(
+        "archc verify build/resnet34",
+        "archc verify build/resnet34/resnet34.onnx",
+        "archc verify mine.onnx --against resnet34 --weights resnet34.pth",
+        "archc verify a.onnx --against b.onnx",
+    )
+)
+def verify(
+    artefact: Annotated[Path, typer.Argument(help="An artefact, or a build's folder.")],
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="TARGET",
+            help="A target or another artefact. [default: the build it lies in]",
+        ),
+    ] = None,
+    weights: WeightsOption = None,
+    seed: SeedOption = 0,
+    set_: SetOption = None,
+    ignore: IgnoreOption = None,
+    rename: RenameOption = None,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Ask another witness: onnx-reference, openvino, tensorrt-rtx; repeatable."),
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Tell the smallest change of each block that would be noticed.")
+    ] = False,
+    format: FormatOption = Format.text,
+) -> None:
+    """Prove an artefact or a whole build."""
+    from archc.pipeline.proof import ProofOptions, verify_artefact, verify_build
+
+    chosen = weight_options(weights, seed, ignore, rename)
+    options = ProofOptions(tuple(witness or ()), sensitivity)
+    with progress() as tell:
+        if artefact.is_dir():
+            proof = verify_build(artefact, chosen, options, tell)
+        else:
+            proof = verify_artefact(artefact, against, chosen, parse_settings(set_), options, tell)
+    if format is Format.json:
+        print_json(proof.as_json())
+    else:
+        _print_proof(proof)
+    raise typer.Exit(proof.exit_status)
+
+
+def _print_proof(proof: Proof) -> None:
+    for problem in proof.problems:
+        print(problem)
+    for report in proof.reports:
+        print(f"{report.artefact}: {report.verdict.value}")
+        print_report(report)
+    if proof.sensitivities:
+        print("\nthe smallest relative change of a block's weights that would be noticed")
+        print_table(["block", "change"], [[found.block, f"{found.smallest:.1e}"] for found in proof.sensitivities])

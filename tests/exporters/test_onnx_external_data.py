@@ -1,0 +1,157 @@
+"""Weights beside the file: where they go, and what a file that names others may not make archc read."""
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from archc.exporters import onnx_exporter
+from archc.exporters.onnx_external_data import load_model
+
+from archc.diagnostics import ExportError
+from archc.exporting import ExportOptions, exporters
+from archc.network import Network
+from archc.pipeline.delivery import Delivery, deliver
+from archc.verify import Verdict
+from archc.weights import InitializedWeights
+from tests.exporters.small_networks import RESIDUAL, compiled
+
+
+def network(text: str) -> Network:
+    graph = compiled(text)
+    return Network(graph, InitializedWeights(graph.parameters(), 0), fresh=True)
+
+
+def delivered(folder: Path, *, external: bool = True) -> Delivery:
+    folder.mkdir(exist_ok=True)
+    options = ExportOptions(external_data=external)
+    return deliver(network(RESIDUAL), exporters()["onnx"], folder / "small.onnx", options)
+
+
+def tensors(path: Path) -> dict[str, bytes]:
+    return {tensor.name: tensor.raw_data for tensor in load_model(path).graph.initializer}
+
+
+def test_a_file_with_external_data_is_verified_and_holds_the_same_tensors(tmp_path: Path) -> None:
+    outside, inside = delivered(tmp_path / "a"), delivered(tmp_path / "b", external=False)
+    (name,) = outside.companions
+    assert name == f"small-{outside.companions[name][:16]}.weights"
+    assert {path.name for path in (tmp_path / "a").iterdir()} == {"small.onnx", name}
+    assert inside.companions == {}
+    assert outside.report
+    assert outside.report.verdict is Verdict.PASSED
+    assert tensors(tmp_path / "a" / "small.onnx") == tensors(tmp_path / "b" / "small.onnx")
+
+
+def test_weights_too_large_for_one_file_go_beside_it_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(onnx_exporter, "EMBEDDED_BYTES", 1000)
+    assert delivered(tmp_path / "a", external=False).companions
+
+
+def test_a_file_that_is_not_delivered_leaves_no_companion(tmp_path: Path) -> None:
+    broken = replace(network(RESIDUAL), fresh=False)
+    values = {**broken.weights, "fc.weight": np.full_like(broken.weights["fc.weight"], np.nan)}
+    with pytest.raises(Exception, match="not delivered"):
+        deliver(
+            broken.with_weights(values), exporters()["onnx"], tmp_path / "small.onnx", ExportOptions(external_data=True)
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def absolute(folder: Path, weights: Path) -> str:
+    return str(weights)
+
+
+def above(folder: Path, weights: Path) -> str:
+    weights.rename(folder.parent / "secret")
+    return "../secret"
+
+
+def above_for_windows(folder: Path, weights: Path) -> str:
+    return "..\\secret"
+
+
+def of_a_drive(folder: Path, weights: Path) -> str:
+    return "C:secret"
+
+
+def symbolic_link(folder: Path, weights: Path) -> str:
+    weights.rename(folder.parent / "secret")
+    (folder / "link").symlink_to(folder.parent / "secret")
+    return "link"
+
+
+def linked_folder(folder: Path, weights: Path) -> str:
+    (folder.parent / "elsewhere").mkdir()
+    weights.rename(folder.parent / "elsewhere" / "secret")
+    (folder / "below").symlink_to(folder.parent / "elsewhere")
+    return "below/secret"
+
+
+def hard_link(folder: Path, weights: Path) -> str:
+    weights.rename(folder.parent / "secret")
+    os.link(folder.parent / "secret", folder / "link")
+    return "link"
+
+
+def pipe(folder: Path, weights: Path) -> str:
+    os.mkfifo(folder / "pipe")
+    return "pipe"
+
+
+def nothing(folder: Path, weights: Path) -> str:
+    return ""
+
+
+def missing(folder: Path, weights: Path) -> str:
+    return "missing"
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        (absolute, "not below the file's own folder"),
+        (above, "not below the file's own folder"),
+        (above_for_windows, "not below the file's own folder"),
+        (of_a_drive, "not below the file's own folder"),
+        (nothing, "not below the file's own folder"),
+        (symbolic_link, "symbolic link"),
+        (linked_folder, "below is a symbolic link"),
+        (hard_link, "hard link"),
+        (pipe, "not a file"),
+        (missing, "cannot be read: No such file"),
+    ],
+)  # fmt: skip
+def test_a_file_that_names_weights_elsewhere_is_refused(
+    named: Callable[[Path, Path], str], why: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "build"
+    (weights,) = delivered(folder).companions
+    location = named(folder, folder / weights)
+    model = onnx.load(folder / "small.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = location
+    (folder / "small.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=why) as caught:
+        load_model(folder / "small.onnx")
+    assert caught.value.diagnostics[0].code == "bad-external-data"
+
+
+def test_weights_in_a_folder_below_are_read(tmp_path: Path) -> None:
+    folder = tmp_path / "build"
+    (name,) = delivered(folder).companions
+    before = tensors(folder / "small.onnx")
+    (folder / "below").mkdir()
+    (folder / name).rename(folder / "below" / name)
+    model = onnx.load(folder / "small.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = f"below/{name}"
+    (folder / "small.onnx").write_bytes(model.SerializeToString())
+    assert tensors(folder / "small.onnx") == before
