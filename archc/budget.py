@@ -12,15 +12,16 @@ from archc.ir.graph import Graph
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a network may cost at most: operators, elements of all tensors, and bytes of all activations of one image.
+    """What a network may cost at most: operators, elements of all tensors, bytes of all activations and multiply-adds.
 
-    The environment variables ARCHC_MAX_NODES, ARCHC_MAX_PARAMETERS and ARCHC_MAX_ACTIVATION_BYTES raise (or lower)
-    them.
+    The last two are for one image. The environment variables ARCHC_MAX_NODES, ARCHC_MAX_PARAMETERS,
+    ARCHC_MAX_ACTIVATION_BYTES and ARCHC_MAX_MULTIPLY_ADDS raise (or lower) them.
     """
 
     nodes: int = 20_000
     parameters: int = 4_000_000_000
     activation_bytes: int = 64 << 30
+    multiply_adds: int = 100_000_000_000_000
 
     @classmethod
     def from_environment(cls) -> Budget:
@@ -36,23 +37,28 @@ class Budget:
 
 
 def check_budget(graph: Graph, budget: Budget) -> None:
-    """Raise SpecError, at the costliest item, if a graph's parameters or activations exceed the budget."""
-    parameters = [(sum(prod(p.shape) for p in node.parameters), node.span) for node in graph.nodes]
-    activations = [(node.output.type.bytes(), node.span) for node in graph.nodes]
+    """Raise SpecError, at the costliest item, if a graph exceeds the budget."""
+    nodes = graph.nodes
+    parameters = [(sum([prod(p.shape) for p in node.parameters]), node.span) for node in nodes]
+    activations = [(node.output.type.bytes(), node.span) for node in nodes]
+    work = [
+        (node.operator.multiply_adds(tuple([value.type for value in node.inputs]), node.output.type), node.span)
+        for node in nodes
+    ]
     problems = [
-        *_excess("parameters", parameters, budget.parameters),
-        *_excess("activation_bytes", activations, budget.activation_bytes),
+        *_excess("parameters", "parameters", parameters, budget.parameters),
+        *_excess("activation_bytes", "bytes of activations for one image", activations, budget.activation_bytes),
+        *_excess("multiply_adds", "multiply-adds for one image", work, budget.multiply_adds),
     ]
     if problems:
         raise SpecError(tuple(problems))
 
 
-def _excess(what: str, amounts: list[tuple[int, Span | None]], limit: int) -> list[Diagnostic]:
+def _excess(what: str, unit: str, amounts: list[tuple[int, Span | None]], limit: int) -> list[Diagnostic]:
     total = sum(amount for amount, _ in amounts)
     if total <= limit:
         return []
     largest, span = max(amounts, key=lambda pair: pair[0])
-    unit = "parameters" if what == "parameters" else "bytes of activations for one image"
     return [
         Diagnostic(
             "over-budget",

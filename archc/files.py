@@ -9,6 +9,7 @@ import io
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 BUFFER_BYTES = 1 << 20
+FOLLOWED_BYTES = 16 << 20  # what is hashed and synced at a time
 HASH_DIGITS = 16  # of a companion's SHA-256, in its name
 
 
@@ -42,7 +44,7 @@ def atomic_write(path: str | os.PathLike[str], digest: _Hash | None = None) -> I
         with io.BufferedWriter(output, BUFFER_BYTES) as file:
             yield file
             file.flush()
-            output.sync()
+            output.finish()
         _rename(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -95,34 +97,78 @@ class Companions:
 
 
 class _Output(io.FileIO):
-    """The temporary file: hashes what is written, and reports every failure under the target's name."""
+    """The temporary file: has what is written hashed, and reports every failure under the target's name."""
 
     def __init__(self, temporary: Path, target: Path, digest: _Hash | None) -> None:
-        self._target, self._digest, self._hashed = target, digest, 0
+        self._target, self._written = target, 0
         try:
-            super().__init__(temporary, "xb")
+            super().__init__(temporary, "x+b")
         except OSError as error:
             raise _error(target, error) from error
+        self._follower = _Follower(self.fileno(), digest) if digest is not None else None
 
     def write(self, data: ReadableBuffer, /) -> int:
-        if self._digest is not None and self.tell() != self._hashed:
+        if self._follower and self.tell() != self._written:
             raise io.UnsupportedOperation("a file that is hashed on the way is written from front to back")
         try:
             count = super().write(data)
         except OSError as error:
             raise _error(self._target, error) from error
         assert count is not None, "the file is blocking"
-        if self._digest is not None:
-            self._digest.update(memoryview(data)[:count])
-            self._hashed += count
+        self._written += count
+        if self._follower:
+            self._follower.follow(self._written)
         return count
 
-    def sync(self) -> None:
-        """Wait until the disk has it."""
+    def finish(self) -> None:
+        """Wait until the digest is complete and the disk has the file."""
         try:
+            if self._follower:
+                self._follower.finish(self._written)
             os.fsync(self.fileno())
         except OSError as error:
             raise _error(self._target, error) from error
+
+    def close(self) -> None:
+        if self._follower:
+            self._follower.close()
+        super().close()
+
+
+class _Follower:
+    """Reads a file behind its writer, on a thread: hashes it and has the disk begin, so that the writer waits less."""
+
+    def __init__(self, descriptor: int, digest: _Hash) -> None:
+        self._descriptor, self._digest, self._hashed = descriptor, digest, 0
+        self._thread = ThreadPoolExecutor(1)
+        self._running: Future[None] | None = None
+
+    def follow(self, end: int) -> None:
+        """What lies before `end` is written."""
+        if end - self._hashed >= FOLLOWED_BYTES and (self._running is None or self._running.done()):
+            self._running = self._thread.submit(self._hash_and_sync, end)
+
+    def finish(self, end: int) -> None:
+        """Hash the rest. Raises OSError."""
+        if self._running is not None:
+            self._running.result()
+        self._hash(end)
+
+    def close(self) -> None:
+        """Wait for the thread, before the file is closed under it."""
+        self._thread.shutdown()
+
+    def _hash_and_sync(self, end: int) -> None:
+        self._hash(end)
+        os.fsync(self._descriptor)
+
+    def _hash(self, end: int) -> None:
+        while self._hashed < end:
+            data = os.pread(self._descriptor, min(BUFFER_BYTES, end - self._hashed), self._hashed)
+            if not data:
+                raise OSError(0, "it was truncated while it was being written")
+            self._digest.update(data)
+            self._hashed += len(data)
 
 
 def _rename(temporary: Path, target: Path) -> None:

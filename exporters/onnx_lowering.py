@@ -7,6 +7,7 @@ output. The operators used exist since opset 17 with the same meaning, unless th
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -259,27 +260,24 @@ def _concat(b: OnnxBuilder, node: Node, op: Any, x: list[str]) -> str:
     return b.emit("Concat", x, node.output.type, axis=1)
 
 
-def _plain(op_type: str) -> Lowering:
-    return lambda b, node, op, x: b.emit(op_type, x, node.output.type)
+def _plain(op_type: str, b: OnnxBuilder, node: Node, op: Any, x: list[str]) -> str:
+    return b.emit(op_type, x, node.output.type)
 
 
-def _pairwise(op_type: str) -> Lowering:
+def _pairwise(op_type: str, b: OnnxBuilder, node: Node, op: Any, x: list[str]) -> str:
     """From left to right, as PyTorch adds, so that the rounding is the same."""
-
-    def lower(b: OnnxBuilder, node: Node, op: Any, x: list[str]) -> str:
-        result = x[0]
-        for other in x[1:]:
-            result = b.emit(op_type, [result, other], node.output.type)
-        return result
-
-    return lower
+    result = x[0]
+    for other in x[1:]:
+        result = b.emit(op_type, [result, other], node.output.type)
+    return result
 
 
 def _static(node: Node, type: TensorType) -> list[int]:
     """The sizes after the batch. Raises ExportError if one is dynamic."""
     sizes = [size for size in type.shape[1:] if isinstance(size, int)]
     if len(sizes) < type.ndim - 1:
-        raise ExportError(f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}", span=node.span)
+        message = f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}"
+        raise ExportError(message, code="dynamic-size", span=node.span)
     return sizes
 
 
@@ -297,7 +295,7 @@ LOWERINGS: dict[str, Lowering] = {
     "gelu": _gelu,
     "group_norm": _group_norm,
     "hardsigmoid": _hardsigmoid,
-    "hardswish": _plain("HardSwish"),
+    "hardswish": partial(_plain, "HardSwish"),
     "hardtanh": _hardtanh,
     "identity": _identity,
     "layer_norm": _layer_norm,
@@ -312,17 +310,17 @@ LOWERINGS: dict[str, Lowering] = {
     "narrow": _narrow,
     "pad": _pad,
     "permute": _permute,
-    "product": _pairwise("Mul"),
-    "relu": _plain("Relu"),
+    "product": partial(_pairwise, "Mul"),
+    "relu": partial(_plain, "Relu"),
     "relu6": _relu6,
     "select": _select,
-    "selu": _plain("Selu"),
-    "sigmoid": _plain("Sigmoid"),
+    "selu": partial(_plain, "Selu"),
+    "sigmoid": partial(_plain, "Sigmoid"),
     "silu": _silu,
     "softmax": _softmax,
-    "softplus": _plain("Softplus"),
+    "softplus": partial(_plain, "Softplus"),
     "stochastic_depth": _identity,
-    "sum": _pairwise("Add"),
-    "tanh": _plain("Tanh"),
+    "sum": partial(_pairwise, "Add"),
+    "tanh": partial(_plain, "Tanh"),
 }
 """Operators by word; a test demands one for each."""

@@ -1,5 +1,6 @@
 """The JSON Schema that editors use: every bundled spec fits, and common mistakes do not."""
 
+import json
 from typing import Any
 
 import jsonschema
@@ -9,7 +10,7 @@ from archc.blocks import BLOCKS
 from archc.diagnostics import Source
 from archc.ir.operators import OPERATORS, operator_model
 from archc.schema import json_schema
-from archc.spec.bundled import bundled_specs
+from archc.spec.bundled import bundled_specs, specs_folder
 from archc.spec.loader import load
 from archc.spec.tree import plain
 
@@ -93,3 +94,14 @@ def test_every_word_is_offered_with_its_description_and_fields() -> None:
     conv2d = calls["conv2d"]
     assert conv2d["description"] == operator_model("conv2d").__doc__ or conv2d["description"].startswith("Two-dim")
     assert conv2d["then"]["properties"].keys() == {*operator_model("conv2d").model_fields, "name", "count", "init"}
+
+
+def test_the_shipped_schema_is_what_the_command_prints() -> None:
+    shipped = (specs_folder() / "archc.schema.json").read_text(encoding="utf-8")
+    assert shipped == json.dumps(json_schema(), indent=2) + "\n", "run archc schema > specs/archc.schema.json"
+
+
+@pytest.mark.parametrize("name", bundled_specs())
+def test_every_bundled_spec_tells_editors_its_schema(name: str) -> None:
+    first, *_ = bundled_specs()[name].read_text(encoding="utf-8").splitlines()
+    assert first == "# yaml-language-server: $schema=archc.schema.json"

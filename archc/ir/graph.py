@@ -33,7 +33,10 @@ class Derivation(ABC):
 
     @abstractmethod
     def compute(self, *arrays: Any) -> Any:
-        """The tensor, from NumPy arrays or torch tensors (only their operators are used)."""
+        """The tensor, from NumPy arrays or torch tensors (only their operators are used).
+
+        All have one length along axis 0, and a slice of the sources gives that slice of the result.
+        """
 
 
 class Parameter(NamedTuple):

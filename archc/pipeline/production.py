@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,9 +46,10 @@ def write_build(
     from archc.weights import write_safetensors
 
     progress("reading the spec")
+    origin = _origin(weights)
     network = load_network(target, weights, settings)
     folder = _folder(folder, network)
-    manifest = new_manifest(network.graph, _origin(network, weights), network.seed)
+    manifest = new_manifest(network.graph, origin(), network.seed)
     write_description(folder, resolved_text(target.spec, settings), network.graph, manifest)
     progress(f"writing {WEIGHTS}")
     with atomic_write(folder / WEIGHTS) as file:
@@ -113,18 +115,21 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
     if not chosen:
         raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
     progress("reading the spec")
+    origin = _origin(request.weights)
     network = load_network(request.target, request.weights, request.settings)
     folder = _folder(request.folder or request.target.build, network)
-    replaced = read_manifest(folder).exports if (folder / MANIFEST).is_file() else {}
-    manifest = _manifest_for(folder, network, request)
+    present = read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    _refuse_other_build(folder, present, network, request, origin)
     verifier = _verifier(network) if request.verify else None
-    exported = []
+    exported: list[Exported] = []
+    manifest = None
     for exporter in chosen:
         artefact = _export(network, exporter, folder, request, verifier, progress)
         exported.append(artefact)
+        manifest = manifest or _manifest_for(folder, present, network, request, origin())
         _record(artefact, manifest, request.options)
         manifest.write(folder)
-        _remove_companions(folder, replaced.get(artefact.path.name), manifest)
+        _remove_companions(folder, present.exports.get(artefact.path.name) if present else None, manifest)
         write_parity(folder, artefact.path.name, artefact.report.as_json() if artefact.report else None)
     return exported
 
@@ -191,25 +196,37 @@ def _folder(folder: Path | None, network: Network) -> Path:
     return folder
 
 
-def _manifest_for(folder: Path, network: Network, request: ExportRequest) -> Manifest:
+def _refuse_other_build(
+    folder: Path, present: Manifest | None, network: Network, request: ExportRequest, origin: Callable[[], str]
+) -> None:
+    """Raise UsageError if the folder holds weights, and they are others than those that are exported."""
+    if present is None or WEIGHTS not in present.files or _is_own_build(folder, request):
+        return
+    if not present.same_network(new_manifest(network.graph, origin(), network.seed)):
+        raise UsageError(
+            f"{folder} is a build of another network or of other weights",
+            code="other-build",
+            help=f"export that build with `archc export {folder}`, or choose another folder with -o",
+        )
+
+
+def _manifest_for(
+    folder: Path, present: Manifest | None, network: Network, request: ExportRequest, origin: str
+) -> Manifest:
     """The manifest of the build that an artefact lands in: the folder's own if it holds this network."""
-    fresh = new_manifest(network.graph, _origin(network, request.weights), network.seed)
-    if (folder / MANIFEST).is_file():
-        present = read_manifest(folder)
-        if present.same_network(fresh) or (folder == request.target.build and request.weights.file is None):
-            return present
-        if WEIGHTS in present.files:
-            raise UsageError(
-                f"{folder} is a build of another network or of other weights",
-                code="other-build",
-                help=f"export that build with `archc export {folder}`, or choose another folder with -o",
-            )
+    fresh = new_manifest(network.graph, origin, network.seed)
+    if present and (present.same_network(fresh) or _is_own_build(folder, request)):
+        return present
     write_description(folder, resolved_text(request.target.spec, request.settings), network.graph, fresh)
     return fresh
 
 
-def _origin(network: Network, weights: WeightOptions) -> str:
-    """Where a network's weights came from, as the manifest records it."""
-    if network.fresh or weights.file is None:
-        return "initialised"
-    return sha256_of(weights.file)
+def _is_own_build(folder: Path, request: ExportRequest) -> bool:
+    return folder == request.target.build and request.weights.file is None
+
+
+def _origin(weights: WeightOptions) -> Callable[[], str]:
+    """Where a network's weights come from, as the manifest records it; a file is hashed meanwhile, by a thread."""
+    if weights.file is None:
+        return lambda: "initialised"
+    return ThreadPoolExecutor(1).submit(sha256_of, weights.file).result

@@ -14,7 +14,6 @@ arXiv:1706.02677, section 5.1 (small last gammas).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from zlib import crc32
@@ -24,9 +23,8 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from archc.ir.graph import Graph
+from archc.ir.graph import Graph, Parameter
 from archc.nn import build_module
-from archc.weights import InitializedWeights
 
 DAMPING = 0.25
 LARGEST_MEAN = 3.0  # of a layer's output, in units of its deviation
@@ -36,7 +34,7 @@ _LAYERS = ("batch_norm", "conv2d", "linear")
 
 def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
     """Weights of the twin by `state_dict` key. `images` [N, C, H, W] are what it is calibrated on."""
-    drawn = {key: _drawn(key, array) for key, array in _fresh(graph).items()}
+    drawn = {parameter.path: _drawn(parameter) for parameter in graph.parameters()}
     tails = _residual_tails(graph)
     for path in tails & {node.path for node in graph.nodes if node.operator.word == "batch_norm"}:
         for key in {f"{path}.weight", f"{path}.bias"} & drawn.keys():
@@ -75,40 +73,37 @@ def _calibration(layer: nn.Module, deviation: float) -> RemovableHandle | None:
     return None
 
 
-def _fresh(graph: Graph) -> Mapping[str, np.ndarray]:
-    return InitializedWeights(graph.parameters(), seed=2015)
-
-
-def _drawn(key: str, array: np.ndarray) -> np.ndarray:
-    """Values that leave no tensor at 0 or 1, from the tensor's own stream."""
-    if array.dtype != np.float32:
-        return array
-    generator = np.random.Generator(np.random.Philox(key=crc32(key.encode())))
-    name = key.rpartition(".")[2]
-    if name == "bias":
-        return (0.1 * generator.standard_normal(array.shape)).astype(np.float32)
-    if array.ndim > 1:
-        return generator.standard_normal(array.shape, np.float32)
-    return generator.uniform(0.5, 1.5, array.shape).astype(np.float32)
+def _drawn(parameter: Parameter) -> np.ndarray:
+    """Values that leave no tensor at 0 or 1, from the tensor's own stream; a counter is 0."""
+    path, shape = parameter.path, parameter.shape
+    if parameter.dtype != "float32":
+        return np.zeros(shape, parameter.dtype)
+    generator = np.random.Generator(np.random.Philox(key=crc32(path.encode())))
+    if path.endswith(".bias"):
+        return (0.1 * generator.standard_normal(shape)).astype(np.float32)
+    if len(shape) > 1:
+        return generator.standard_normal(shape, np.float32)
+    return generator.uniform(0.5, 1.5, shape).astype(np.float32)
 
 
 def _scale(deviation: float, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
     # Where the mean outweighs the deviation, as in the gate of a squeeze-excitation, a sigmoid would saturate.
-    size = torch.maximum(output.std(), output.mean().abs() / LARGEST_MEAN)
+    variance, mean = torch.var_mean(output)
+    size = torch.maximum(variance.sqrt(), mean.abs() / LARGEST_MEAN)
     scale = deviation / size.clamp(min=1e-12)
     for tensor in (layer.weight, layer.bias):
         if isinstance(tensor, torch.Tensor):
             tensor.mul_(scale)
-    return output * scale
+    return output.mul_(scale)
 
 
 def _take_statistics(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
     (x,) = inputs
     axes = [axis for axis in range(x.ndim) if axis != 1]
-    variance = x.var(dim=axes, unbiased=False)
+    variance, mean = torch.var_mean(x, dim=axes, correction=0)
     assert isinstance(layer.running_mean, torch.Tensor), "archc's batch norms track statistics"
     assert isinstance(layer.running_var, torch.Tensor), "archc's batch norms track statistics"
-    layer.running_mean.copy_(x.mean(dim=axes))
+    layer.running_mean.copy_(mean)
     # A channel that hardly varies over a few images would be blown up, so it counts as a tenth of the mean.
     layer.running_var.copy_(variance.clamp(min=0.1 * float(variance.mean()) + 1e-12))
     assert isinstance(layer.eps, float), "every norm with running statistics has an epsilon"

@@ -9,12 +9,18 @@ import numpy as np
 from archc.ir.graph import Parameter
 from archc.weights.lazy import Array
 
+BLOCK = 1 << 16  # elements that are computed at a time, which stay in the processor's cache
+
 
 def resolve(parameter: Parameter, weights: Mapping[str, Array]) -> Array:
     """The parameter's tensor: `weights[path]`, or derived from its sources in float64 and rounded once."""
     if parameter.derived is None:
         return weights[parameter.path]
-    sources = (weights[key].astype(np.float64) for key in parameter.derived.sources)
-    derived = np.asarray(parameter.derived.compute(*sources), parameter.dtype)
-    assert derived.shape == parameter.shape, f"{parameter.path}: derived {derived.shape}, declared {parameter.shape}"
+    sources = [weights[key] for key in parameter.derived.sources]
+    derived = np.empty(parameter.shape, parameter.dtype)
+    channels = parameter.shape[0]
+    step = max(1, BLOCK * channels // derived.size)
+    for start in range(0, channels, step):
+        block = slice(start, start + step)
+        derived[block] = parameter.derived.compute(*[source[block].astype(np.float64) for source in sources])
     return derived

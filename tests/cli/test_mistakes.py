@@ -137,11 +137,13 @@ def test_weights_that_do_not_fit_are_told_key_by_key(capsys: pytest.CaptureFixtu
     assert "fc.bias" in printed.err
 
 
-@pytest.mark.parametrize("variable", ["ARCHC_MAX_PARAMETERS", "ARCHC_MAX_ACTIVATION_BYTES"])
+@pytest.mark.parametrize(
+    "variable", ["ARCHC_MAX_PARAMETERS", "ARCHC_MAX_ACTIVATION_BYTES", "ARCHC_MAX_MULTIPLY_ADDS", "ARCHC_MAX_NODES"]
+)
 def test_a_network_over_budget_is_refused_with_its_position(
     variable: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(variable, "1000")
+    monkeypatch.setenv(variable, "3")
     assert cli.run(["check", "small.yaml"]) == 2
     assert re.match(r"small.yaml:\d+:\d+: error\[over-budget\]: the network has ", capsys.readouterr().err)
     monkeypatch.setenv(variable, "many")

@@ -5,9 +5,9 @@ from textwrap import dedent, indent
 
 import pytest
 
+from archc.compilation import compile_spec
 from archc.diagnostics import Source, SpecError
 from archc.ir.graph import Graph
-from archc.compilation import compile_spec
 from archc.spec.loading import parse_text
 
 HEAD = "name: net\ninput: {channels: 3, height: 32, width: 32}\n"

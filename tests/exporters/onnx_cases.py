@@ -43,19 +43,19 @@ class Case:
         rank = "" if self.shape == IMAGE else f"-{'x'.join(map(str, self.shape[1:]))}"
         return f"{self.word}{'-' if fields else ''}{fields}{rank}"
 
-    def graph(self) -> Graph:
-        """The network: the operator, and after one that may do nothing a tanh."""
+    def graph(self, *, followed: bool = False) -> Graph:
+        """The network: the operator, and a tanh after one that may do nothing, or whatever it is if `followed`."""
         b = GraphBuilder("one", TensorType(self.shape))
         operator = operator_model(self.word).model_validate(dict(self.fields))
         y = b.add(operator, *(_branches(b, self.word) if operator.arity is None else [b.input]))
-        if self.word in PASSING:
+        if followed or self.word in PASSING:
             y = b.add(operator_model("tanh")(), y)
         b.output("output", y)
         return b.finish()
 
-    def network(self) -> Network:
+    def network(self, *, followed: bool = False) -> Network:
         """The network, with random weights."""
-        return with_random_weights(self.graph())
+        return with_random_weights(self.graph(followed=followed))
 
 
 def _branches(b: GraphBuilder, word: str) -> list[Value]:
@@ -116,12 +116,14 @@ CASES: tuple[Case, ...] = (
         "local_response_norm",
         {"size": 5, "alpha": 0.5},
         {"size": 4, "alpha": 0.5},
+        {"size": 6, "alpha": 0.5},
         {"size": 1, "alpha": 1.0, "beta": 0.5, "k": 2.0},
         {"size": 2, "alpha": 1.0, "beta": 0.5, "k": 2.0},
         {"size": 9, "alpha": 1.0},
     ),
     *_cases("max_pool2d", {"kernel_size": 3, "stride": 2, "padding": 1}, {"kernel_size": [2, 3], "ceil_mode": True}),
     *_cases("avg_pool2d", {"kernel_size": 3, "padding": 1}, {"kernel_size": 2, "divisor_override": 3}),
+    *_cases("avg_pool2d", {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True}),
     *_cases("adaptive_avg_pool2d", {"output_size": 1}, {"output_size": [3, 11]}, {"output_size": [4, 7]}),
     *_cases("adaptive_avg_pool2d", {"output_size": [10, 13]}),
     *_cases("mean", {"dim": [2, 3]}, {"dim": -1, "keepdim": True}, {"dim": [1, 3], "keepdim": True}),

@@ -3,9 +3,9 @@
 from pathlib import Path
 from textwrap import dedent
 
+from archc.compilation import compile_spec
 from archc.diagnostics import Source
 from archc.ir.graph import Graph
-from archc.compilation import compile_spec
 from archc.spec.loading import parse_text
 
 RESIDUAL = """\

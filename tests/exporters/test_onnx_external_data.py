@@ -1,5 +1,6 @@
 """Weights beside the file: where they go, and what a file that names others may not make archc read."""
 
+import importlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +9,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from archc.exporters import onnx_exporter
-from archc.exporters.onnx_external_data import load_model
 
 from archc.diagnostics import ExportError
 from archc.exporting import ExportOptions, exporters
@@ -18,6 +17,9 @@ from archc.pipeline.delivery import Delivery, deliver
 from archc.verify import Verdict
 from archc.weights import InitializedWeights
 from tests.exporters.small_networks import RESIDUAL, compiled
+
+onnx_exporter = importlib.import_module("archc.exporters.onnx_exporter")
+load_model = importlib.import_module("archc.exporters.onnx_external_data").load_model
 
 
 def network(text: str) -> Network:

@@ -131,6 +131,35 @@ def test_an_opset_that_cannot_be_written_is_an_error(opset: int) -> None:
     )
 
 
+DYNAMIC_LAYERS = """\
+name: dynamic
+input: {channels: 4, height: {min: 8, opt: 8, max: 16}, width: WIDTH}
+layers:
+  - relu
+  - LAYER
+"""
+
+
+@pytest.mark.parametrize(
+    ("layer", "width"),
+    [
+        ("group_norm: {num_groups: 2}", "8"),
+        ("channel_shuffle: {groups: 2}", "8"),
+        ("local_response_norm: {size: 4}", "8"),
+        ("channel_shuffle: {groups: 2}", "{min: 8, opt: 8, max: 16}"),
+    ],
+)
+def test_what_needs_fixed_sizes_in_onnx_is_refused_with_its_line(layer: str, width: str) -> None:
+    word = layer.partition(":")[0]
+    with pytest.raises(ExportError) as caught:
+        model_of(DYNAMIC_LAYERS.replace("LAYER", layer).replace("WIDTH", width))
+    shape = f"batch, 4, height, {'width' if 'min' in width else width}"
+    assert str(caught.value) == (
+        f"net.yaml:5:5: error[dynamic-size]: {word} {word} needs fixed sizes in ONNX, but has float32[{shape}]\n"
+        f"  |\n5 |   - {layer}\n  |     {'^' * len(word)}"
+    )
+
+
 @pytest.mark.parametrize("fold", [True, False], ids=["folded", "unfolded"])
 @pytest.mark.parametrize("text", [RESIDUAL, VARIED, DYNAMIC, TWO_OUTPUTS])
 def test_tensorrt_documents_support_for_all_of_it(text: str, fold: bool) -> None:

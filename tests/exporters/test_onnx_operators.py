@@ -44,7 +44,7 @@ def test_an_operator_computes_what_pytorch_computes(case: Case, opset: int) -> N
 @every_opset
 @every_case
 def test_onnx_accepts_the_file_and_infers_the_types_that_it_declares(case: Case, opset: int) -> None:
-    model = onnx.load_from_string(written(case.network(), opset=opset))
+    model = onnx.load_from_string(written(case.network(followed=True), opset=opset))
     onnx.checker.check_model(model, full_check=True)
     declared = types(model)
     bare = onnx.ModelProto()
@@ -54,6 +54,71 @@ def test_onnx_accepts_the_file_and_infers_the_types_that_it_declares(case: Case,
     assert declared == inferred
     edges = {output for node in model.graph.node for output in node.output}
     assert set(declared) == edges | {"input"}
+
+
+# Those that change slope or saturate: the standard normal input above hardly leaves [-4, 4].
+CURVED = {
+    "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus", "hardsigmoid",
+    "hardswish", "hardtanh",
+}  # fmt: skip
+
+
+@every_opset
+@pytest.mark.parametrize("case", [case for case in CASES if case.word in CURVED], ids=str)
+def test_an_activation_computes_what_pytorch_computes_far_from_zero(case: Case, opset: int) -> None:
+    network = case.network()
+    x = np.linspace(-12, 12, 6 * 9 * 11, dtype=np.float32).reshape(1, 6, 9, 11)
+    expected = exact(network, x)
+    for name, actual in run_everywhere(written(network, opset=opset), x).items():
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * 12, err_msg=name)
+
+
+def test_gelu_is_one_node_from_opset_20_on_which_brought_it() -> None:
+    case = Case("gelu", {"approximate": "tanh"})
+    models = [onnx.load_from_string(written(case.network(), opset=opset)) for opset in (19, 20)]
+    kinds = [{node.op_type for node in model.graph.node} for model in models]
+    assert kinds == [{"Add", "Mul", "Tanh"}, {"Gelu"}]
+
+
+# What the constants of each operator are called, over all its cases.
+CONSTANTS = {
+    "adaptive_avg_pool2d": "columns rows",
+    "avg_pool2d": "factor pads value",
+    "batch_norm": "scale shift",
+    "channel_shuffle": "shape split",
+    "flatten": "shape",
+    "gelu": "cubic half one scale",
+    "group_norm": "grouped ones shape zeros",
+    "hardtanh": "max min",
+    "layer_norm": "scale",
+    "local_response_norm": "alpha beta column k shape",
+    "max_pool2d": "pads value",
+    "mean": "axes",
+    "mul": "other",
+    "narrow": "axis end start",
+    "pad": "pads value",
+    "relu6": "max min",
+    "select": "axes axis end start",
+}
+
+
+def test_a_constant_is_named_after_its_operator_s_path_and_what_it_holds() -> None:
+    dilated = Case("max_pool2d", {"kernel_size": 2, "stride": 3, "padding": 1, "dilation": 3, "ceil_mode": True})
+    found: dict[str, set[str]] = {}
+    for case in (*CASES, dilated):
+        model = onnx.load_from_string(written(case.network(), fold_batch_norm=False))
+        names = [tensor.name for tensor in model.graph.initializer if tensor.name.startswith(f"/{case.word}/")]
+        if names:
+            found.setdefault(case.word, set()).update(name.removeprefix(f"/{case.word}/") for name in names)
+    assert {word: " ".join(sorted(labels)) for word, labels in found.items()} == CONSTANTS
+
+
+@pytest.mark.parametrize("word", ["identity", "dropout", "dropout2d", "stochastic_depth"])
+def test_what_does_nothing_at_inference_adds_no_node(word: str) -> None:
+    node = Case(word, {"p": 0.5} if word == "stochastic_depth" else {}).graph().nodes[0]
+    b = importlib.import_module("archc.exporters.onnx_builder").OnnxBuilder(18)
+    assert LOWERINGS[word](b, node, node.operator, ["x"]) == "x"
+    assert (b.nodes, b.initializers) == ([], [])
 
 
 @every_opset

@@ -127,6 +127,7 @@ def test_multiply_adds_are_the_products_that_inference_makes(tmp_path: Path) -> 
         12 * 9 * 2 * 5,
     ]
     assert total.multiply_adds == first + second + 12 * 9 * 2 * 5
+    assert {type(layer.multiply_adds) for layer in total.nodes} == {int}
 
 
 @st.composite

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import nn
 
 from archc.ir.graph import Node, Value
@@ -68,7 +69,9 @@ CASES |= {
     "narrow": grid([[IMAGE], [(6,)]], dim=[1, 2, 3], start=[0, 3], length=[1, 3, 7]),
     "pad": grid([[IMAGE]], pad=[(1, 2), (1, 0, 2, 3), (0, 1, 0, 0, 2, 2)], value=[0.0, -1.5]),
     "permute": grid([[IMAGE], [(5, 6)]], dims=[(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1)]),
-    "product": grid([[IMAGE, IMAGE], [IMAGE, (6, 1, 1)], [(6, 1, 1), IMAGE], [IMAGE, (6, 9, 10)]]),
+    "product": grid(
+        [[IMAGE, IMAGE], [IMAGE, (6, 1, 1)], [(6, 1, 1), IMAGE], [IMAGE, (6, 9, 10)], [(6, 1, 1), (6, 1, 1)]]
+    ),
     "select": grid([[IMAGE], [(5, 6)]], dim=[1, 2, 3], index=[0, 5, 9]),
     "softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
     "stochastic_depth": grid([[IMAGE]], p=[0.0, 0.3], mode=["row", "batch"]),
@@ -237,9 +240,72 @@ VECTOR = TensorType((BATCH, 6))
         ("softmax", {"dim": 2}, [VECTOR], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
         ("channel_shuffle", {"groups": 4}, [SQUARE],
          "channels (=6) must be divisible by groups (=4)", "groups"),
+        ("hardtanh", {"min_val": 1.0, "max_val": 1.0}, [SQUARE],
+         "min_val (=1.0) must be less than max_val (=1.0)", "min_val"),
+        ("softmax", {"dim": 0}, [SQUARE], "dim (=0) is the batch axis", "dim"),
+        ("softmax", {"dim": -2}, [VECTOR], "dim (=0) is the batch axis", "dim"),
+        ("softmax", {"dim": -3}, [VECTOR], "dim (=-3) is not an axis of float32[batch, 6]", "dim"),
+        ("flatten", {"end_dim": 4}, [SQUARE],
+         "cannot flatten axes 1 to 4 of float32[batch, 6, 8, 8]", "start_dim"),
+        ("permute", {"dims": [0, 1, 2, 2]}, [SQUARE],
+         "dims must order the axes 0 to 3 of float32[batch, 6, 8, 8]", "dims"),
+        ("narrow", {"dim": 2, "start": 0, "length": 1}, [VECTOR],
+         "dim (=2) is not an axis of float32[batch, 6]", "dim"),
+        ("narrow", {"dim": 2, "start": 0, "length": 1}, [DYNAMIC], "cannot slice the dynamic size height", "dim"),
+        ("select", {"dim": 2, "index": 0}, [VECTOR], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
+        ("select", {"dim": 2, "index": 0}, [DYNAMIC], "index (=0) is beyond an axis of height", "index"),
+        ("pad", {"pad": [1, 1, 1, 1]}, [VECTOR],
+         "pads 2 axes of float32[batch, 6], whose first is the batch", "pad"),
+        ("product", {}, [SQUARE, VECTOR], "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 6]", None),
+        ("linear", {"out_features": 2}, [TensorType((BATCH,))],
+         "expects [N, ..., in_features], received float32[batch]", None),
+        ("batch_norm", {}, [TensorType((BATCH, 5, 6))],
+         "expects [N, C, H, W] or [N, C], received float32[batch, 5, 6]", None),
+        ("group_norm", {"num_groups": 3, "num_channels": 9}, [SQUARE],
+         "declares num_channels=9, but receives 6", "num_channels"),
+        ("layer_norm", {"normalized_shape": 9}, [TensorType((BATCH, 9, 6))],
+         "declares normalized_shape=9, but receives 6", "normalized_shape"),
+        ("layer_norm", {}, [TensorType((BATCH,))], "needs a last axis of fixed size, received float32[batch]", None),
+        ("mean", {"dim": [1, 2]}, [VECTOR], "dim 2 is not an axis of float32[batch, 6]", "dim"),
+        ("mean", {"dim": -3}, [VECTOR], "dim -3 is not an axis of float32[batch, 6]", "dim"),
+        ("mean", {"dim": -2}, [VECTOR], "dim 0 is the batch axis", "dim"),
+        *((word, fields, [VECTOR], "expects [N, C, H, W], received float32[batch, 6]", None) for word, fields in (
+            ("dropout2d", {}), ("channel_shuffle", {"groups": 2}), ("group_norm", {"num_groups": 2}),
+            ("local_response_norm", {"size": 3}), ("max_pool2d", {"kernel_size": 2}),
+            ("adaptive_avg_pool2d", {"output_size": 1}),
+        )),
     ],
 )  # fmt: skip
 def test_a_refusal_says_what_arrived_and_which_field_is_to_blame(
     word: str, fields: dict[str, Any], inputs: list[TensorType], message: str, field: str | None
 ) -> None:
     assert refusal(word, fields, *inputs) == (message, field)
+
+
+@pytest.mark.parametrize(
+    ("word", "fields", "help"),
+    [
+        ("flatten", {}, "pool to a fixed size before, for example with adaptive_avg_pool2d: 1"),
+        ("linear", {"out_features": 2}, "pool to a fixed size before, for example with adaptive_avg_pool2d: 1"),
+        ("adaptive_avg_pool2d", {"output_size": 2}, "a dynamic size can be pooled to 1"),
+    ],
+)
+def test_a_refusal_of_a_dynamic_size_says_what_to_do(word: str, fields: dict[str, Any], help: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        operator_model(word).model_validate(fields).infer(DYNAMIC)
+    assert caught.value.help == help
+
+
+@pytest.mark.parametrize(
+    ("word", "fields"),
+    [
+        ("pad", {"pad": 3}),
+        ("pad", {"pad": [1]}),
+        ("mean", {"dim": True}),
+        ("mean", {"dim": 1.0}),
+        ("mean", {"dim": []}),
+    ],
+)
+def test_axes_and_paddings_are_lists_of_integers(word: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        operator_model(word).model_validate(fields)

@@ -1,0 +1,87 @@
+"""Two more emitters and a plain evaluator, on every operator: they agree with PyTorch, but for what is listed."""
+
+import io
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx.reference import ReferenceEvaluator
+
+from archc.network import Network
+from tests.exporters.disagreements import DISAGREEMENTS, Disagreement
+from tests.exporters.onnx_cases import CASES, Case, exact, images, session, written
+from tests.exporters.test_onnx_operators import TOLERANCE
+
+
+def older_exporter(network: Network, x: np.ndarray) -> np.ndarray:
+    """What ONNX Runtime computes of the file that torch.onnx's tracing exporter writes."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network.inference_module(), (torch.from_numpy(x),), file, dynamo=False)
+    return _run(file.getvalue(), x)
+
+
+def dynamo_exporter(network: Network, x: np.ndarray) -> np.ndarray:
+    """What ONNX Runtime computes of the file that torch.onnx writes today."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program: Any = torch.onnx.export(network.inference_module(), (torch.from_numpy(x),), dynamo=True, verbose=False)
+    return _run(program.model_proto.SerializeToString(), x)
+
+
+def reference_evaluator(network: Network, x: np.ndarray) -> np.ndarray:
+    """What onnx's own evaluator computes of archc's file."""
+    evaluator = ReferenceEvaluator(onnx.load_from_string(written(network)))
+    return np.asarray(next(iter(evaluator.run(None, {"input": x}))))
+
+
+def _run(data: bytes, x: np.ndarray) -> np.ndarray:
+    runtime = session(data, optimised=False)
+    return np.asarray(runtime.run(None, {runtime.get_inputs()[0].name: x})[0])
+
+
+WITNESSES: dict[str, Callable[[Network, np.ndarray], np.ndarray]] = {
+    "torch.onnx": dynamo_exporter,
+    "torch.onnx, older": older_exporter,
+    "onnx.reference": reference_evaluator,
+}
+LISTED = {(entry.witness, str(entry.case)) for entry in DISAGREEMENTS}
+
+
+def agrees(case: Case, witness: str) -> bool:
+    """Whether a witness computes what PyTorch computes in float64."""
+    network, x = case.network(), images(case.shape, 3)
+    expected = exact(network, x)
+    actual = WITNESSES[witness](network, x)
+    return actual.shape == expected.shape and bool(
+        np.abs(actual - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
+    )
+
+
+@pytest.mark.parametrize("witness", ["torch.onnx, older", "onnx.reference"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_witness_agrees_on_every_operator_that_is_not_listed(case: Case, witness: str) -> None:
+    if (witness, str(case)) not in LISTED:
+        assert agrees(case, witness)
+
+
+# The exporter takes seconds for each, so it sees one of each kind here.
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if str(case) in ("conv2d-out_channels=4-kernel_size=3", "gelu")], ids=str
+)
+def test_the_dynamo_exporter_agrees(case: Case) -> None:
+    assert agrees(case, "torch.onnx")
+
+
+@pytest.mark.parametrize("entry", DISAGREEMENTS, ids=lambda entry: f"{entry.witness}-{entry.case}")
+def test_what_is_listed_still_holds(entry: Disagreement) -> None:
+    if entry.does == "refuses":
+        with pytest.raises(Exception, match=r"not supported|Unsupported"):
+            agrees(entry.case, entry.witness)
+    else:
+        assert not agrees(entry.case, entry.witness)
