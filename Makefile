@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test check lint format install lock clean
+.PHONY: demo test check lint format mutation install lock clean
 
 demo: install  ## Export ResNet-34 as ONNX, prove it equal to the PyTorch module, and say how to load it
 	@$(BIN)/archc export resnet34 --onnx
@@ -22,6 +22,10 @@ lint: install  ## Run the linters and type checkers alone
 format: install  ## Format, and mend what the linter can mend by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+mutation: install  ## Break shape rules, ONNX lowering and folding in every way, and see the tests notice (minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
+	@$(BIN)/python -m tests.mutation
 
 install: $(INSTALLED)
 

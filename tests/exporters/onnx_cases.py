@@ -123,6 +123,7 @@ CASES: tuple[Case, ...] = (
     ),
     *_cases("max_pool2d", {"kernel_size": 3, "stride": 2, "padding": 1}, {"kernel_size": [2, 3], "ceil_mode": True}),
     *_cases("avg_pool2d", {"kernel_size": 3, "padding": 1}, {"kernel_size": 2, "divisor_override": 3}),
+    *_cases("avg_pool2d", {"kernel_size": [2, 3], "divisor_override": 5}),
     *_cases("avg_pool2d", {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True}),
     *_cases("adaptive_avg_pool2d", {"output_size": 1}, {"output_size": [3, 11]}, {"output_size": [4, 7]}),
     *_cases("adaptive_avg_pool2d", {"output_size": [10, 13]}),

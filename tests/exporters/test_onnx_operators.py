@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from onnx import numpy_helper
 
 from archc.ir.operators import OPERATORS
 from tests.exporters.onnx_cases import CASES, Case, exact, images, run_everywhere, written
@@ -107,9 +108,11 @@ def test_a_constant_is_named_after_its_operator_s_path_and_what_it_holds() -> No
     found: dict[str, set[str]] = {}
     for case in (*CASES, dilated):
         model = onnx.load_from_string(written(case.network(), fold_batch_norm=False))
-        names = [tensor.name for tensor in model.graph.initializer if tensor.name.startswith(f"/{case.word}/")]
-        if names:
-            found.setdefault(case.word, set()).update(name.removeprefix(f"/{case.word}/") for name in names)
+        for tensor in model.graph.initializer:
+            path, _, label = tensor.name.rpartition("/")
+            if path == f"/{case.word}":
+                found.setdefault(case.word, set()).add(label)
+                assert not np.isnan(numpy_helper.to_array(tensor)).any(), tensor.name
     assert {word: " ".join(sorted(labels)) for word, labels in found.items()} == CONSTANTS
 
 

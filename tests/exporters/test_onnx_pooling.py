@@ -160,3 +160,18 @@ def test_adaptive_average_agrees_everywhere_from_any_size_to_any_size(height: in
         for rows, columns in product((1, 2, 3, 5, 6, 7, 13, 15), (1, 2, 4, 6, 8, 9))
     ]
     assert_all_agree(settings, height, width, ADAPTIVE_TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("output_size", "kinds"),
+    [
+        ((1, 1), ["GlobalAveragePool"]),
+        ((3, 6), ["AveragePool"]),
+        ((9, 2), ["AveragePool"]),
+        ((9, 5), ["MatMul", "MatMul"]),
+        ((18, 12), ["MatMul", "MatMul"]),
+    ],
+)
+def test_equal_windows_of_an_adaptive_average_are_one_pool(output_size: tuple[int, int], kinds: list[str]) -> None:
+    data = written(network([("adaptive_avg_pool2d", {"output_size": output_size})], 9, 12))
+    assert [node.op_type for node in onnx.load_from_string(data).graph.node] == kinds

@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -22,7 +22,7 @@ def older_exporter(network: Network, x: np.ndarray) -> np.ndarray:
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network.inference_module(), (torch.from_numpy(x),), file, dynamo=False)
+        torch.onnx.export(network.inference_module(), (torch.from_numpy(x),), cast("Any", file), dynamo=False)
     return _run(file.getvalue(), x)
 
 

@@ -29,8 +29,10 @@ def main() -> int:
     arguments = parser.parse_args()
     folder: Path = arguments.folder.resolve()
     copy_tree(folder)
-    if mutmut(folder, "run", "--max-children", str(arguments.processes), *arguments.mutants).returncode:
-        return 1
+    ran = mutmut(folder, "run", "--max-children", str(arguments.processes), *arguments.mutants)
+    if ran.returncode:
+        print(ran.stdout, ran.stderr, file=sys.stderr)
+        return ran.returncode
     return report(folder, statuses(folder))
 
 
@@ -48,16 +50,17 @@ def _copy(source: str, target: Path) -> None:
     shutil.copytree(REPOSITORY / source, target, ignore=shutil.ignore_patterns("__pycache__"))
 
 
-def mutmut(folder: Path, *arguments: str, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run mutmut in the copy; its tests run side by side, so each on one thread."""
+def mutmut(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run mutmut in the copy. It forks after PyTorch was used, which only a single thread survives."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "mutmut", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=capture, check=False)
+    shown = arguments[0] == "run" and sys.stdout.isatty()  # its progress is for terminals
+    return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=not shown, check=False)
 
 
 def statuses(folder: Path) -> dict[str, str]:
     """What became of each mutant that was tried, by name."""
-    lines = mutmut(folder, "results", "--all", "true", capture=True).stdout.splitlines()
+    lines = mutmut(folder, "results", "--all", "true").stdout.splitlines()
     found = dict(line.strip().split(": ") for line in lines if line.strip())
     return {name: status for name, status in found.items() if status != "not checked"}
 
@@ -66,7 +69,8 @@ def report(folder: Path, found: Mapping[str, str]) -> int:
     """Print the survivors and the figures per module; the exit status."""
     survivors = [name for name, status in found.items() if status not in KILLED]
     for name in survivors:
-        print(mutmut(folder, "show", name, capture=True).stdout)
+        lines = mutmut(folder, "show", name).stdout.splitlines()
+        print(name, *(line for line in lines if line[:1] in "+-" and line[:3] not in ("+++", "---")), sep="\n    ")
     modules: defaultdict[str, Counter[bool]] = defaultdict(Counter)
     for name, status in found.items():
         modules[name.rpartition(".")[0]][status in KILLED] += 1

@@ -141,3 +141,15 @@ def test_a_norm_after_an_auxiliary_head_s_branching_is_folded_at_inference() -> 
         """)
     assert [node.path for node in fold_batch_norm(graph).nodes] == ["conv", "side", "batch_norm"]
     assert [node.path for node in fold_batch_norm(inference_graph(graph)).nodes] == ["conv"]
+
+
+def test_a_norm_that_is_not_over_the_features_of_a_linear_layer_stays() -> None:
+    """Over an image a linear layer's features are the last axis, while the norm's channels are axis 1."""
+    graph = layers("- linear: {name: rows, out_features: 5}\n- batch_norm\n")
+    assert fold_batch_norm(graph).nodes == graph.nodes
+    compare(graph)
+
+
+def test_a_norm_after_what_has_no_weight_stays() -> None:
+    graph = layers("- flatten\n- tanh\n- batch_norm\n")
+    assert fold_batch_norm(graph).nodes == graph.nodes

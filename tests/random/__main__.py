@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import time
 
@@ -20,7 +19,6 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no further networks after this time")
     arguments = parser.parse_args()
-    logging.disable(logging.WARNING)  # of torch.onnx, about packages that it could use
     begun, tally = time.monotonic(), Tally()
     for tally in run(arguments.count, arguments.processes, 60 * arguments.minutes):
         print(f"\r{tally.networks} networks, {len(tally.failures)} failures", end="", file=sys.stderr, flush=True)

@@ -16,12 +16,12 @@ import numpy as np
 import onnx
 import torch
 
-from archc.diagnostics import ExportError, Source, SpecError
+from archc.compilation import compile_spec
+from archc.diagnostics import ArchcError, ExportError, Source, SpecError
 from archc.exporting import ExportOptions, Runner, exporters
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 from archc.network import Network
-from archc.compilation import compile_spec
 from archc.spec.loading import parse_text, resolved_text
 from archc.verify.check import Verifier
 from archc.verify.images import images
@@ -145,18 +145,24 @@ def check_dynamic_size(text: str, graph: Graph) -> None:
     try:
         dynamic = compiled(with_dynamic_size(text))
     except SpecError as error:
-        assert all(problem.span for problem in error.diagnostics), error
+        check_located(error)
         return
     fixed, free = with_random_weights(graph), with_random_weights(dynamic)
     try:
         data = written(free)
     except ExportError as error:
-        assert all(problem.span for problem in error.diagnostics), error
+        check_located(error)
         return
     assert [(p.path, p.shape) for p in dynamic.parameters()] == [(p.path, p.shape) for p in graph.parameters()]
     x = _random_images(graph, 2).astype(np.float32)
     for static, sized in zip(_run(written(fixed), x), _run(data, x), strict=True):
         np.testing.assert_allclose(sized, static, rtol=1e-4, atol=1e-4 * _size(static))
+
+
+def check_located(error: ArchcError) -> None:
+    """Everything that a refusal tells has a code, words and a place in the spec."""
+    assert error.diagnostics
+    assert all(problem.code and problem.message and problem.span for problem in error.diagnostics), error
 
 
 def with_dynamic_size(text: str) -> str:

@@ -117,7 +117,10 @@ class _Author:
 
     def _call(self, word: str, fields: Fields, *, named: bool = True) -> Item:
         """The call as a word, with its first field alone, or with all fields."""
-        fields = {name: self.number(value) if name in _COUNTS and type(value) is int else value for name, value in fields.items()}
+        fields = {
+            name: self.number(value) if name in _COUNTS and type(value) is int else value
+            for name, value in fields.items()
+        }
         if named and self._one_in(4):
             copies = "-$i" if "count" in fields and self._one_in(2) else ""
             fields = {"name": self._name("item") + copies, **fields}
@@ -157,7 +160,8 @@ class _Author:
         if x.ndim != 4:
             return None
         kinds = [self._conv_norm_act, self._squeeze_excitation, self._basic, self._bottleneck]
-        return self.draw(st.sampled_from(kinds))(x)
+        made: tuple[Items, TensorType] = self.draw(st.sampled_from(kinds))(x)
+        return made
 
     def _layers(self, **choices: tuple[Item, ...]) -> Fields:
         return {name: self.draw(st.sampled_from(layers)) for name, layers in choices.items() if self._one_in(2)}
@@ -260,7 +264,9 @@ class _Author:
         if x.ndim != 4 or self._one_in(2):
             return [{"product": ["identity", [gate]]}], x
         conv = self._call("conv2d", {"out_channels": sizes(x)[0], "kernel_size": 1})
-        pool: Item = self.draw(st.sampled_from([{"adaptive_avg_pool2d": 1}, {"mean": {"dim": [2, 3], "keepdim": True}}]))
+        pool: Item = self.draw(
+            st.sampled_from([{"adaptive_avg_pool2d": 1}, {"mean": {"dim": [2, 3], "keepdim": True}}])
+        )
         return [{"product": [self._branch(x, depth), [pool, conv, gate]]}], x
 
     # Sequences, conditions and blocks of the spec

@@ -29,7 +29,9 @@ def main(names: list[str]) -> int:
 def _line(trial: Trial) -> str:
     verdict = "noticed" if trial.noticed else "UNNOTICED"
     found = "" if trial.located else f"  located in {trial.report.divergence and trial.report.divergence.path}"
-    return f"{trial.network:20} {trial.bug:45} {verdict:10} {trial.ratio:10.3g} {trial.margin:10.3g}  {trial.node}{found}"
+    return (
+        f"{trial.network:20} {trial.bug:45} {verdict:10} {trial.ratio:10.3g} {trial.margin:10.3g}  {trial.node}{found}"
+    )
 
 
 def _summarise(seeded: list[Trial], correct: list[float]) -> int:

@@ -16,7 +16,6 @@ from archc.targets import find_target
 from archc.verify.check import Verifier
 from archc.verify.images import images
 from archc.verify.twin import calibrated_weights
-from archc.weights import InitializedWeights
 from tests.elaborate.specs import compiled
 from tests.verify.bugs.draft import Origins, origins
 

@@ -1,0 +1,67 @@
+"""The fields that a spec may write for an operator, against torch.nn's own signatures."""
+
+from inspect import Parameter, signature
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from torch import nn
+
+from archc.ir.operators import operator_model
+
+# The softmaxes' `dim` is left out: torch.nn's default is deprecated, archc's is the channels.
+MODULES: dict[str, type[nn.Module]] = {
+    "avg_pool2d": nn.AvgPool2d,
+    "batch_norm": nn.BatchNorm2d,
+    "conv2d": nn.Conv2d,
+    "dropout": nn.Dropout,
+    "dropout2d": nn.Dropout2d,
+    "elu": nn.ELU,
+    "flatten": nn.Flatten,
+    "gelu": nn.GELU,
+    "group_norm": nn.GroupNorm,
+    "hardtanh": nn.Hardtanh,
+    "layer_norm": nn.LayerNorm,
+    "leaky_relu": nn.LeakyReLU,
+    "linear": nn.Linear,
+    "local_response_norm": nn.LocalResponseNorm,
+    "max_pool2d": nn.MaxPool2d,
+}
+INFERRED = {"in_channels", "in_features", "num_features", "num_channels", "normalized_shape"}
+
+
+@pytest.mark.parametrize("word", MODULES)
+def test_what_is_left_out_is_what_pytorch_takes(word: str) -> None:
+    model = operator_model(word)
+    model.model_rebuild()
+    theirs = signature(MODULES[word]).parameters
+    for name, field in model.model_fields.items():
+        expected: Any = theirs[name].default
+        if name in INFERRED:
+            assert (field.default, expected) == (None, Parameter.empty), name
+        elif expected is Parameter.empty:
+            assert field.is_required(), name
+        else:
+            pair = isinstance(field.default, tuple)
+            assert field.default == ((expected, expected) if pair else expected), name
+
+
+def test_a_softmax_left_alone_is_over_the_channels() -> None:
+    defaults = [operator_model(word).model_validate({}).model_dump() for word in ("softmax", "log_softmax")]
+    assert defaults == [{"dim": 1}, {"dim": 1}]
+
+
+@pytest.mark.parametrize(
+    ("word", "fields"),
+    [
+        ("pad", {"pad": 3}),
+        ("pad", {"pad": [1]}),
+        ("pad", {"pad": [1, -1]}),
+        ("mean", {"dim": True}),
+        ("mean", {"dim": 1.0}),
+        ("mean", {"dim": []}),
+    ],
+)
+def test_axes_and_paddings_are_lists_of_integers(word: str, fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        operator_model(word).model_validate(fields)
