@@ -18,7 +18,7 @@ from archc.verify.sensitivity import Sensitivity, sensitivities
 from archc.verify.statistics import compare, failed
 from archc.verify.twin import calibrated_weights
 
-NODE_IMAGES = 2  # of the samples, when nodes are compared one by one
+NODE_IMAGES = 2  # at a time, when nodes are compared one by one: every value is kept
 
 
 class Verifier:
@@ -56,9 +56,11 @@ class Verifier:
         runners = artefact.node_runners(network, options, replace_weights=report.twin)
         if runners is None:
             return report
-        divergence = first_divergence(network, self._samples[0][:NODE_IMAGES], runners)
-        if divergence is not None:
-            return replace(report, divergence=divergence)
+        samples = self._samples[0]
+        for start in range(0, len(samples), NODE_IMAGES):
+            divergence = first_divergence(network, samples[start : start + NODE_IMAGES], runners)
+            if divergence is not None:
+                return replace(report, divergence=divergence)
         settled = (
             replace(row, verdict=Verdict.PASSED, reason="rounding alone grows this large: every node passed by itself")
             if row.chaotic and row.verdict is Verdict.INCONCLUSIVE

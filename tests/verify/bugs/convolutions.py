@@ -162,14 +162,6 @@ def padding_shifted_by_one(draft: Draft, node: Node) -> None:
     set_attribute(node, "pads", [top + 1, left + 1, bottom - 1, right - 1])
 
 
-@seeded("Conv")
-def padding_in_the_wrong_order(draft: Draft, node: Node) -> None:
-    """PyTorch's pad counts from the last axis (left, right, top, bottom); ONNX's has the beginnings first."""
-    top, left, bottom, right = attribute(node, "pads")
-    require(len({top, left, bottom, right}) > 1, "the padding is the same on all sides, in any order")
-    set_attribute(node, "pads", [left, right, top, bottom])
-
-
 @seeded("Conv", resizes=True)
 def stride_1_for_2(draft: Draft, node: Node) -> None:
     require(attribute(node, "strides") == [2, 2], "the stride is not 2")
