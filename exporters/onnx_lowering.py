@@ -6,7 +6,7 @@ output. The operators used exist since opset 17 with the same meaning, unless th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
@@ -89,11 +89,16 @@ def _batch_norm(b: OnnxBuilder, node: Node, op: BatchNorm, x: list[str]) -> str:
 
 
 def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
-    """Normalises each group as one channel of an instance norm, then scales the channels."""
+    """Normalises each group as one channel of an instance norm, then scales the channels.
+
+    The mean is taken off before: where it outweighs the deviation, as after a softmax, what sums in float32 loses so
+    much that the error is thirty times PyTorch's.
+    """
     y_type = node.output.type
     channels, height, width = _static(node, y_type)
     grouped = y_type.with_shape(y_type.shape[0], op.num_groups, channels // op.num_groups * height * width)
     y = b.emit("Reshape", [*x, b.constant("grouped", [0, op.num_groups, -1], "int64")], grouped)
+    y = b.emit("Sub", [y, _reduce_mean(b, [y], grouped.with_shape(*grouped.shape[:2], 1), (2,), True)], grouped)
     ones, zeros = (b.constant(label, [value] * op.num_groups) for label, value in (("ones", 1.0), ("zeros", 0.0)))
     y = b.emit("InstanceNormalization", [y, ones, zeros], grouped, epsilon=op.eps)
     y = b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
@@ -140,10 +145,13 @@ def _local_response_norm(b: OnnxBuilder, node: Node, op: LocalResponseNorm, x: l
 
 
 def _mean(b: OnnxBuilder, node: Node, op: Mean, x: list[str]) -> str:
-    axes = op.axes(node.inputs[0].type)
+    return _reduce_mean(b, x, node.output.type, op.axes(node.inputs[0].type), op.keepdim)
+
+
+def _reduce_mean(b: OnnxBuilder, x: list[str], y_type: TensorType, axes: Sequence[int], keepdim: bool) -> str:
     if b.opset < 18:
-        return b.emit("ReduceMean", x, node.output.type, axes=axes, keepdims=int(op.keepdim))
-    return b.emit("ReduceMean", [*x, b.constant("axes", axes, "int64")], node.output.type, keepdims=int(op.keepdim))
+        return b.emit("ReduceMean", x, y_type, axes=axes, keepdims=int(keepdim))
+    return b.emit("ReduceMean", [*x, b.constant("axes", axes, "int64")], y_type, keepdims=int(keepdim))
 
 
 def _flatten(b: OnnxBuilder, node: Node, op: Flatten, x: list[str]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from archc.ir.operators import OPERATORS
@@ -89,7 +90,7 @@ CONSTANTS = {
     "channel_shuffle": "shape split",
     "flatten": "shape",
     "gelu": "cubic half one scale",
-    "group_norm": "grouped ones shape zeros",
+    "group_norm": "axes grouped ones shape zeros",
     "hardtanh": "max min",
     "layer_norm": "scale",
     "local_response_norm": "alpha beta column k shape",
@@ -146,3 +147,14 @@ def types(model: onnx.ModelProto) -> dict[str, Any]:
         )
         for value in (*graph.input, *graph.value_info, *graph.output)
     }
+
+
+def test_a_group_norm_keeps_its_accuracy_where_the_mean_outweighs_the_deviation() -> None:
+    network = Case("group_norm", {"num_groups": 1}).network()
+    x = 0.03 + 0.001 * images(Case("group_norm").shape, 3)
+    expected = exact(network, x)
+    with torch.no_grad():
+        single = network.inference_module()(torch.from_numpy(x)).numpy()
+    own = np.abs(single - expected).max()
+    for name, actual in run_everywhere(written(network), x).items():
+        assert np.abs(actual - expected).max() <= 3 * own, name

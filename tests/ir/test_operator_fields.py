@@ -60,8 +60,15 @@ def test_a_softmax_left_alone_is_over_the_channels() -> None:
         ("mean", {"dim": True}),
         ("mean", {"dim": 1.0}),
         ("mean", {"dim": []}),
+        ("softmax", {"dim": 4}),
+        ("softmax", {"dim": -5}),
+        ("dropout", {"p": 1.5}),
+        ("batch_norm", {"eps": 0.0}),
+        ("batch_norm", {"momentum": 1.5}),
+        ("conv2d", {"out_channels": 0, "kernel_size": 3}),
+        ("conv2d", {"out_channels": 4, "kernel_size": 3, "padding": -1}),
     ],
 )
-def test_axes_and_paddings_are_lists_of_integers(word: str, fields: dict[str, Any]) -> None:
+def test_a_field_of_another_kind_or_out_of_range_is_refused(word: str, fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         operator_model(word).model_validate(fields)

@@ -7,6 +7,7 @@ import pytest
 from torch import nn
 
 from archc.ir.graph import Parameter
+from archc.ir.initializers import Initializer
 from archc.ir.operator import Weight
 from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, TensorType
@@ -19,6 +20,7 @@ MANY = 20_000  # draws: the largest of them is within 1 % of the bound, but for 
 def started(word: str, fields: dict[str, Any]) -> dict[str, np.ndarray]:
     """The fresh tensors of an operator over an image of 8x6x6."""
     weights: tuple[Weight, ...] = operator_model(word).model_validate(fields).weights(TensorType((BATCH, *SIZE)))
+    assert all(isinstance(weight.initializer, Initializer) for weight in weights)
     parameters = [Parameter(w.name, w.shape, w.initializer, w.dtype, w.buffer) for w in weights]
     return dict(InitializedWeights(parameters, 0))
 

@@ -7,6 +7,7 @@ import torch
 import archc
 from archc.ir.graph import Graph
 from archc.ir.inference import inference_graph
+from archc.ir.initializers import Initializer
 from archc.ir.printer import print_graph
 from archc.nn import build_module
 from archc.passes import fold_batch_norm
@@ -131,6 +132,7 @@ def test_the_derived_tensors_come_from_the_network_s_own_keys() -> None:
     for parameter in fold_batch_norm(graph).parameters():
         assert parameter.derived is not None
         assert set(parameter.derived.sources) <= keys
+        assert isinstance(parameter.initializer, Initializer)
 
 
 def test_a_norm_after_an_auxiliary_head_s_branching_is_folded_at_inference() -> None:
