@@ -42,21 +42,22 @@ class Verifier:
         complaints = artefact.complaints(self._network, witnesses)
         comparisons = [row for runner in runners for row in self._compare(runner, self._reference(twin))]
         report = Report(name, twin, tuple(comparisons), (*(differences or ()), *complaints))
-        if all(row.verdict is Verdict.PASSED for row in comparisons):
+        passed = all(row.verdict is Verdict.PASSED for row in comparisons)
+        if passed and not any(row.noisy for row in comparisons):
             return report
-        return self._node_by_node(report, artefact, options)
+        return self._node_by_node(report, artefact, options, NODE_IMAGES if passed else len(self._samples[0]))
 
     def sensitivities(self) -> Iterator[Sensitivity]:
         """How small a change of each block a comparison of this network notices."""
         return sensitivities(self._compared(self._network.fresh), self._samples[0])
 
-    def _node_by_node(self, report: Report, artefact: Artefact, options: ExportOptions) -> Report:
-        """Where the whole did not pass: name the first node that diverges; none does, so chaos alone is no failure."""
+    def _node_by_node(self, report: Report, artefact: Artefact, options: ExportOptions, count: int) -> Report:
+        """Name the first node that diverges on the first `count` images; where none does, chaos is no failure."""
         network = self._compared(report.twin)
         runners = artefact.node_runners(network, options, replace_weights=report.twin)
         if runners is None:
             return report
-        samples = self._samples[0]
+        samples = self._samples[0][:count]
         for start in range(0, len(samples), NODE_IMAGES):
             divergence = first_divergence(network, samples[start : start + NODE_IMAGES], runners)
             if divergence is not None:

@@ -20,9 +20,9 @@ class Verdict(Enum):
 class Comparison:
     """One output of one way to run an artefact, against the float64 reference, over all batches.
 
-    `rms_error` and `bound` decide, unless the network is `chaotic`: then nodes are compared one by one. `float32_error`
-    is that of PyTorch's own float32 run, `input_dependence` the RMS of what differs between images. All are absolute,
-    in the unit of the output.
+    `rms_error` and `bound` decide. Where rounding makes the network `noisy`, nodes are compared one by one as well, and
+    where it is `chaotic`, they alone decide. `float32_error` is that of PyTorch's own float32 run, `input_dependence` the
+    RMS of what differs between images. All are absolute, in the unit of the output.
     """
 
     runner: str
@@ -38,6 +38,7 @@ class Comparison:
     top1_agreement: float | None
     verdict: Verdict
     reason: str
+    noisy: bool = False
     chaotic: bool = False
 
     @property

@@ -20,6 +20,7 @@ from archc.verify.report import Comparison, Verdict
 FACTOR = 10.0
 FLOOR = 16 * 2.0**-24
 VACUITY = 100.0
+NOISY = 1e-5  # beyond this share of the output, ten times PyTorch's error hides what half precision does to a layer
 CHAOTIC = 1e-3  # beyond this share of the output PyTorch's own float32 error bounds nothing
 
 Array = np.ndarray
@@ -56,6 +57,7 @@ def compare(
         top1_agreement=_top1_agreement(actual, exact),
         verdict=verdict,
         reason=reason,
+        noisy=bool(own > NOISY * size),
         chaotic=bool(own > CHAOTIC * size),
     )
 
