@@ -59,7 +59,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_holds_the_code_the_exporters_the_specs_and_nothing_else(repository: Path, wheel: Path) -> None:
-    expected = {"archc/py.typed"}
+    expected = {"archc/py.typed", "archc/specs/archc.schema.json"}
     for folder, target in (("archc", "archc"), ("exporters", "archc/exporters"), ("specs", "archc/specs")):
         for path in (*(repository / folder).rglob("*.py"), *(repository / folder).rglob("*.yaml")):
             expected.add(f"{target}/{path.relative_to(repository / folder).as_posix()}")

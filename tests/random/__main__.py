@@ -10,6 +10,7 @@ from tests.random.campaign import Tally, run
 from tests.random.coverage import legal_pairs
 
 LEAST_COVERAGE = 0.95
+LISTED = 80  # pairs that were not seen
 
 
 def main() -> int:
@@ -31,13 +32,16 @@ def report(tally: Tally, seconds: float) -> int:
     print(f"{tally.networks} networks in {seconds:.0f} s, {len(tally.failures)} failures")
     for (witness, verdict), number in sorted(tally.verdicts.items()):
         print(f"  {witness}: {number} {verdict}")
+    for witness, error in sorted(tally.largest.items()):
+        print(f"  {witness}: the largest error is {error:.2f} of its bound")
     for cause, number in tally.causes.most_common():
         print(f"  inconclusive because {cause}: {number}")
     legal = legal_pairs() | tally.pairs.keys()
     missing = sorted(legal - tally.pairs.keys())
     coverage = 1 - len(missing) / len(legal)
     print(f"  pairs of operators: {len(legal) - len(missing)} of {len(legal)} legal ones, {coverage:.1%}")
-    print(f"  not seen: {', '.join(f'{producer} -> {consumer}' for producer, consumer in missing) or 'none'}")
+    told = ", ".join(f"{producer} -> {consumer}" for producer, consumer in missing[:LISTED]) or "none"
+    print(f"  not seen: {told}{' …' if len(missing) > LISTED else ''}")
     for failure in tally.failures:
         print(f"\n{failure}")
     return 0 if not tally.failures and coverage >= LEAST_COVERAGE else 1

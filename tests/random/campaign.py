@@ -6,7 +6,7 @@ import logging
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -30,6 +30,7 @@ class Tally:
     causes: Counter[str] = field(default_factory=Counter)
     pairs: Counter[Pair] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    largest: dict[str, float] = field(default_factory=dict)  # error in units of its bound, by witness
 
     def add(self, findings: Findings) -> None:
         """Count one network."""
@@ -37,6 +38,7 @@ class Tally:
         self.verdicts.update((witness, verdict.value) for witness, verdict in findings.verdicts.items())
         self.causes.update(findings.causes)
         self.pairs.update(pairs(findings.graph))
+        self._enlarge(findings.largest)
 
     def merge(self, other: Tally) -> None:
         """Count what another process counted."""
@@ -44,6 +46,11 @@ class Tally:
         for mine, theirs in ((self.verdicts, other.verdicts), (self.causes, other.causes), (self.pairs, other.pairs)):
             mine.update(theirs)  # type: ignore[arg-type]
         self.failures += other.failures
+        self._enlarge(other.largest)
+
+    def _enlarge(self, errors: Mapping[str, float]) -> None:
+        for witness, error in errors.items():
+            self.largest[witness] = max(error, self.largest.get(witness, 0.0))
 
 
 def run_batch(number: int, size: int = BATCH_SIZE) -> Tally:

@@ -41,6 +41,7 @@ class Findings:
     graph: Graph
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     causes: list[str] = field(default_factory=list)
+    largest: dict[str, float] = field(default_factory=dict)  # error in units of its bound, by witness
 
     def record(self, witness: str, report: Report) -> None:
         """Note a report's verdict. Raises AssertionError: it failed."""
@@ -49,6 +50,7 @@ class Findings:
         told += [*report.differences, *([str(report.divergence)] if report.divergence else [])]
         assert report.verdict is not Verdict.FAILED, "\n".join([f"{witness} failed", *told])
         self.verdicts[witness] = report.verdict
+        self.largest[witness] = max(row.rms_error / row.bound if row.bound else 0.0 for row in report.comparisons)
         self.causes += sorted({_cause(row) for row in rows})
 
 
