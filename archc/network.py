@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -53,11 +54,14 @@ class Network:
         return self._build(self.inference, named_outputs=False).eval()
 
     def _build(self, graph: Graph, *, named_outputs: bool) -> nn.Module:
-        from archc.nn import build_module
+        from archc.nn import assemble_module, give_weights
         from archc.weights import read_all
 
-        arrays = read_all(self.weights, [parameter.path for parameter in graph.parameters()])
-        return build_module(graph, arrays, named_outputs=named_outputs)
+        with ThreadPoolExecutor(1) as thread:
+            arrays = thread.submit(read_all, self.weights, [parameter.path for parameter in graph.parameters()])
+            module = assemble_module(graph, named_outputs=named_outputs)
+            give_weights(module, graph, arrays.result())
+        return module
 
     def with_weights(self, weights: Mapping[str, np.ndarray]) -> Network:
         """The same graph with other weights."""

@@ -6,7 +6,7 @@ output. The operators used exist since opset 17 with the same meaning, unless th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from archc.ir.types import TensorType
 from archc.weights import resolve
 
 from .onnx_builder import OnnxBuilder, OnnxInitializer
+from .onnx_means import mean
 from .onnx_pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
     channels, height, width = _static(node, y_type)
     grouped = y_type.with_shape(y_type.shape[0], op.num_groups, channels // op.num_groups * height * width)
     y = b.emit("Reshape", [*x, b.constant("grouped", [0, op.num_groups, -1], "int64")], grouped)
-    y = b.emit("Sub", [y, _reduce_mean(b, [y], grouped.with_shape(*grouped.shape[:2], 1), (2,), True)], grouped)
+    y = b.emit("Sub", [y, mean(b, y, grouped, [2], keepdim=True)], grouped)
     ones, zeros = (b.constant(label, [value] * op.num_groups) for label, value in (("ones", 1.0), ("zeros", 0.0)))
     y = b.emit("InstanceNormalization", [y, ones, zeros], grouped, epsilon=op.eps)
     y = b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
@@ -145,13 +146,8 @@ def _local_response_norm(b: OnnxBuilder, node: Node, op: LocalResponseNorm, x: l
 
 
 def _mean(b: OnnxBuilder, node: Node, op: Mean, x: list[str]) -> str:
-    return _reduce_mean(b, x, node.output.type, op.axes(node.inputs[0].type), op.keepdim)
-
-
-def _reduce_mean(b: OnnxBuilder, x: list[str], y_type: TensorType, axes: Sequence[int], keepdim: bool) -> str:
-    if b.opset < 18:
-        return b.emit("ReduceMean", x, y_type, axes=axes, keepdims=int(keepdim))
-    return b.emit("ReduceMean", [*x, b.constant("axes", axes, "int64")], y_type, keepdims=int(keepdim))
+    x_type = node.inputs[0].type
+    return mean(b, x[0], x_type, op.axes(x_type), op.keepdim)
 
 
 def _flatten(b: OnnxBuilder, node: Node, op: Flatten, x: list[str]) -> str:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from archc.ir.graph import Node
 from archc.ir.operators.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
-from archc.ir.types import SymbolicDim, TensorType
+from archc.ir.types import SymbolicDim, TensorType, largest
 
 from .onnx_builder import OnnxBuilder
+from .onnx_means import LONGEST_SUM, mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -84,10 +85,12 @@ def _padded(b: OnnxBuilder, node: Node, x: list[str], pads: tuple[int, ...], val
 
 
 def adaptive_avg_pool2d(b: OnnxBuilder, node: Node, op: AdaptiveAvgPool2d, x: list[str]) -> str:
-    """GlobalAveragePool for 1x1; equal windows are an AveragePool; unequal ones two products with matrices."""
-    if op.output_size == (1, 1):
-        return b.emit("GlobalAveragePool", x, node.output.type)
+    """GlobalAveragePool for 1x1 of few pixels; an AveragePool for equal windows; else products with two matrices."""
     x_type = node.inputs[0].type
+    if op.output_size == (1, 1):
+        if largest(x_type.shape[2]) * largest(x_type.shape[3]) > LONGEST_SUM:
+            return mean(b, x[0], x_type, [2, 3], keepdim=True)
+        return b.emit("GlobalAveragePool", x, node.output.type)
     sizes = [size for size in x_type.shape[2:] if isinstance(size, int)]  # the shape rule refuses dynamic ones
     if tuple(sizes) == op.output_size:
         return x[0]

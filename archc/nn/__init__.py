@@ -1,5 +1,5 @@
 """Graph -> torch.nn.Module: nested modules named by path, with the forward methods that a person would have written."""
 
-from archc.nn.build import build_module
+from archc.nn.build import assemble_module, build_module, give_weights
 
-__all__ = ["build_module"]
+__all__ = ["assemble_module", "build_module", "give_weights"]

@@ -25,11 +25,21 @@ def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outpu
     several outputs returns a NamedTuple, or without `named_outputs` a plain tuple; auxiliary heads run in training
     only.
     """
+    module = assemble_module(graph, named_outputs=named_outputs)
+    give_weights(module, graph, weights)
+    return module
+
+
+def assemble_module(graph: Graph, *, named_outputs: bool = True) -> nn.Module:
+    """The same modules, whose tensors have no values yet: `give_weights` follows."""
     region = cut(graph)
-    module = _assemble(region, _network_source(graph, region, named_outputs), _overwritable(graph))
+    return _assemble(region, _network_source(graph, region, named_outputs), _overwritable(graph))
+
+
+def give_weights(module: nn.Module, graph: Graph, weights: Mapping[str, np.ndarray]) -> None:
+    """Give an assembled module its tensors; their memory is shared, not copied."""
     for node in graph.nodes:
         _give_weights(module, node, weights)
-    return module
 
 
 def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
@@ -69,7 +79,8 @@ def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
         named = named_outputs and len(outputs) > 1
         if named:
             tuples.append(f"{name} = namedtuple({name!r}, {[output for output, _ in outputs]})")
-        bodies.append(list(forward_source(region.inputs, cut(variant).steps, outputs, name if named else "")))
+        steps = region.steps if variant is graph else cut(variant).steps
+        bodies.append(list(forward_source(region.inputs, steps, outputs, name if named else "")))
     return class_source(region.scope.class_name, bodies, region.inputs, tuples)
 
 

@@ -117,7 +117,7 @@ def _entry(name: str, fields: Any) -> Entry:
 
 def _is_text(name: str) -> bool:
     # JSON can spell half a surrogate pair, which no output could encode.
-    return not any("\ud800" <= character <= "\udfff" for character in name)
+    return name.isascii() or not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _are_sizes(values: Any) -> bool:

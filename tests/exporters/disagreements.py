@@ -36,7 +36,10 @@ DISAGREEMENTS = (
     Disagreement(
         "torch.onnx", "torch 2.13.0", _DIVISOR, "computes something else", "it leaves divisor_override out"
     ),
-    Disagreement("torch.onnx, older", "torch 2.13.0", _DIVISOR, "computes something else", "the same"),
+    *(
+        Disagreement("torch.onnx, older", "torch 2.13.0", case, "computes something else", "the same")
+        for case in (_DIVISOR, Case("avg_pool2d", {"kernel_size": [2, 3], "divisor_override": 5}))
+    ),
     *(
         Disagreement(
             "torch.onnx, older", "torch 2.13.0", Case("channel_shuffle", {"groups": groups}), "refuses",
