@@ -78,6 +78,13 @@ class OnnxBuilder:
         self.initializers.append(OnnxInitializer(name, array.shape, dtype, lambda weights: array))
         return name
 
+    def ones(self, label: str, size: int) -> str:
+        """A vector of ones that takes no room in the file; returns its name."""
+        from onnx import TensorProto, helper
+
+        value = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
+        return self.emit("ConstantOfShape", [self.constant(label, [size], "int64")], TensorType((size,)), value=value)
+
     def initializer(self, initializer: OnnxInitializer) -> str:
         """Add a tensor that depends on the weights; returns its name."""
         self.initializers.append(initializer)

@@ -140,6 +140,32 @@ print(sorted({{"torch", "onnx", "onnxruntime", "numpy", "rich"}} & set(sys.modul
     assert result.stdout.splitlines()[-2:] == [str(status), "[]"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["check", "resnet18"],
+        ["summary", "resnet18"],
+        ["schema"],
+        ["list"],
+        ["build", "lenet5"],
+        ["export", "lenet5", "--onnx", "--no-verify"],
+        ["export", "lenet5", "--onnx", "--no-verify", "--weights", "build/lenet5/model.safetensors", "-o", "given"],
+    ],
+    ids=" ".join,
+)
+def test_torch_is_not_on_the_way(tmp_path: Path, arguments: list[str]) -> None:
+    build = [sys.executable, "-m", "archc", "build", "lenet5"]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    program = f"""
+import sys
+from archc.cli import run
+assert run({arguments!r}) == 0
+assert not {{"torch", "onnxruntime"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
+
+
 def test_the_packages_in_pyproject_are_the_folders(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())
     folders = {path.parent for path in python_files(repository, "archc")}

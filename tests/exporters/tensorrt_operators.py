@@ -51,6 +51,7 @@ SUPPORTED: dict[str, Support] = {
     "BatchNormalization": _FLOAT,
     "Clip": _FLOAT,
     "Concat": _ANY,
+    "ConstantOfShape": Support(frozenset({"int64"})),
     "Conv": _FLOAT,
     "DepthToSpace": _NUMBER,
     "Div": _NUMBER,

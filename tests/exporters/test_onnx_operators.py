@@ -91,7 +91,7 @@ CONSTANTS = {
     "channel_shuffle": "shape split",
     "flatten": "shape",
     "gelu": "cubic half one scale",
-    "group_norm": "axes grouped ones shape zeros",
+    "group_norm": "grouped scale shape",
     "hardtanh": "max min",
     "layer_norm": "scale",
     "local_response_norm": "alpha beta column k shape",
