@@ -1,12 +1,16 @@
-"""The long run: python -m tests.random --count 5000."""
+"""The long run: python -m tests.random --networks 5000."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections import Counter
+from collections.abc import Collection
 
-from tests.random.campaign import Tally, run
+from archc.verify.report import Verdict
+from tests.random.campaign import Outcome, run
+from tests.random.checks import Findings
 from tests.random.coverage import legal_pairs
 
 LEAST_COVERAGE = 0.95
@@ -16,35 +20,44 @@ LISTED = 80  # pairs that were not seen
 def main() -> int:
     """Run, print the figures, and fail if a network did or too few pairs of operators occurred."""
     parser = argparse.ArgumentParser(prog="python -m tests.random", description=__doc__)
-    parser.add_argument("--count", type=int, default=5000, help="networks (default: 5000)")
+    parser.add_argument("--networks", type=int, default=5000, help="at least so many (default: 5000)")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no further networks after this time")
     arguments = parser.parse_args()
-    begun, tally = time.monotonic(), Tally()
-    for tally in run(arguments.count, arguments.processes, 60 * arguments.minutes):
-        print(f"\r{tally.networks} networks, {len(tally.failures)} failures", end="", file=sys.stderr, flush=True)
+    begun, outcome = time.monotonic(), Outcome()
+    for outcome in run(arguments.networks, arguments.processes, 60 * arguments.minutes):
+        progress = f"\r{len(outcome.findings)} networks, {len(outcome.failures)} failures"
+        print(progress, end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return report(tally, time.monotonic() - begun)
-
-
-def report(tally: Tally, seconds: float) -> int:
-    """Print the figures; the exit status."""
-    print(f"{tally.networks} networks in {seconds:.0f} s, {len(tally.failures)} failures")
-    for (witness, verdict), number in sorted(tally.verdicts.items()):
-        print(f"  {witness}: {number} {verdict}")
-    for witness, error in sorted(tally.largest.items()):
-        print(f"  {witness}: the largest error is {error:.2f} of its bound")
-    for cause, number in tally.causes.most_common():
-        print(f"  inconclusive because {cause}: {number}")
-    legal = legal_pairs() | tally.pairs.keys()
-    missing = sorted(legal - tally.pairs.keys())
-    coverage = 1 - len(missing) / len(legal)
-    print(f"  pairs of operators: {len(legal) - len(missing)} of {len(legal)} legal ones, {coverage:.1%}")
-    told = ", ".join(f"{producer} -> {consumer}" for producer, consumer in missing[:LISTED]) or "none"
-    print(f"  not seen: {told}{' …' if len(missing) > LISTED else ''}")
-    for failure in tally.failures:
+    print(f"{len(outcome.findings)} networks in {time.monotonic() - begun:.0f} s, {len(outcome.failures)} failures\n")
+    tell_verdicts(outcome.findings.values())
+    coverage = tell_coverage(outcome.findings.values())
+    for failure in outcome.failures:
         print(f"\n{failure}")
-    return 0 if not tally.failures and coverage >= LEAST_COVERAGE else 1
+    return 0 if not outcome.failures and coverage >= LEAST_COVERAGE else 1
+
+
+def tell_verdicts(networks: Collection[Findings]) -> None:
+    """Print a row for each witness, and why networks were inconclusive."""
+    print(f"{'':<20}{'passed':>8}{'inconclusive':>14}{'largest error / bound':>23}")
+    for witness in sorted({name for findings in networks for name in findings.verdicts}):
+        verdicts = Counter(findings.verdicts.get(witness) for findings in networks)
+        largest = max(findings.largest.get(witness, 0.0) for findings in networks)
+        print(f"{witness:<20}{verdicts[Verdict.PASSED]:>8}{verdicts[Verdict.INCONCLUSIVE]:>14}{largest:>23.2f}")
+    print()
+    for cause, number in Counter(cause for findings in networks for cause in findings.causes).most_common():
+        print(f"{number} inconclusive: {cause}")
+
+
+def tell_coverage(networks: Collection[Findings]) -> float:
+    """Print the legal pairs of operators that did not occur; the share of those that did."""
+    seen = {pair for findings in networks for pair in findings.pairs}
+    legal = legal_pairs() | seen
+    missing = sorted(legal - seen)
+    print(f"\n{len(seen)} of {len(legal)} legal pairs of operators, {len(seen) / len(legal):.1%}; not seen:")
+    print(", ".join(f"{producer} -> {consumer}" for producer, consumer in missing[:LISTED]) or "none", end="")
+    print(f" and {len(missing) - LISTED} more" if len(missing) > LISTED else "")
+    return len(seen) / len(legal)
 
 
 if __name__ == "__main__":

@@ -5,88 +5,77 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing import get_context
 
 import torch
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from tests.random.checks import Findings, check
-from tests.random.coverage import Pair, pairs
 from tests.random.networks import specs
 
-BATCH_SIZE = 50
+BATCH_SIZE = 100
+MOST_DRAWS = 5  # for each network of a batch: hypothesis draws many specs again
 
 
 @dataclass
-class Tally:
-    """Counts over networks; `failures` holds the shrunk spec and what was wrong with it."""
+class Outcome:
+    """What was found about each network, by its text, and the shrunk specs of those that failed with what was wrong."""
 
-    networks: int = 0
-    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    causes: Counter[str] = field(default_factory=Counter)
-    pairs: Counter[Pair] = field(default_factory=Counter)
+    findings: dict[str, Findings] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
-    largest: dict[str, float] = field(default_factory=dict)  # error in units of its bound, by witness
 
-    def add(self, findings: Findings) -> None:
-        """Count one network."""
-        self.networks += 1
-        self.verdicts.update((witness, verdict.value) for witness, verdict in findings.verdicts.items())
-        self.causes.update(findings.causes)
-        self.pairs.update(pairs(findings.graph))
-        self._enlarge(findings.largest)
-
-    def merge(self, other: Tally) -> None:
-        """Count what another process counted."""
-        self.networks += other.networks
-        for mine, theirs in ((self.verdicts, other.verdicts), (self.causes, other.causes), (self.pairs, other.pairs)):
-            mine.update(theirs)  # type: ignore[arg-type]
+    def merge(self, other: Outcome) -> None:
+        """Add what another process found; networks that it drew too count once."""
+        self.findings |= other.findings
         self.failures += other.failures
-        self._enlarge(other.largest)
-
-    def _enlarge(self, errors: Mapping[str, float]) -> None:
-        for witness, error in errors.items():
-            self.largest[witness] = max(error, self.largest.get(witness, 0.0))
 
 
-def run_batch(number: int, size: int = BATCH_SIZE) -> Tally:
-    """Check `size` networks, the same at every run with this number; a failing one is shrunk and ends the batch."""
+def run_batch(number: int, size: int = BATCH_SIZE) -> Outcome:
+    """Check `size` networks, the same at every run with this number; one that fails is shrunk and ends the batch."""
     torch.set_num_threads(1)
     logging.disable(logging.WARNING)  # of torch.onnx, about packages that it could use
-    tally = Tally()
+    outcome, failing = Outcome(), ""
 
     @seed(number)
     @settings(
-        max_examples=size, database=None, deadline=None, phases=[Phase.generate, Phase.shrink],
+        max_examples=MOST_DRAWS * size, database=None, deadline=None, phases=[Phase.generate, Phase.shrink],
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
     )  # fmt: skip
     @given(specs())
     def check_one(text: str) -> None:
-        last[:] = [text]
-        tally.add(check(text))
+        nonlocal failing
+        if text in outcome.findings or len(outcome.findings) == size:
+            return
+        try:
+            findings = check(text)
+        except Exception:
+            failing = text
+            raise
+        if not failing:  # else it is an attempt at shrinking
+            outcome.findings[text] = findings
 
-    last: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of PyTorch's exporters and onnx.reference
         try:
             check_one()
         except Exception as error:
-            tally.failures.append(f"batch {number}: {type(error).__name__}: {error}\n{last[0] if last else ''}")
-    return tally
+            outcome.failures.append(f"batch {number}: {type(error).__name__}: {error}\n{failing}")
+    return outcome
 
 
-def run(count: int, processes: int, seconds: float) -> Iterator[Tally]:
-    """The tally so far, after every batch, until there are `count` networks or the time is over."""
-    total, end = Tally(), time.monotonic() + seconds
+def run(networks: int, processes: int, seconds: float) -> Iterator[Outcome]:
+    """What was found so far, after every batch, until there are this many networks or the time is over."""
+    total, end, numbers = Outcome(), time.monotonic() + seconds, count()
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        batches = [pool.submit(run_batch, number) for number in range(-(-count // BATCH_SIZE))]
-        for batch in as_completed(batches):
-            total.merge(batch.result())
-            yield total
-            if time.monotonic() > end:
-                pool.shutdown(wait=True, cancel_futures=True)
-                return
+        batches = {pool.submit(run_batch, next(numbers)) for _ in range(processes)}
+        while batches:
+            done, batches = wait(batches, return_when=FIRST_COMPLETED)
+            for batch in done:
+                total.merge(batch.result())
+                yield total
+            if len(total.findings) < networks and time.monotonic() < end:
+                batches |= {pool.submit(run_batch, next(numbers)) for _ in done}

@@ -25,6 +25,7 @@ from archc.verify.reference import run_module
 from archc.verify.report import Comparison, Report, Verdict
 from archc.verify.statistics import rms
 from tests.exporters.onnx_cases import written
+from tests.random.coverage import Pair, pairs
 from tests.random.witnesses import WITNESSES, Subject, onnx_runtime
 
 
@@ -32,7 +33,7 @@ from tests.random.witnesses import WITNESSES, Subject, onnx_runtime
 class Findings:
     """What became of one network: a verdict for each witness, and why those are inconclusive that are."""
 
-    graph: Graph
+    pairs: frozenset[Pair]  # operators of which one takes the other's output
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     causes: set[str] = field(default_factory=set)
     largest: dict[str, float] = field(default_factory=dict)  # error in units of its bound, by witness
@@ -65,17 +66,17 @@ def check(text: str) -> Findings:
     graph = compiled(text)
     check_resolved_text(text, graph)
     check_renaming(text, graph)
-    subject, findings = Subject(graph), Findings(graph)
+    subject, findings = Subject(graph), Findings(pairs(graph))
     check_single_images(subject.twin)
     check_model(written(subject.network))
     findings.record("ONNX", subject.verified("onnx"))
-    if _sampled(text, 3):
+    if _sampled(f"not folded {text}", 3):
         findings.record("ONNX, not folded", subject.verified("onnx", ExportOptions(fold_batch_norm=False)))
-    if _sampled(text, 20):
+    if _sampled(f"PyTorch {text}", 20):
         findings.record("TorchScript", subject.verified("torchscript"))
         findings.record(".pt2", subject.verified("pt2"))
     for name, (one_in, witness) in WITNESSES.items():
-        if _sampled(text, one_in):
+        if _sampled(f"{name} {text}", one_in):
             findings.record(name, subject.compared(name, witness(subject.twin)))
     free = with_dynamic_size(text, subject.twin)
     if free is not None:
@@ -83,8 +84,8 @@ def check(text: str) -> Findings:
     return findings
 
 
-def _sampled(text: str, one_in: int) -> bool:
-    return crc32(f"{one_in} {text}".encode()) % one_in == 0
+def _sampled(what: str, one_in: int) -> bool:
+    return crc32(what.encode()) % one_in == 0
 
 
 def check_resolved_text(text: str, graph: Graph) -> None:

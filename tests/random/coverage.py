@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import cache
 
 from archc.ir.graph import Graph
@@ -44,10 +43,10 @@ def _inferred(operator: Operator, x: TensorType) -> TensorType | None:
         return None
 
 
-def pairs(graph: Graph) -> Counter[Pair]:
-    """How often each operator follows each in a graph."""
+def pairs(graph: Graph) -> frozenset[Pair]:
+    """Which operators follow which in a graph."""
     producers = {node.output.name: node.operator.word for node in graph.nodes}
-    return Counter(
+    return frozenset(
         (producers[value.name], node.operator.word)
         for node in graph.nodes
         for value in node.inputs

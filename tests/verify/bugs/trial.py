@@ -101,7 +101,10 @@ def _from(place: str, names: list[str]) -> list[str]:
 
 
 def _sizes_fit(model: onnx.ModelProto) -> bool:
-    """Whether every node's inputs still fit each other, and the network's output keeps its shape."""
+    """Whether every node's inputs still fit each other, no value is empty, and the network's output keeps its shape.
+
+    ONNX Runtime dies of a division by zero where a window is larger than its padded input.
+    """
     graph = onnx.GraphProto(name="shapes", node=model.graph.node, input=model.graph.input, output=model.graph.output)
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
@@ -111,7 +114,8 @@ def _sizes_fit(model: onnx.ModelProto) -> bool:
             graph.initializer.add().CopyFrom(tensor)
     light = onnx.ModelProto(ir_version=model.ir_version, graph=graph, opset_import=model.opset_import)
     try:
-        infer_shapes(light, check_type=True, strict_mode=True, data_prop=True)
+        inferred = infer_shapes(light, check_type=True, strict_mode=True, data_prop=True)
     except InferenceError:
         return False
-    return True
+    sizes = [dim for value in inferred.graph.value_info for dim in value.type.tensor_type.shape.dim]
+    return all(dim.dim_value > 0 for dim in sizes if dim.HasField("dim_value"))
