@@ -126,8 +126,15 @@ def _layer_norm(b: OnnxBuilder, node: Node, op: LayerNorm, x: list[str]) -> str:
 
 
 def _local_response_norm(b: OnnxBuilder, node: Node, op: LocalResponseNorm, x: list[str]) -> str:
-    """LRN where the window is odd; ONNX centres an even one on the other side than PyTorch, so that is spelled out."""
+    """LRN where the window is odd; ONNX centres an even one on the other side than PyTorch, so that is spelled out.
+
+    A fractional k is taken out of the brackets, because OpenVINO rounds it down:
+    (k + a) ** -beta = k ** -beta * (1 + a / k) ** -beta.
+    """
     y_type = node.output.type
+    if op.size % 2 and op.k > 0 and op.k % 1:
+        y = b.emit("LRN", x, y_type, size=op.size, alpha=op.alpha / op.k, beta=op.beta, bias=1.0)
+        return b.emit("Mul", [y, b.constant("factor", op.k**-op.beta)], y_type)
     if op.size % 2:
         return b.emit("LRN", x, y_type, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.k)
     channels, height, width = _static(node, y_type)

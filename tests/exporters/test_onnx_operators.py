@@ -83,6 +83,13 @@ def test_gelu_is_one_node_from_opset_20_on_which_brought_it() -> None:
     assert kinds == [{"Add", "Mul", "Tanh"}, {"Gelu"}]
 
 
+def test_an_lrn_is_written_with_a_whole_bias_because_openvino_rounds_it_down() -> None:
+    network = Case("local_response_norm", {"size": 3, "alpha": 1.0, "k": 2.5}).network()
+    (lrn,) = (node for node in onnx.load_from_string(written(network)).graph.node if node.op_type == "LRN")
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in lrn.attribute}
+    assert attributes == pytest.approx({"size": 3, "alpha": 0.4, "beta": 0.75, "bias": 1.0})
+
+
 # What the constants of each operator are called, over all its cases.
 CONSTANTS = {
     "adaptive_avg_pool2d": "columns rows",
@@ -94,7 +101,7 @@ CONSTANTS = {
     "group_norm": "grouped scale shape",
     "hardtanh": "max min",
     "layer_norm": "scale",
-    "local_response_norm": "alpha beta column k shape",
+    "local_response_norm": "alpha beta column factor k shape",
     "max_pool2d": "pads value",
     "mean": "axes",
     "mul": "other",

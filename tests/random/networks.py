@@ -12,17 +12,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archc.ir.operator import ShapeError
 from archc.ir.types import BATCH, TensorType
 from archc.spec.dump import dump
-from tests.random import operators
+from tests.random import blocks, operators
+from tests.random.blocks import ACTIVATIONS
 from tests.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, sizes
 
 Item = Any
 Items = list[Item]
 
 DEEPEST = 2
-ACTIVATIONS = ("relu", "silu", "leaky_relu", "hardswish", "tanh", "gelu")
 LESS_OFTEN = ("flatten", "select", "mean", "adaptive_avg_pool2d")  # what follows them has little to choose from
 SAME_SHAPE = (*operators.ELEMENTWISE, "softmax", "log_softmax", "layer_norm", "batch_norm", "group_norm",
               "local_response_norm", "channel_shuffle", "dropout2d")  # fmt: skip
@@ -154,57 +153,12 @@ class _Author:
             self.scope.arguments[name] = value
         return name
 
-    # Python blocks
-
     def _python_block(self, x: TensorType, depth: int) -> tuple[Items, TensorType] | None:
         if x.ndim != 4:
             return None
-        kinds = [self._conv_norm_act, self._squeeze_excitation, self._basic, self._bottleneck]
-        made: tuple[Items, TensorType] = self.draw(st.sampled_from(kinds))(x)
-        return made
-
-    def _layers(self, **choices: tuple[Item, ...]) -> Fields:
-        return {name: self.draw(st.sampled_from(layers)) for name, layers in choices.items() if self._one_in(2)}
-
-    def _conv_norm_act(self, x: TensorType) -> tuple[Items, TensorType]:
-        kernel, stride, dilation = (self.draw(st.integers(1, 3)) for _ in range(3))
-        channels = sizes(x)[0]
-        groups = self.draw(st.sampled_from([1, channels] if channels <= MOST_CHANNELS else [1]))
-        out = groups * self.draw(st.integers(1, MOST_CHANNELS // groups))
-        padding = dilation * (kernel - 1) // 2
-        window = {"kernel_size": kernel, "stride": stride, "dilation": dilation, "groups": groups}
-        try:
-            y = infer("conv2d", {"out_channels": out, "padding": padding, **window}, x)
-        except ShapeError:
-            return self._squeeze_excitation(x)
-        fields = {"out_channels": out, **window, **self._layers(norm=_NORMS, activation=(*ACTIVATIONS, "none"))}
-        return [self._call("conv_norm_act", fields)], y
-
-    def _squeeze_excitation(self, x: TensorType) -> tuple[Items, TensorType]:
-        gates = self._layers(activation=ACTIVATIONS, scale_activation=("sigmoid", "hardsigmoid"))
-        return [self._call("squeeze_excitation", {"squeeze_channels": self.draw(st.integers(1, 6)), **gates})], x
-
-    def _basic(self, x: TensorType) -> tuple[Items, TensorType]:
-        width, stride = self.draw(st.integers(1, MOST_CHANNELS)), self.draw(st.integers(1, 2))
-        y = infer("conv2d", {"out_channels": width, "kernel_size": 3, "padding": 1, "stride": stride}, x)
-        fields = {"width": width, "stride": stride, **self._layers(norm=_NORMS, activation=ACTIVATIONS)}
-        if stride == 1 and width == sizes(x)[0]:
-            fields |= self._layers(shortcut=("auto", "identity", "projection"))
-        return [self._call("basic", fields | self._copies())], y
-
-    def _bottleneck(self, x: TensorType) -> tuple[Items, TensorType]:
-        width, expansion = self.draw(st.integers(2, 8)), self.draw(st.integers(1, 2))
-        stride = self.draw(st.integers(1, 2))
-        out = width * expansion
-        y = infer("conv2d", {"out_channels": out, "kernel_size": 3, "padding": 1, "stride": stride}, x)
-        fields: Fields = {"width": width, "expansion": expansion, "stride": stride}
-        if self._one_in(2):
-            fields |= {"groups": 2, "width_per_group": 32}
-        fields |= self._layers(stride_at=("conv1", "conv2"), norm=_NORMS, activation=ACTIVATIONS)
-        return [self._call("bottleneck", fields | self._copies())], y
-
-    def _copies(self) -> Fields:
-        return {"count": self.number(2)} if self._one_in(3) else {}
+        word = self.draw(st.sampled_from(blocks.WORDS))
+        fields, y = blocks.fields(self.draw, word, x)
+        return [self._call(word, fields)], y
 
     # Composites
 
@@ -338,4 +292,3 @@ class _Author:
 
 _COUNTS = ("out_channels", "out_features", "width", "squeeze_channels")
 _SHORT = (["out_features"], ["other"], ["output_size"], ["groups"], ["num_groups"], ["negative_slope"])
-_NORMS = ("batch_norm", {"batch_norm": {"eps": 0.01}}, {"group_norm": 1}, "none")

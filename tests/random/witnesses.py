@@ -11,7 +11,6 @@ import numpy as np
 import onnx
 import torch
 
-from archc.exporters.onnx_witnesses import openvino
 from archc.exporting import ExportOptions, exporters
 from archc.ir.graph import Graph
 from archc.network import Network
@@ -93,7 +92,7 @@ def open_vino(network: Network) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.onnx"
         path.write_bytes(written(network))
-        return openvino(path).run
+        return exporters()["onnx"].open(path).runners(None, ["openvino"])[-1].run
 
 
 WITNESSES: dict[str, tuple[int, Callable[[Network], Run]]] = {
