@@ -136,31 +136,32 @@ class _Output(io.FileIO):
 
 
 class _Follower:
-    """Reads a file behind its writer, on a thread: hashes it and has the disk begin, so that the writer waits less."""
+    """Goes over a file behind its writer, on two threads: one hashes it, one has the disk begin with it."""
 
     def __init__(self, descriptor: int, digest: _Hash) -> None:
         self._descriptor, self._digest, self._hashed = descriptor, digest, 0
-        self._thread = ThreadPoolExecutor(1)
-        self._running: Future[None] | None = None
+        self._threads = ThreadPoolExecutor(2)
+        self._hashing: Future[None] | None = None
+        self._syncing: Future[None] | None = None
 
     def follow(self, end: int) -> None:
         """What lies before `end` is written."""
-        if end - self._hashed >= FOLLOWED_BYTES and (self._running is None or self._running.done()):
-            self._running = self._thread.submit(self._hash_and_sync, end)
+        if end - self._hashed >= FOLLOWED_BYTES:
+            if self._hashing is None or self._hashing.done():
+                self._hashing = self._threads.submit(self._hash, end)
+            if self._syncing is None or self._syncing.done():
+                self._syncing = self._threads.submit(os.fsync, self._descriptor)
 
     def finish(self, end: int) -> None:
         """Hash the rest. Raises OSError."""
-        if self._running is not None:
-            self._running.result()
+        for running in (self._hashing, self._syncing):
+            if running is not None:
+                running.result()
         self._hash(end)
 
     def close(self) -> None:
-        """Wait for the thread, before the file is closed under it."""
-        self._thread.shutdown()
-
-    def _hash_and_sync(self, end: int) -> None:
-        self._hash(end)
-        os.fsync(self._descriptor)
+        """Wait for the threads, before the file is closed under them."""
+        self._threads.shutdown()
 
     def _hash(self, end: int) -> None:
         while self._hashed < end:

@@ -2,7 +2,7 @@
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import TypeGuard
 
@@ -14,9 +14,15 @@ BLOCKS: tuple[str, ...] = tuple(
 """The words of the built-in blocks."""
 
 
+@cache
+def _plug_ins() -> EntryPoints:
+    """Other packages' blocks. To find them takes milliseconds, and a spec may have many words that are none."""
+    return entry_points(group="archc.blocks")
+
+
 def block_words() -> tuple[str, ...]:
     """Every block's word, those of other packages included."""
-    return *BLOCKS, *sorted(set(entry_points(group="archc.blocks").names) - set(BLOCKS))
+    return *BLOCKS, *sorted(_plug_ins().names - set(BLOCKS))
 
 
 @cache
@@ -28,7 +34,7 @@ def block_model(word: str) -> type[Block]:
     if word in BLOCKS:
         module = import_module(f"archc.blocks.{word}")
         return next(m for m in vars(module).values() if _is_block(m) and m.__module__ == module.__name__)
-    model: object = entry_points(group="archc.blocks")[word].load()
+    model: object = _plug_ins()[word].load()
     if not _is_block(model):
         raise TypeError(f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}")
     return model

@@ -21,12 +21,15 @@ from archc.ir.operators import OPERATORS, operator_model
 from archc.spec.document import BlockDefinition
 from archc.spec.expressions import UNKNOWN
 from archc.spec.items import Call, Reference
+from archc.spec.tree import Scalar, Sequence, Tree
 
 if TYPE_CHECKING:
     from archc.elaborate.elaborator import Elaborator
 
 Environment = Mapping[str, object]
 Callee = type[Operator] | type[Block] | BlockDefinition
+
+LONG_TEXT = 8  # characters; an expression that is longer counts as several values
 
 
 class Abandoned(Exception):
@@ -40,6 +43,7 @@ class Caller:
         self.elaborator = elaborator
         self.problems = elaborator.problems
         self._expanding: list[str] = []
+        self._weights: dict[int, int] = {}
 
     def find(self, word: str) -> Callee | None:
         """What a word stands for: a block of the spec first, then an operator, then a block in Python."""
@@ -102,20 +106,26 @@ class Caller:
         if callee is None:
             self._unknown_word(site.call)
             return None
-        return self._apply(callee, site.call, x, site.environment, 0, name)
+        with self.elaborator.nested(span):
+            return self._apply(callee, site.call, x, site.environment, 0, name)
 
     def _copies(
         self, callee: Callee, call: Call, x: Value | None, env: Environment, count: int, named: bool
     ) -> Value | None:
         for copy in range(count):
+            if copy == 1:  # the first copy was right, and so may all others be
+                self.elaborator.count_steps(count - 1, call.span)
             name = item_name(call.name, env, copy if call.count else None) if named else None
             x = self._apply(callee, call, x, env, copy, name)
+            if x is None:  # more copies would be wrong in the same way
+                return None
         return x
 
     def _apply(
         self, callee: Callee, call: Call, x: Value | None, env: Environment, copy: int, name: str | None
     ) -> Value | None:
         arguments = self._arguments(callee, call, env, copy)
+        self._count_values(callee, call, arguments)
         if isinstance(callee, BlockDefinition):
             return self._definition(callee, call, x, arguments, copy, name)
         if call.init and issubclass(callee, Block):
@@ -129,6 +139,22 @@ class Caller:
             initializers = self.elaborator.initializers.of(type(model), call.init)
             return self.elaborator.add(model, x, name=name, span=call.span, fields=fields, initializers=initializers)
         return self._expand(model, call.word, x, name, call.span)
+
+    def _count_values(self, callee: Callee, call: Call, arguments: dict[str, Argument]) -> None:
+        trees = [argument.tree for argument in arguments.values()]
+        if isinstance(callee, BlockDefinition):
+            defaults = [signature.default for signature in callee.parameters.values()]
+            trees += [*callee.let.values(), *(default for default in defaults if default)]
+        self.elaborator.count_values(sum(map(self._weight, trees)), call.span)
+
+    def _weight(self, tree: Tree) -> int:
+        """How many values of usual length a tree counts as."""
+        if isinstance(tree, Scalar):
+            return 1 + len(tree.text) // LONG_TEXT
+        if id(tree) not in self._weights:  # the spec keeps its trees, and so their identities
+            parts = tree.items if isinstance(tree, Sequence) else [entry.value for entry in tree.entries.values()]
+            self._weights[id(tree)] = 1 + sum(map(self._weight, parts))
+        return self._weights[id(tree)]
 
     def _check_layers(self, model: type[BaseModel], arguments: dict[str, Argument]) -> None:
         """Report unknown words in layer-typed fields, also where another mistake keeps them from being applied."""
@@ -168,6 +194,7 @@ class Caller:
         if x is None or values is None:
             return None
         ramps = self.elaborator.ramps.next_values(call.word)
+        self.elaborator.count_values(len(ramps), call.span)
         shape = x.type.shape
         own: dict[str, object] = {**ramps, "i": copy, "n": copy + 1}
         if len(shape) > 1:

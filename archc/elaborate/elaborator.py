@@ -6,10 +6,10 @@ and nothing is reported that only follows from the first mistake.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 
-from archc.diagnostics import Note, Span, did_you_mean
+from archc.diagnostics import Note, Span, SpecError, did_you_mean
 from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.initializers import Initializers
@@ -27,6 +27,8 @@ from archc.spec.expressions import UNKNOWN
 from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, When
 
 Environment = Mapping[str, object]
+
+MAX_NESTING = 48  # levels of items and layers; each takes at most 13 of Python's 1000 frames
 
 
 def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 20_000) -> Graph:
@@ -54,7 +56,10 @@ class Elaborator:
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
         self.caller = Caller(self)
-        self._steps_left = max_nodes + max_nodes // 2  # items that give no operator cost time too
+        self._steps_left = 2 * max_nodes  # items that give no operator cost time too
+        self._values_left = 10 * max_nodes  # and so do the arguments and derived values of every copy
+        self._nesting = 0
+        self._outputs: set[str] = set()  # their names
 
     def _check_ramps(self) -> None:
         blocks = self.spec.blocks
@@ -88,8 +93,8 @@ class Elaborator:
 
     def item(self, item: Item, x: Value | None, env: Environment) -> Value | None:
         """Apply one item; None if the result is unknown."""
-        self._count_step(item.span)
-        with self.problems.caught():
+        self.count_steps(1, item.span)
+        with self.problems.caught(), self.nested(item.span):
             match item:
                 case Call():
                     return self.caller.call(item, x, env)
@@ -205,9 +210,10 @@ class Elaborator:
 
     def _mark_output(self, mark: OutputMark, x: Value | None) -> None:
         name = str(mark.name.value)
-        if name == self.builder.input.name or name in {output.name for output in self.builder.outputs}:
+        if name == self.builder.input.name or name in self._outputs:
             self.problems.add("name-taken", f"there is already an input or output '{name}'", mark.name.span)
-        elif x is not None:
+        if x is not None:
+            self._outputs.add(name)
             self.builder.output(name, x)
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | None, env: Environment) -> None:
@@ -218,6 +224,7 @@ class Elaborator:
             return
         value = self.item(item, x, env)
         if value is not None:
+            self._outputs.add(str(name.value))
             self.builder.output(str(name.value), value, training_only=True)
 
     def _declare_main_output(self, value: Value | None) -> None:
@@ -227,7 +234,7 @@ class Elaborator:
             last = next(i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only)
             self.builder.outputs.insert(0, self.builder.outputs.pop(last))
             return
-        if "output" in {output.name for output in self.builder.outputs}:
+        if "output" in self._outputs:
             self.problems.add(
                 "name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span
             )
@@ -240,10 +247,31 @@ class Elaborator:
             return Note(f"the network's input is {value.type}", self.spec.input_span)
         return Note(f"{node.operator.word} produces {value.type} here", node.span)
 
-    def _count_step(self, span: Span) -> None:
-        self._steps_left -= 1
+    @contextmanager
+    def nested(self, span: Span) -> Iterator[None]:
+        """What happens meanwhile lies one level deeper. Raises SpecError: that is too deep."""
+        if self._nesting == MAX_NESTING:
+            message = f"more than {MAX_NESTING} levels of items and blocks within each other"
+            raise SpecError(message, code="too-deep", span=span)
+        self._nesting += 1
+        try:
+            yield
+        finally:
+            self._nesting -= 1
+
+    def count_steps(self, number: int, span: Span) -> None:
+        """Count items, or copies of one. Raises TooManyNodes."""
+        self._steps_left -= number
         if self._steps_left < 0:
             self._too_large(span)
+            raise TooManyNodes
+
+    def count_values(self, number: int, span: Span) -> None:
+        """Count values that are worked out for a call. Raises TooManyNodes."""
+        self._values_left -= number
+        if self._values_left < 0:
+            message = f"the calls of the network have more than {10 * self.builder.max_nodes:,} values to work out"
+            self.problems.add("over-budget", message, span, help="ARCHC_MAX_NODES raises the limit")
             raise TooManyNodes
 
     def _too_large(self, span: Span) -> None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 from archc.diagnostics import Diagnostic, Note, Span, SpecError
 
+MAX_PROBLEMS = 100
+
 
 class Problems:
     """The diagnostics so far; each place of a spec is reported once, however often a block is used."""
@@ -27,10 +29,15 @@ class Problems:
         notes: tuple[Note, ...] = (),
         help: str | None = None,
     ) -> None:
-        """Record a problem; inside a block's definition, with a note on where the block is used."""
+        """Record a problem; inside a block's definition, with a note on where the block is used.
+
+        Raises: SpecError: there are too many to go on.
+        """
         uses = tuple(Note(f"{block} is used here", use) for block, use in reversed(self._uses) if use != span)
         place = (span.source.name, span.line, span.column) if span else message
         self._found.setdefault((code, place), Diagnostic(code, message, span, notes + uses[:1], help))
+        if len(self._found) >= MAX_PROBLEMS:
+            self.raise_if_any()
 
     def extend(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Record diagnostics that somebody else made."""

@@ -15,17 +15,19 @@ class Ramps:
     """
 
     def __init__(self, ramps: Mapping[str, Ramp], totals: Mapping[str, int] | None = None) -> None:
-        self._ramps = ramps
+        self._of_block: dict[str, dict[str, Ramp]] = {}
+        for name, ramp in ramps.items():
+            for block in ramp.blocks:
+                self._of_block.setdefault(block, {})[name] = ramp
         self._totals = totals
         self.uses: Counter[str] = Counter()
 
     def next_values(self, block: str) -> dict[str, float]:
         """The value of every ramp for the next use of a block."""
         values: dict[str, float] = {}
-        for name, ramp in self._ramps.items():
-            if block in ramp.blocks:
-                values[name] = self._value(ramp, self.uses[name], self._totals[name]) if self._totals else ramp.start
-                self.uses[name] += 1
+        for name, ramp in self._of_block.get(block, {}).items():
+            values[name] = self._value(ramp, self.uses[name], self._totals[name]) if self._totals else ramp.start
+            self.uses[name] += 1
         return values
 
     def _value(self, ramp: Ramp, index: int, total: int) -> float:

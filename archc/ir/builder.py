@@ -21,6 +21,8 @@ from archc.ir.module_names import RESERVED_NAMES
 from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import TensorType
 
+MAX_SIZE = 2**63 - 1
+
 
 class NameTaken(Exception):
     """A name cannot be used; `span` is where the sibling that has it stands."""
@@ -82,6 +84,14 @@ class _Frame:
     @property
     def _where(self) -> str:
         return f"in {self.scope.path}" if self.scope.path else "at the top level"
+
+
+def _refuse_huge_sizes(type: TensorType) -> None:
+    """Raise ShapeError if no runtime could hold a size; doubled in every block, it would grow without bound."""
+    for dim in type.shape:
+        size = dim if isinstance(dim, int) else max(dim.scale, abs(dim.offset), dim.divisor)
+        if size > MAX_SIZE:
+            raise ShapeError(f"gives {type}, which has a size beyond 64 bits")
 
 
 def _prefixes(name: str) -> list[str]:
@@ -152,6 +162,7 @@ class GraphBuilder:
         types = tuple([value.type for value in inputs])
         try:
             output = operator.infer(*types)
+            _refuse_huge_sizes(output)
         except ShapeError as error:
             error.path = path
             raise

@@ -111,11 +111,11 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
     Raises: UsageError: no format, an unknown one, or a folder that holds another network; SpecError; BuildError;
     ExportError; VerificationFailed; Inconclusive.
     """
+    origin = _origin(request.weights)
     chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
     if not chosen:
         raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
     progress("reading the spec")
-    origin = _origin(request.weights)
     network = load_network(request.target, request.weights, request.settings)
     folder = _folder(request.folder or request.target.build, network)
     present = read_manifest(folder) if (folder / MANIFEST).is_file() else None

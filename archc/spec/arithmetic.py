@@ -11,6 +11,7 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from archc.diagnostics import did_you_mean
@@ -19,6 +20,7 @@ Environment = Mapping[str, object]
 Function = Callable[..., Any]
 
 MAX_MAGNITUDE = 2**63
+MAX_LISTED = 20  # names in a message
 
 
 class _Unknown:
@@ -73,7 +75,9 @@ def look_up(name: str, environment: Environment) -> object:
     """The value of `$name`. Raises ExpressionError: there is none."""
     if name in environment:
         return environment[name]
-    available = f"available are {', '.join(f'${other}' for other in environment)}" if environment else None
+    listed = [f"${other}" for other in islice(environment, MAX_LISTED)]
+    more = ", …" if len(environment) > MAX_LISTED else ""
+    available = f"available are {', '.join(listed)}{more}" if environment else None
     raise ExpressionError(f"there is no '${name}' here", "unknown-name", did_you_mean(name, environment) or available)
 
 

@@ -97,7 +97,9 @@ def _drawn(parameter: Parameter) -> np.ndarray:
         return (0.1 * generator.standard_normal(shape)).astype(np.float32)
     if len(shape) > 1:
         return generator.standard_normal(shape, np.float32)
-    return generator.uniform(0.5, 1.5, shape).astype(np.float32)
+    drawn = generator.uniform(0.5, 1.5, shape).astype(np.float32)
+    # With positive gammas alone, a norm and a ReLU cut again what an earlier ReLU cut, and that may then be missing.
+    return drawn * generator.choice(np.array([-1, 1], np.float32), shape) if path.endswith(".weight") else drawn
 
 
 def _scale(deviation: float, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:

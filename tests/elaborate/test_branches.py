@@ -115,6 +115,12 @@ def test_an_output_s_name_is_taken_once() -> None:
     ]
 
 
+@pytest.mark.parametrize(("items", "line"), [("- output: input", 4), ("- relu\n- output: input", 5)])
+def test_a_taken_name_is_told_of_the_last_output_too(items: str, line: int) -> None:
+    (told,) = [told for told in refusal(items).splitlines() if "error[" in told]
+    assert told == f"net.yaml:{line}:13: error[name-taken]: there is already an input or output 'input'"
+
+
 def test_an_auxiliary_head_is_an_output_in_training_only_and_does_not_change_the_main_path() -> None:
     graph = layers("""\
         - relu

@@ -24,16 +24,15 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no further networks after this time")
     arguments = parser.parse_args()
-    begun, outcome = time.monotonic(), Outcome()
+    begun, outcome, told = time.monotonic(), Outcome(), 0
     for outcome in run(arguments.networks, arguments.processes, 60 * arguments.minutes):
-        progress = f"\r{len(outcome.findings)} networks, {len(outcome.failures)} failures"
-        print(progress, end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
-    print(f"{len(outcome.findings)} networks in {time.monotonic() - begun:.0f} s, {len(outcome.failures)} failures\n")
+        print(f"\r{len(outcome.findings)} networks", end="", file=sys.stderr, flush=True)
+        for failure in outcome.failures[told:]:
+            print(f"\n{failure}", flush=True)
+        told = len(outcome.failures)
+    print(f"\n{len(outcome.findings)} networks in {time.monotonic() - begun:.0f} s, {len(outcome.failures)} failures\n")
     tell_verdicts(outcome.findings.values())
     coverage = tell_coverage(outcome.findings.values())
-    for failure in outcome.failures:
-        print(f"\n{failure}")
     return 0 if not outcome.failures and coverage >= LEAST_COVERAGE else 1
 
 

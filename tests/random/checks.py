@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,10 @@ class Findings:
     largest: dict[str, float] = field(default_factory=dict)  # error in units of its bound, by witness
 
     def record(self, witness: str, report: Report) -> None:
-        """Note a report's verdict. Raises AssertionError: it failed."""
+        """Note a report's verdict. Raises AssertionError: it failed. Raises KnownDisagreement: so it did, as known."""
+        if loses_small_values(report):
+            self.causes.add("ONNX Runtime loses small values in elu and selu")
+            raise KnownDisagreement
         rows = [row for row in report.comparisons if row.verdict is not Verdict.PASSED]
         told = [f"{row.runner}, {row.output}: {row.reason} ({row.rms_error:.3g}, {row.bound:.3g})" for row in rows]
         told += [*report.differences, *([str(report.divergence)] if report.divergence else [])]
@@ -47,6 +51,21 @@ class Findings:
         self.verdicts[witness] = report.verdict
         self.largest[witness] = max(row.rms_error / row.bound if row.bound else 0.0 for row in report.comparisons)
         self.causes |= {_cause(row) for row in rows}
+
+
+class KnownDisagreement(Exception):
+    """A witness is known to be wrong about this network, so that others need not be asked."""
+
+
+def loses_small_values(report: Report) -> bool:
+    """ONNX Runtime computes exp(x) - 1 where PyTorch computes expm1(x), so that it is off by a rounding of 1.
+
+    No alpha is above 2 here; `test_random_networks.py` fails when ONNX Runtime does better.
+    """
+    divergence = report.divergence
+    if divergence is None or report.differences or divergence.operator not in ("elu", "selu"):
+        return False
+    return divergence.error < 2 * 2.0**-24
 
 
 def _cause(row: Comparison) -> str:
@@ -69,19 +88,25 @@ def check(text: str) -> Findings:
     subject, findings = Subject(graph), Findings(pairs(graph))
     check_single_images(subject.twin)
     check_model(written(subject.network))
+    with suppress(KnownDisagreement):
+        ask_witnesses(text, subject, findings)
+    return findings
+
+
+def ask_witnesses(text: str, subject: Subject, findings: Findings) -> None:
+    """Have the network computed in every way; rarer witnesses see a sample. Raises KnownDisagreement."""
     findings.record("ONNX", subject.verified("onnx"))
     if _sampled(f"not folded {text}", 3):
         findings.record("ONNX, not folded", subject.verified("onnx", ExportOptions(fold_batch_norm=False)))
     if _sampled(f"PyTorch {text}", 20):
         findings.record("TorchScript", subject.verified("torchscript"))
         findings.record(".pt2", subject.verified("pt2"))
-    for name, (one_in, witness) in WITNESSES.items():
-        if _sampled(f"{name} {text}", one_in):
-            findings.record(name, subject.compared(name, witness(subject.twin)))
+    for witness in WITNESSES:
+        if _sampled(f"{witness.name} {text}", witness.one_in) and witness.knows(subject.network.graph):
+            findings.record(witness.name, subject.compared(witness.name, witness.prepare(subject.twin)))
     free = with_dynamic_size(text, subject.twin)
     if free is not None:
         findings.record("dynamic sizes", subject.compared("dynamic sizes", onnx_runtime(free)))
-    return findings
 
 
 def _sampled(what: str, one_in: int) -> bool:

@@ -40,7 +40,7 @@ def infer(word: str, fields: Fields, *inputs: TensorType) -> TensorType:
 
 
 def applicable(x: TensorType) -> list[str]:
-    """The words of the operators of one input that accept this value with some fields."""
+    """The words of the operators of one input that accept this value with some fields; windows, which have many, thrice."""
     words = [*ELEMENTWISE]
     if x.ndim >= 2:
         words += ["flatten", "permute", "narrow", "pad", "select", "mean"]
@@ -50,7 +50,7 @@ def applicable(x: TensorType) -> list[str]:
     if x.ndim in (2, 4):
         words += ["batch_norm"]
     if x.ndim == 4:
-        words += IMAGES_ONLY
+        words += [*IMAGES_ONLY, *WINDOWS, *WINDOWS]
         words += ["group_norm"] if prod(sizes(x)) >= FEWEST_TO_NORMALISE else []
     return words
 
@@ -115,7 +115,7 @@ def _max_pool2d(draw: Draw, x: TensorType) -> Fields:
 
 
 def _avg_pool2d(draw: Draw, x: TensorType) -> Fields:
-    return _pool(draw, x, 1) | _optional(draw, count_include_pad=st.booleans(), divisor_override=st.integers(1, 9))
+    return _pool(draw, x, 1) | _optional(draw, count_include_pad=st.just(False), divisor_override=st.integers(1, 9))
 
 
 def _adaptive_avg_pool2d(draw: Draw, x: TensorType) -> Fields:

@@ -1,0 +1,53 @@
+"""What archc does with a spec before there are weights, and what has to hold whatever the spec is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archc.compilation import compile_spec
+from archc.diagnostics import ArchcError, Source, as_json
+from archc.ir.graph import Graph
+from archc.ir.printer import print_graph
+from archc.spec.loader import DEFAULT_LIMITS
+from archc.spec.loading import load_spec, parse_text, resolved_text
+
+MOST_READ_BACK = 100  # nodes of a graph whose resolved spec is compiled as well
+
+
+def check(path: Path) -> tuple[str, ...]:
+    """Read a file as `archc check` does: the codes of what is wrong with it, none if it is accepted.
+
+    Raises: whatever is not an ArchcError; AssertionError: a message could harm a terminal, or what was accepted is
+    refused once it is resolved.
+    """
+    try:
+        graph = compile_spec(load_spec(path), {})
+    except ArchcError as error:
+        check_shown(error)
+        return tuple(sorted({problem.code for problem in error.diagnostics}))
+    if len(graph.nodes) <= MOST_READ_BACK:
+        check_read_back(graph, path)
+    return ()
+
+
+def check_shown(error: ArchcError) -> None:
+    """Every problem has a code and words, and its text is safe to print."""
+    assert error.diagnostics, "a refusal says why"
+    for problem in error.diagnostics:
+        assert problem.code, problem
+        assert problem.message, problem
+        assert as_json(problem)["code"] == problem.code
+    unsafe = {character for character in str(error) if not character.isprintable() and character not in "\n\t"}
+    assert not unsafe, f"the message shows {unsafe!r}"
+
+
+def check_read_back(graph: Graph, path: Path) -> None:
+    """The resolved text of an accepted spec gives the same graph."""
+    text = resolved_text(path, {})
+    if len(text.encode("utf-8", "replace")) > DEFAULT_LIMITS.bytes:
+        return  # aliases that are written out can make it too long
+    try:
+        again = compile_spec(parse_text(Source("resolved.yaml", text), path.parent), {})
+    except ArchcError as error:
+        raise AssertionError(f"the resolved text is refused:\n{error}\n{text}") from error
+    assert print_graph(again) == print_graph(graph), f"the resolved text gives another network:\n{text}"
