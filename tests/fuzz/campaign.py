@@ -67,7 +67,8 @@ def examine(seed: int, pool: Sequence[Document], path: Path, check: Check = chec
     """Make one input, write it to `path` and check it, here and now."""
     strategy, data = make(seed, pool)
     path.write_bytes(data)
-    begun, codes, failure = time.process_time(), (), ""
+    begun, failure = time.process_time(), ""
+    codes: tuple[str, ...] = ()
     try:
         codes = check(path)
     except Exception:

@@ -1,7 +1,7 @@
 """Documents whose structure is that of a spec, with random content.
 
-They begin as valid specs or near-misses of tests/random, of which a pool is drawn once: hypothesis takes as long to draw
-one as a thousand edits take.
+They begin as valid specs or near-misses of tests/random, of which a pool is drawn once: hypothesis takes as long to
+draw one as a thousand edits take.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ def _wrap(random: Random, document: Document) -> None:
 
 def _place(random: Random, document: Document) -> Place:
     """A random value of the document, deep ones as likely as others."""
-    owner, key = document, random.choice(list(document) or ["name"])
+    owner: Any = document
+    key: Any = random.choice(list(document) or ["name"])
     document.setdefault(key, None)
     while random.random() < 0.75:
         value = owner[key]

@@ -40,7 +40,7 @@ def infer(word: str, fields: Fields, *inputs: TensorType) -> TensorType:
 
 
 def applicable(x: TensorType) -> list[str]:
-    """The words of the operators of one input that accept this value with some fields; windows, which have many, thrice."""
+    """The words of the operators of one input that accept this value with some fields; those with windows, thrice."""
     words = [*ELEMENTWISE]
     if x.ndim >= 2:
         words += ["flatten", "permute", "narrow", "pad", "select", "mean"]
