@@ -15,6 +15,8 @@ from itertools import islice
 from typing import Any, ClassVar
 from unicodedata import combining, east_asian_width
 
+from archc.codes import Code
+
 MAX_EXCERPT = 200
 """Characters of a source line that are shown at most."""
 
@@ -62,7 +64,7 @@ class Note:
 class Diagnostic:
     """One problem: a stable code such as `unknown-field`, a sentence, the place, and how to mend it."""
 
-    code: str
+    code: Code
     message: str
     span: Span | None = None
     notes: tuple[Note, ...] = ()
@@ -78,12 +80,13 @@ class ArchcError(Exception):
         self,
         problems: str | Iterable[Diagnostic],
         *,
-        code: str = "error",
+        code: Code | None = None,
         span: Span | None = None,
         notes: tuple[Note, ...] = (),
         help: str | None = None,
     ) -> None:
         if isinstance(problems, str):
+            assert code is not None, "a problem has a code"
             problems = (Diagnostic(code, problems, span, notes, help),)
         self.diagnostics = tuple(sorted(problems, key=_position))
         super().__init__("\n\n".join(map(render, self.diagnostics)))

@@ -34,7 +34,7 @@ def _onnx_runtime(path: Path, optimised: bool) -> Callable[[np.ndarray], list[np
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        raise ExportError(f"ONNX Runtime refuses {path.name}: {error}", code="runtime") from None
+        raise ExportError(f"ONNX Runtime refuses {path.name}: {error}", code="cannot-run") from None
     (entry,) = session.get_inputs()
     return lambda images: [np.asarray(result) for result in session.run(None, {entry.name: images})]
 
@@ -76,7 +76,7 @@ def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
     parser = tensorrt.OnnxParser(network, logger)
     if not parser.parse_from_file(str(path)):
         reasons = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors))
-        raise ExportError(f"TensorRT's parser refuses {path.name}: {reasons}", code="runtime")
+        raise ExportError(f"TensorRT's parser refuses {path.name}: {reasons}", code="cannot-run")
     tensors = [network.get_input(index) for index in range(network.num_inputs)]
     tensors += [network.get_output(index) for index in range(network.num_outputs)]
     return {tensor.name: tuple(tensor.shape) for tensor in tensors}

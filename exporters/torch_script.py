@@ -69,11 +69,11 @@ def _traced(module: nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:
             )
         except (RuntimeError, TypeError, ValueError) as error:
             message = f"TorchScript cannot hold the network: {_reason(error)}"
-            raise ExportError(message, code="not-traceable") from error
+            raise ExportError(message, code="not-exportable") from error
     for warning in caught:
         if issubclass(warning.category, torch.jit.TracerWarning):  # type: ignore[attr-defined]
             message = f"TorchScript cannot hold the network: {warning.message}"
-            raise ExportError(message, code="not-traceable")
+            raise ExportError(message, code="not-exportable")
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     return traced
 

@@ -84,7 +84,7 @@ def test_a_note_with_a_place_shows_its_own_line() -> None:
 )
 def test_carets_stand_below_their_token_with_tabs_and_wide_characters(line: str, marked: str, carets: str) -> None:
     source = Source("a.yaml", line)
-    assert render(Diagnostic("x", "y", at(source, marked))).splitlines()[2:] == [
+    assert render(Diagnostic("syntax", "y", at(source, marked))).splitlines()[2:] == [
         f"1 | {line}",
         f"  | {carets}",
     ]
@@ -92,19 +92,20 @@ def test_carets_stand_below_their_token_with_tabs_and_wide_characters(line: str,
 
 def test_a_span_of_several_lines_shows_the_first() -> None:
     source = Source("a.yaml", "- relu: {a: 1,\n    b: 2}\n- flatten\n")
-    assert render(Diagnostic("x", "y", at(source, "{a", until="2}"))) == (
-        "a.yaml:1:9: error[x]: y\n  |\n1 | - relu: {a: 1,\n  |         ^^^^^^"
+    assert render(Diagnostic("syntax", "y", at(source, "{a", until="2}"))) == (
+        "a.yaml:1:9: error[syntax]: y\n  |\n1 | - relu: {a: 1,\n  |         ^^^^^^"
     )
 
 
 def test_a_place_after_the_last_line_is_shown_as_an_empty_line() -> None:
     source = Source("a.yaml", "a: [")
-    assert render(Diagnostic("x", "y", Span(source, 4, 0, 4, 1))) == "a.yaml:5:1: error[x]: y\n  |\n5 |\n  | ^"
+    span = Span(source, 4, 0, 4, 1)
+    assert render(Diagnostic("syntax", "y", span)) == "a.yaml:5:1: error[syntax]: y\n  |\n5 |\n  | ^"
 
 
 def test_a_long_line_is_cut_around_the_caret() -> None:
     source = Source("a.yaml", "x" * 1000 + "HERE" + "y" * 1000)
-    assert render(Diagnostic("x", "y", at(source, "HERE"))).splitlines()[2:] == [
+    assert render(Diagnostic("syntax", "y", at(source, "HERE"))).splitlines()[2:] == [
         "1 | …" + "x" * 50 + "HERE" + "y" * 50 + "…",
         "  | " + " " * 51 + "^^^^",
     ]
@@ -112,9 +113,9 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
 
 def test_nothing_that_steers_a_terminal_or_forges_a_line_gets_through() -> None:
     source = Source("a\nb.yaml", "x: \x1b[31mred\u202e")
-    text = render(Diagnostic("x", "y\x1b[0m\na.yaml:1:1: error", at(source, "red"), help="\x07"))
+    text = render(Diagnostic("syntax", "y\x1b[0m\na.yaml:1:1: error", at(source, "red"), help="\x07"))
     assert text == (
-        "a\\nb.yaml:1:9: error[x]: y\\x1b[0m\\na.yaml:1:1: error\n"
+        "a\\nb.yaml:1:9: error[syntax]: y\\x1b[0m\\na.yaml:1:1: error\n"
         "  |\n"
         "1 | x: �[31mred�\n"
         "  |         ^^^\n"
@@ -127,9 +128,9 @@ def test_lines_end_as_in_yaml() -> None:
 
 
 def test_json_counts_lines_and_columns_from_one() -> None:
-    diagnostic = Diagnostic("x", "y", at(LENET, "kernal_size"), (Note("see"),), "mend it")
+    diagnostic = Diagnostic("syntax", "y", at(LENET, "kernal_size"), (Note("see"),), "mend it")
     assert as_json(diagnostic) == {
-        "code": "x",
+        "code": "syntax",
         "message": "y",
         "file": "specs/lenet.yaml",
         "line": 10,
@@ -143,7 +144,7 @@ def test_json_counts_lines_and_columns_from_one() -> None:
 
 def test_errors_are_sorted_by_position_and_print_all_of_them() -> None:
     source = Source("a.yaml", "a: 1\nb: 2\n")
-    second, first = Diagnostic("x", "second", at(source, "b")), Diagnostic("x", "first", at(source, "1"))
+    second, first = Diagnostic("syntax", "second", at(source, "b")), Diagnostic("syntax", "first", at(source, "1"))
     error = SpecError([second, first])
     assert error.diagnostics == (first, second)
     assert str(error) == f"{render(first)}\n\n{render(second)}"

@@ -188,7 +188,7 @@ class Caller:
         name: str | None,
     ) -> Value | None:
         if call.word in self._expanding:
-            self.problems.add("recursion", f"the definition of {call.word} uses itself", call.span)
+            self.problems.add("recursive-block", f"the definition of {call.word} uses itself", call.span)
             return None
         values = bind(definition, call, arguments, self.problems)
         if x is None or values is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from archc.codes import Code
 from archc.diagnostics import Diagnostic, Note, Span, SpecError
 
 MAX_PROBLEMS = 100
@@ -22,7 +23,7 @@ class Problems:
 
     def add(
         self,
-        code: str,
+        code: Code,
         message: str,
         span: Span | None,
         *,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from archc.codes import Code
 from archc.diagnostics import did_you_mean
 
 Environment = Mapping[str, object]
@@ -36,7 +37,7 @@ UNKNOWN = _Unknown()
 class ExpressionError(Exception):
     """What is wrong with an expression, without its position."""
 
-    def __init__(self, message: str, code: str = "bad-expression", help: str | None = None) -> None:
+    def __init__(self, message: str, code: Code = "bad-expression", help: str | None = None) -> None:
         super().__init__(message)
         self.message, self.code, self.help = message, code, help
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Literal, NoReturn, cast
 
+from archc.codes import Code
 from archc.diagnostics import Diagnostic, Span, SpecError, did_you_mean
 from archc.spec.expressions import Expression, parse
 from archc.spec.items import (
@@ -245,10 +246,10 @@ class Grammar:
             self._refuse("bad-name", "'output' takes a name", value.span, f"a name has {_LETTERS}")
         return OutputMark(value, entry.key.span)
 
-    def _report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+    def _report(self, code: Code, message: str, span: Span, help: str | None = None) -> None:
         self.add(Diagnostic(code, message, span, help=help))
 
-    def _refuse(self, code: str, message: str, span: Span, help: str | None = None) -> NoReturn:
+    def _refuse(self, code: Code, message: str, span: Span, help: str | None = None) -> NoReturn:
         self._report(code, message, span, help)
         raise _Refused
 

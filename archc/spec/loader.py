@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 import yaml
 
+from archc.codes import Code
 from archc.diagnostics import Diagnostic, Note, Source, Span, SpecError
 from archc.spec.commas import join_cut_entries, join_cut_items
 from archc.spec.scalars import resolve
@@ -304,7 +305,7 @@ class _Composer:
     def _point(self, mark: Any) -> Span:
         return Span(self._source, mark.line, mark.column, mark.line, mark.column + 1)
 
-    def _report(self, code: str, message: str, span: Span, *notes: Note, help: str | None = None) -> None:
+    def _report(self, code: Code, message: str, span: Span, *notes: Note, help: str | None = None) -> None:
         self._add(Diagnostic(code, message, span, notes, help))
 
     def _add(self, problem: Diagnostic) -> None:
@@ -312,5 +313,5 @@ class _Composer:
         if len(self.problems) >= self._limits.problems:
             raise SpecError(self.problems)
 
-    def _stop(self, code: str, message: str, span: Span) -> NoReturn:
+    def _stop(self, code: Code, message: str, span: Span) -> NoReturn:
         raise SpecError([*self.problems, Diagnostic(code, message, span)])

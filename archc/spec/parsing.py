@@ -13,6 +13,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from archc.codes import Code
 from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.spec.document import BlockDefinition, Input, Ramp, Spec
 from archc.spec.expressions import is_expression
@@ -209,7 +210,7 @@ class _Parser:
         kinds: list[Body] = [kind for kind in BODIES if kind in definition.entries]
         if len(kinds) != 1:
             found = f"has both '{kinds[0]}' and '{kinds[1]}'" if kinds else "has no body"
-            code = "several-keys" if kinds else "missing-key"
+            code: Code = "several-keys" if kinds else "missing-key"
             help = "a body is one of 'layers', 'sequence' and 'inline'"
             raise SpecError(f"the block {name} {found}", code=code, span=span, help=help)
         body = definition.entries[kinds[0]].value
@@ -220,7 +221,7 @@ class _Parser:
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
         return BlockDefinition(name, parameters, let, kinds[0], items, span)
 
-    def _report(self, code: str, message: str, span: Span, help: str | None = None) -> None:
+    def _report(self, code: Code, message: str, span: Span, help: str | None = None) -> None:
         self._grammar.add(Diagnostic(code, message, span, help=help))
 
 

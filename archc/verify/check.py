@@ -118,7 +118,7 @@ def compare_artefacts(name: str, artefact: Artefact, other_name: str, other: Art
     try:
         exact, moved = judge.run(x), judge.run(nearby)
     except Exception as error:  # every runtime has exceptions of its own
-        raise ExportError(f"{other_name} cannot be run: {_first_line(error)}", code="runtime") from None
+        raise ExportError(f"{other_name} cannot be run: {_first_line(error)}", code="cannot-run") from None
     names = [f"output {index}" for index in range(len(exact))]
     rows = [row for runner in artefact.runners() for row in _compare(runner, x, names, exact, moved)]
     return Report(f"{name} against {other_name}", False, tuple(rows))

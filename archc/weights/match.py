@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from archc.codes import Code
 from archc.diagnostics import BuildError, Diagnostic, Note
 from archc.ir.graph import Parameter
 from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
@@ -159,7 +160,11 @@ def _unfit(
             shapes.append(f"{name} is {list(shape)}, and the network's is {list(parameter.shape)}")
         if dtype.kind != np.dtype(parameter.dtype).kind:
             kinds.append(f"{name} is {dtype.name}, and the network's is {parameter.dtype}")
-    for code, what, lines in (("mismatched-shapes", "shape", shapes), ("mismatched-dtypes", "dtype", kinds)):
+    found: tuple[tuple[Code, str, list[str]], ...] = (
+        ("mismatched-shapes", "shape", shapes),
+        ("mismatched-dtypes", "dtype", kinds),
+    )
+    for code, what, lines in found:
         if lines:
             message = f"tensors of {_source(weights)} with another {what} than the network's: {len(lines)}"
             yield Diagnostic(code, message, notes=_notes(lines))

@@ -181,7 +181,7 @@ def test_a_definition_cannot_use_itself() -> None:
     assert (
         refusal("- a", "blocks:\n  a: {layers: [b]}\n  b: {layers: [a]}")
         == """\
-net.yaml:5:16: error[recursion]: the definition of a uses itself
+net.yaml:5:16: error[recursive-block]: the definition of a uses itself
   |
 5 |   b: {layers: [a]}
   |                ^

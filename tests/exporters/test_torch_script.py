@@ -132,7 +132,7 @@ def test_a_module_that_depends_on_its_input_is_refused() -> None:
     with pytest.raises(ExportError) as caught:
         written(BranchOnValues().eval())
     assert str(caught.value) == (
-        "error[not-traceable]: TorchScript cannot hold the network: Converting a tensor to a Python boolean"
+        "error[not-exportable]: TorchScript cannot hold the network: Converting a tensor to a Python boolean"
         " might cause the trace to be incorrect. We can't record the data flow of Python values, so this value"
         " will be treated as a constant in the future. This means that the trace might not generalize to other"
         " inputs!"
