@@ -1,5 +1,6 @@
 """The codes of diagnostics. A code is stable: scripts may look for it, and `archc explain CODE` explains it."""
 
+from pathlib import Path
 from typing import Literal, get_args
 
 Code = Literal[
@@ -19,7 +20,6 @@ Code = Literal[
     "cannot-write",
     "cut-expression",
     "duplicate-key",
-    "dynamic-size",
     "empty",
     "invalid-initializer",
     "invalid-rename",
@@ -48,6 +48,7 @@ Code = Literal[
     "too-large",
     "unexpected-weights",
     "unknown-block",
+    "unknown-code",
     "unknown-field",
     "unknown-format",
     "unknown-function",
@@ -70,3 +71,8 @@ Code = Literal[
 ]
 
 CODES: tuple[Code, ...] = get_args(Code)
+
+
+def explanation(code: str) -> str:
+    """What a code means and how to mend it, the first line in one sentence; with a refused and an accepted spec."""
+    return (Path(__file__).parent / "explanations" / f"{code}.md").read_text(encoding="utf-8")

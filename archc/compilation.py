@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archc.budget import Budget, check_budget
-from archc.elaborate import elaborate
+from archc.diagnostics import Diagnostic, SpecError
+from archc.elaborate import elaborate, unreached_problems
 from archc.ir.graph import Graph
 from archc.spec.document import Spec
-from archc.spec.loading import load_spec
+from archc.spec.loading import load_file, load_spec
 from archc.targets import find_target
 
 
@@ -19,6 +20,32 @@ def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
     return compile_spec(load_spec(find_target(target).spec), settings)
+
+
+def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
+    """Raise everything that is wrong with a target, also in blocks and arms that the network does not come to.
+
+    A file of shared blocks may be a target as well. Raises SpecError, UsageError.
+    """
+    parsed = load_file(find_target(target).spec)
+    found = parsed.problems
+    if not found and parsed.spec.items:
+        found = _problems(parsed.spec, settings)
+    if parsed.complete:
+        known = {(problem.code, problem.span) for problem in found}
+        found += tuple(
+            problem for problem in unreached_problems(parsed.spec) if (problem.code, problem.span) not in known
+        )
+    if found:
+        raise SpecError(found)
+
+
+def _problems(spec: Spec, settings: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    try:
+        compile_spec(spec, settings)
+    except SpecError as error:
+        return error.diagnostics
+    return ()
 
 
 def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:

@@ -176,6 +176,28 @@ def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
     }
 
 
+def as_annotation(diagnostic: Diagnostic) -> str:
+    """A diagnostic as a workflow command of GitHub Actions, which shows it at its line of a pull request."""
+    place = _place(diagnostic.span) if diagnostic.span else {}
+    if diagnostic.span and diagnostic.span.line != diagnostic.span.end_line:  # columns are those of one line
+        place = {key: place[key] for key in ("file", "line", "end_line")}
+    names = {"end_line": "endLine", "column": "col", "end_column": "endColumn"}
+    fields = {names.get(key, key): value for key, value in place.items()} | {"title": f"archc: {diagnostic.code}"}
+    told = ",".join(f"{key}={_encoded(str(value), ':,')}" for key, value in fields.items())
+    notes = [
+        f"note: {note.message} ({note.span})" if note.span else f"note: {note.message}" for note in diagnostic.notes
+    ]
+    helps = [f"help: {diagnostic.help}"] if diagnostic.help else []
+    text = "\n".join(_escaped(line) for line in (diagnostic.message, *notes, *helps))
+    return f"::error {told}::{_encoded(text)}"
+
+
+def _encoded(text: str, separators: str = "") -> str:
+    for character in "%\r\n" + separators:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
+
+
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int]:
     span = diagnostic.span
     return (span.source.name, span.line, span.column) if span else ("", 0, 0)

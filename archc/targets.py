@@ -35,6 +35,21 @@ def find_target(target: str | Path) -> Target:
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
 
 
+def find_specs(target: str) -> list[str]:
+    """The target; in place of a folder that is no build, the `.yaml` and `.yml` files below it.
+
+    Hidden files and folders are left out. Raises UsageError: there is no such file in the folder.
+    """
+    folder = Path(target)
+    if not folder.is_dir() or (folder / MANIFEST).is_file() or target in bundled_specs():
+        return [target]
+    below = (path for path in sorted(folder.rglob("*")) if path.suffix in (".yaml", ".yml") and path.is_file())
+    found = [str(path) for path in below if not any(part[0] == "." for part in path.relative_to(folder).parts)]
+    if not found:
+        raise UsageError(f"there is no .yaml file in the folder {folder}", code="unknown-target")
+    return found
+
+
 def only_build(folder: Path = Path("build")) -> Target:
     """The only build in a folder, for commands without a target.
 

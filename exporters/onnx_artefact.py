@@ -80,7 +80,7 @@ class OnnxArtefact:
         if weights is None:
             return _runners(self.path, witnesses)
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-            path = Path(folder) / "twin.onnx"
+            path = Path(folder) / self.path.name
             self._write_with_weights(path, *weights)
             return _runners(path, witnesses)
 

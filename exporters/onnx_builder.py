@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from archc.ir.types import DType, TensorType
+from archc.ir.types import Dim, DType, TensorType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,12 +78,12 @@ class OnnxBuilder:
         self.initializers.append(OnnxInitializer(name, array.shape, dtype, lambda weights: array))
         return name
 
-    def ones(self, label: str, size: int) -> str:
-        """A vector of ones that takes no room in the file; returns its name."""
+    def ones(self, shape: str, size: Dim) -> str:
+        """A vector of ones that takes no room in the file, of the shape that a value holds; returns its name."""
         from onnx import TensorProto, helper
 
         value = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
-        return self.emit("ConstantOfShape", [self.constant(label, [size], "int64")], TensorType((size,)), value=value)
+        return self.emit("ConstantOfShape", [shape], TensorType((size,)), value=value)
 
     def initializer(self, initializer: OnnxInitializer) -> str:
         """Add a tensor that depends on the weights; returns its name."""

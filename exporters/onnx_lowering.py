@@ -11,7 +11,6 @@ from functools import partial
 from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
-from archc.diagnostics import ExportError
 from archc.ir.graph import Node, Parameter
 from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Softmax
 from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
@@ -19,12 +18,13 @@ from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
 from archc.ir.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
 from archc.ir.operators.pooling import Mean
-from archc.ir.types import TensorType
+from archc.ir.types import Dim, TensorType
 from archc.weights import resolve
 
 from .onnx_builder import OnnxBuilder, OnnxInitializer
 from .onnx_means import mean
 from .onnx_pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
+from .onnx_reshaping import product, reshape, reshape_like
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,12 +96,10 @@ def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
     mean outweighs the deviation, as after a softmax, its error is thirty times PyTorch's.
     """
     y_type = node.output.type
-    channels, height, width = _static(node, y_type)
-    size = channels // op.num_groups * height * width
-    grouped = y_type.with_shape(y_type.shape[0], op.num_groups, size)
-    y = b.emit("Reshape", [*x, b.constant("grouped", [0, op.num_groups, -1], "int64")], grouped)
-    y = b.emit("LayerNormalization", [y, b.ones("scale", size)], grouped, axis=-1, epsilon=op.eps)
-    y = b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
+    grouped = y_type.with_shape(y_type.shape[0], op.num_groups, _group_size(y_type, op.num_groups))
+    y = reshape(b, x[0], grouped, "grouped")
+    y = b.emit("LayerNormalization", [y, _ones(b, y, grouped)], grouped, axis=-1, epsilon=op.eps)
+    y = reshape_like(b, y, x[0], y_type)
     if not op.affine:
         return y
     for operation, name in (("Mul", "weight"), ("Add", "bias")):
@@ -109,6 +107,20 @@ def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
         assert parameter is not None, "an affine norm has a weight and a bias"
         y = b.emit(operation, [y, _per_channel(b, parameter)], y_type)
     return y
+
+
+def _group_size(type: TensorType, groups: int) -> Dim:
+    channels, *space = type.shape[1:]
+    assert isinstance(channels, int), "channels are never dynamic"
+    return product([channels // groups, *space])
+
+
+def _ones(b: OnnxBuilder, x: str, type: TensorType) -> str:
+    """A vector of ones, as many as the last axis has."""
+    size = type.shape[-1]
+    if isinstance(size, int):
+        return b.ones(b.constant("scale", [size], "int64"), size)
+    return b.ones(b.emit("Shape", [x], TensorType((1,), "int64"), start=type.ndim - 1), size)
 
 
 def _per_channel(b: OnnxBuilder, parameter: Parameter) -> str:
@@ -137,15 +149,13 @@ def _local_response_norm(b: OnnxBuilder, node: Node, op: LocalResponseNorm, x: l
         return b.emit("Mul", [y, b.constant("factor", op.k**-op.beta)], y_type)
     if op.size % 2:
         return b.emit("LRN", x, y_type, size=op.size, alpha=op.alpha, beta=op.beta, bias=op.k)
-    channels, height, width = _static(node, y_type)
-    column = y_type.with_shape(y_type.shape[0], 1, channels, height * width)
-    squares = b.emit("Mul", [*x, *x], y_type)
-    squares = b.emit("Reshape", [squares, b.constant("column", [0, 1, channels, -1], "int64")], column)
+    column = y_type.with_shape(y_type.shape[0], 1, y_type.shape[1], product(y_type.shape[2:]))
+    squares = reshape(b, b.emit("Mul", [*x, *x], y_type), column, "column")
     means = b.emit(
         "AveragePool", [squares], column,
         kernel_shape=(op.size, 1), pads=(op.size // 2, 0, (op.size - 1) // 2, 0), count_include_pad=1,
     )  # fmt: skip
-    means = b.emit("Reshape", [means, b.constant("shape", [0, channels, height, width], "int64")], y_type)
+    means = reshape_like(b, means, x[0], y_type)
     scaled = b.emit("Mul", [means, b.constant("alpha", op.alpha)], y_type)
     shifted = b.emit("Add", [scaled, b.constant("k", op.k)], y_type)
     return b.emit("Div", [*x, b.emit("Pow", [shifted, b.constant("beta", op.beta)], y_type)], y_type)
@@ -162,18 +172,16 @@ def _flatten(b: OnnxBuilder, node: Node, op: Flatten, x: list[str]) -> str:
         return x[0]
     if y_type.ndim == 2:
         return b.emit("Flatten", x, y_type, axis=1)
-    return b.emit("Reshape", [*x, b.constant("shape", [0, *_static(node, y_type)], "int64")], y_type)
+    return reshape(b, x[0], y_type, kept=op.axes(x_type)[0])
 
 
 def _channel_shuffle(b: OnnxBuilder, node: Node, op: ChannelShuffle, x: list[str]) -> str:
     """Groups and channels of a group as two axes, swapped; the pixels are one axis meanwhile."""
     y_type = node.output.type
-    channels, height, width = _static(node, y_type)
-    split = y_type.with_shape(y_type.shape[0], op.groups, channels // op.groups, height * width)
-    swapped = y_type.with_shape(y_type.shape[0], channels // op.groups, op.groups, height * width)
-    y = b.emit("Reshape", [*x, b.constant("split", [0, *_static(node, split)], "int64")], split)
-    y = b.emit("Transpose", [y], swapped, perm=(0, 2, 1, 3))
-    return b.emit("Reshape", [y, b.constant("shape", [0, channels, height, width], "int64")], y_type)
+    size, pixels = _group_size(y_type.with_shape(*y_type.shape[:2]), op.groups), product(y_type.shape[2:])
+    y = reshape(b, x[0], y_type.with_shape(y_type.shape[0], op.groups, size, pixels), "split")
+    y = b.emit("Transpose", [y], y_type.with_shape(y_type.shape[0], size, op.groups, pixels), perm=(0, 2, 1, 3))
+    return reshape_like(b, y, x[0], y_type)
 
 
 def _narrow(b: OnnxBuilder, node: Node, op: Narrow, x: list[str]) -> str:
@@ -280,15 +288,6 @@ def _pairwise(op_type: str, b: OnnxBuilder, node: Node, op: Any, x: list[str]) -
     for other in x[1:]:
         result = b.emit(op_type, [result, other], node.output.type)
     return result
-
-
-def _static(node: Node, type: TensorType) -> list[int]:
-    """The sizes after the batch. Raises ExportError if one is dynamic."""
-    sizes = [size for size in type.shape[1:] if isinstance(size, int)]
-    if len(sizes) < type.ndim - 1:
-        message = f"{node.operator.word} {node.path} needs fixed sizes in ONNX, but has {type}"
-        raise ExportError(message, code="dynamic-size", span=node.span)
-    return sizes
 
 
 LOWERINGS: dict[str, Lowering] = {

@@ -34,7 +34,8 @@ def _onnx_runtime(path: Path, optimised: bool) -> Callable[[np.ndarray], list[np
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        raise ExportError(f"ONNX Runtime refuses {path.name}: {error}", code="cannot-run") from None
+        reason = str(error).replace(str(path), path.name)
+        raise ExportError(f"ONNX Runtime refuses {path.name}: {reason}", code="cannot-run") from None
     (entry,) = session.get_inputs()
     return lambda images: [np.asarray(result) for result in session.run(None, {entry.name: images})]
 

@@ -13,17 +13,18 @@ import pytest
 
 # Which parts of archc each part may import, at module level or inside functions. Imports point down.
 MAY_IMPORT = {
-    "diagnostics": "",
+    "codes": "",
+    "diagnostics": "codes",
     "files": "diagnostics",
-    "spec": "diagnostics",
+    "spec": "codes diagnostics",
     "ir": "diagnostics",
     "budget": "diagnostics ir",
     "blocks": "diagnostics ir",
-    "elaborate": "blocks diagnostics ir spec",
+    "elaborate": "blocks codes diagnostics ir spec",
     "targets": "diagnostics spec",
-    "compilation": "budget elaborate ir spec targets",
+    "compilation": "budget diagnostics elaborate ir spec targets",
     "passes": "diagnostics ir",
-    "weights": "diagnostics files ir",
+    "weights": "codes diagnostics files ir",
     "nn": "diagnostics ir",
     "network": "diagnostics ir nn weights",
     "exporting": "diagnostics files network",
@@ -31,7 +32,7 @@ MAY_IMPORT = {
     "verify": "diagnostics exporting ir network nn weights",
     "schema": "blocks diagnostics ir spec",
     "pipeline": "compilation diagnostics exporting files ir network spec targets verify weights",
-    "cli": "archc compilation diagnostics exporting ir pipeline schema spec targets",
+    "cli": "archc codes compilation diagnostics exporting ir pipeline schema spec targets",
     "archc": "pipeline",
     "__main__": "cli",
 }

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 # In the order in which `archc --help` lists them. Each is a module of its name in `archc.cli.commands`.
-COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list")
+COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list", "explain")
 
 
 class _InOrder(TyperGroup):

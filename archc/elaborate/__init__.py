@@ -1,5 +1,6 @@
 """Spec -> Graph: evaluates expressions, validates each call by its operator's or block's model, and expands."""
 
 from archc.elaborate.elaborator import elaborate
+from archc.elaborate.unreached import unreached_problems
 
-__all__ = ["elaborate"]
+__all__ = ["elaborate", "unreached_problems"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping as MappingType
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,12 +21,12 @@ from archc.ir.operators import OPERATORS, operator_model
 from archc.spec.document import BlockDefinition
 from archc.spec.expressions import UNKNOWN
 from archc.spec.items import Call, Reference
-from archc.spec.tree import Scalar, Sequence, Tree
+from archc.spec.tree import Mapping, Scalar, Sequence, Tree
 
 if TYPE_CHECKING:
     from archc.elaborate.elaborator import Elaborator
 
-Environment = Mapping[str, object]
+Environment = MappingType[str, object]
 Callee = type[Operator] | type[Block] | BlockDefinition
 
 LONG_TEXT = 8  # characters; an expression that is longer counts as several values
@@ -59,9 +59,9 @@ class Caller:
 
     def check_defaults(self) -> None:
         """Record defaults of a word that is none, which would never be used."""
-        for word, fields in self.elaborator.spec.defaults.items():
+        for word, entry in self.elaborator.spec.defaults.items():
             if self.find(word) is None:
-                self._unknown_word(Call(word, fields.span))
+                self._unknown_word(Call(word, entry.key.span))
 
     def call(self, call: Call, x: Value | None, env: Environment) -> Value | None:
         """Apply a call `count` times."""
@@ -70,8 +70,8 @@ class Caller:
             self._unknown_word(call)
             return None
         count = self._count(call, env)
-        if count is None:
-            return None
+        if count is None:  # the fields are checked all the same
+            count, x = 1, None
         if call.count is None or call.name is None or is_template(call.name):
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
@@ -173,10 +173,12 @@ class Caller:
         return {**self._defaults(call.word), **written}
 
     def _defaults(self, word: str) -> dict[str, Argument]:
-        tree = self.elaborator.spec.defaults.get(word)
-        entries = tree.entries if tree else {}
+        entry = self.elaborator.spec.defaults.get(word)
+        if entry is None:
+            return {}
+        assert isinstance(entry.value, Mapping), "it was parsed before"
         environment = self.elaborator.parameters
-        return {key: Argument(entry.key.span, entry.value, environment) for key, entry in entries.items()}
+        return {key: Argument(field.key.span, field.value, environment) for key, field in entry.value.entries.items()}
 
     def _definition(
         self,

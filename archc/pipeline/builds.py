@@ -16,6 +16,7 @@ from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 from archc.targets import MANIFEST
 
+CHANGED = "not the file that was built: its SHA-256 differs"
 WEIGHTS = "model.safetensors"
 PARITY = "parity.json"
 
@@ -85,8 +86,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise BuildError(f"cannot read {path}: {error.strerror}", code="bad-manifest") from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BuildError(f"{path} is damaged: {where} {first['msg']}", code="bad-manifest") from None
+        where = "".join(f"{part}: " for part in first["loc"])
+        raise BuildError(f"{path} is damaged: {where}{first['msg']}", code="bad-manifest") from None
 
 
 def write_description(folder: Path, resolved_spec: str, graph: Graph, manifest: Manifest) -> None:
@@ -113,14 +114,14 @@ def write_parity(folder: Path, artefact: str, report: dict[str, Any] | None) -> 
 
 
 def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:
-    """The files that are not what the manifest says: `missing` or `changed`, by name."""
+    """The files that are not what the manifest says: and in what, by name."""
     changes: dict[str, str] = {}
     for name, digest in manifest.files.items():
         path = folder / name
         if not path.is_file():
             changes[name] = "missing"
         elif sha256_of(path) != digest:
-            changes[name] = "changed"
+            changes[name] = "not the file that was built: its SHA-256 differs"
     return changes
 
 

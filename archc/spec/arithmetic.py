@@ -39,7 +39,8 @@ class ExpressionError(Exception):
 
     def __init__(self, message: str, code: Code = "bad-expression", help: str | None = None) -> None:
         super().__init__(message)
-        self.message, self.code, self.help = message, code, help
+        self.message, self.help = message, help
+        self.code: Code = code
 
 
 class Node:

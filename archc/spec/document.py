@@ -12,7 +12,7 @@ from archc.diagnostics import Span, SpecError, UsageError, did_you_mean
 from archc.spec.grammar import parse_layer
 from archc.spec.items import Item
 from archc.spec.signatures import Signature, value_of
-from archc.spec.tree import Mapping, Tree
+from archc.spec.tree import Entry, Mapping, Tree
 
 Size = Annotated[int, Field(gt=0, lt=2**31)]
 
@@ -75,7 +75,7 @@ class BlockDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A whole spec. `defaults` and `init` are kept as trees, since their words are looked up later."""
+    """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later."""
 
     name: str
     citation: str | None
@@ -84,7 +84,7 @@ class Spec:
     items: tuple[Item, ...]
     parameters: MappingType[str, Signature] = field(default_factory=dict)
     blocks: MappingType[str, BlockDefinition] = field(default_factory=dict)
-    defaults: MappingType[str, Mapping] = field(default_factory=dict)
+    defaults: MappingType[str, Entry] = field(default_factory=dict)
     ramps: MappingType[str, Ramp] = field(default_factory=dict)
     init: Mapping | None = None
 

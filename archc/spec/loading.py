@@ -1,6 +1,7 @@
 """Files -> specs, with the shared files that they use.
 
 load_spec(path) -> Spec
+load_file(path) -> Parsed
 parse_text(source, folder) -> Spec
 resolved_text(path, settings) -> str
 """
@@ -8,33 +9,42 @@ resolved_text(path, settings) -> str
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from archc.diagnostics import Source, SpecError, did_you_mean
+from archc.diagnostics import Diagnostic, Source, SpecError, did_you_mean
 from archc.spec.bundled import specs_folder
-from archc.spec.document import Spec
+from archc.spec.document import BlockDefinition, Spec
 from archc.spec.dump import dump
 from archc.spec.loader import compose, load, read_source
-from archc.spec.parsing import parse_library, parse_spec
+from archc.spec.parsing import Parsed, parse_library, parse_spec
 from archc.spec.tree import Mapping, Scalar, Tree, plain
 
 
 def load_spec(path: str | Path) -> Spec:
-    """Read a spec and the shared files under its `use`. Raises SpecError with every problem of a file."""
-    source = read_source(path)
-    return parse_text(source, Path(path).parent)
+    """Read a spec and the shared files under its `use`. Raises SpecError with every problem of all of them."""
+    return parse_text(read_source(path), Path(path).parent)
+
+
+def load_file(path: str | Path) -> Parsed:
+    """Read a spec with its shared files, or a shared file alone (it has the key `blocks` only), as far as possible.
+
+    Raises: SpecError: it cannot be read at all.
+    """
+    tree, problems = compose(read_source(path))
+    if isinstance(tree, Mapping) and set(tree.entries) == {"blocks"}:
+        return parse_library(tree, problems)
+    return _with_shared(parse_spec(tree, problems), Path(path).parent)
 
 
 def parse_text(source: Source, folder: Path) -> Spec:
     """A spec from its text; shared files are looked for in `folder`, then among the bundled specs.
 
-    Raises: SpecError: with every problem of the spec, or of one shared file.
+    Raises: SpecError: with every problem of the spec and its shared files.
     """
-    spec, files = parse_spec(*compose(source))
-    blocks = {name: block for file in files for name, block in parse_library(_shared(file, folder)).items()}
-    return replace(spec, blocks={**blocks, **spec.blocks}) if blocks else spec
+    return _whole(_with_shared(parse_spec(*compose(source)), folder))
 
 
 def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
@@ -43,20 +53,45 @@ def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
     It is read back as the same network. Comments are not kept. Raises SpecError, UsageError.
     """
     tree = load(read_source(path))
-    spec, files = parse_spec(tree)
+    parsed = parse_spec(tree)
+    spec = _whole(parsed)
     spec.resolve(settings)
     data = _data(tree)
     data.pop("use", None)
     for name, text in settings.items():
         data["parameters"][name] = f"{spec.parameters[name].type} = {text}"
     shared: dict[str, Any] = {}
-    for file in files:
-        library = _shared(file, Path(path).parent)
-        parse_library(library)
+    for file in parsed.files:
+        library, problems = _shared(file, Path(path).parent)
+        _whole(parse_library(library, problems))
         shared |= _data(library)["blocks"]
     if shared:
         data["blocks"] = {**shared, **data.get("blocks", {})}
     return dump(data)
+
+
+def _with_shared(parsed: Parsed, folder: Path) -> Parsed:
+    """With the blocks of its shared files; its own of the same name go before them."""
+    if not parsed.files:
+        return parsed
+    blocks: dict[str, BlockDefinition] = {}
+    problems, complete = parsed.problems, parsed.complete
+    for file in parsed.files:
+        try:
+            library = parse_library(*_shared(file, folder))
+        except SpecError as error:
+            problems, complete = problems + error.diagnostics, False
+        else:
+            blocks |= library.spec.blocks
+            problems, complete = problems + library.problems, complete and library.complete
+    return Parsed(replace(parsed.spec, blocks={**blocks, **parsed.spec.blocks}), problems, parsed.files, complete)
+
+
+def _whole(parsed: Parsed) -> Spec:
+    """The spec. Raises SpecError: something is wrong with it."""
+    if parsed.problems:
+        raise SpecError(parsed.problems)
+    return parsed.spec
 
 
 def _data(tree: Tree) -> dict[str, Any]:
@@ -64,15 +99,15 @@ def _data(tree: Tree) -> dict[str, Any]:
     return {key: plain(entry.value) for key, entry in tree.entries.items()}
 
 
-def _shared(file: Scalar, folder: Path) -> Tree:
-    """The tree of a shared file. Raises SpecError: it leaves both folders, or is in neither."""
+def _shared(file: Scalar, folder: Path) -> tuple[Tree, Sequence[Diagnostic]]:
+    """The tree of a shared file, and its problems. Raises SpecError: it leaves both folders, or is in neither."""
     name = file.text
     if Path(name).is_absolute() or ".." in Path(name).parts or not name.isprintable():
         help = "a shared file lies in the spec's folder or among the bundled specs"
         raise SpecError(f"the path '{name}' is refused", code="bad-path", span=file.span, help=help)
     for root in (folder, specs_folder()):
         if _lies_within(root / name, root):
-            return load(read_source(root / name))
+            return compose(read_source(root / name))
     available = [path.relative_to(specs_folder()).as_posix() for path in specs_folder().glob("blocks/*.yaml")]
     help = did_you_mean(name, available) or "a shared file lies in the spec's folder or among the bundled specs"
     raise SpecError(f"there is no shared file '{name}'", code="unreadable", span=file.span, help=help)

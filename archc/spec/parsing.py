@@ -1,14 +1,13 @@
 """Trees -> documents: a spec, and a file of blocks that specs share.
 
-    parse_spec(tree, problems) -> Spec, files       `problems` are those that the loader has found already
-    parse_library(tree) -> dict[str, BlockDefinition]
-
-Both raise SpecError with every problem of the file.
+parse_spec(tree, problems) -> Parsed            `problems` are those that the loader has found already
+parse_library(tree, problems) -> Parsed
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -47,11 +46,25 @@ BLOCK_KEYS = ("parameters", "let", *BODIES)
 Result = TypeVar("Result")
 
 
-def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> tuple[Spec, list[Scalar]]:
-    """A spec, and the shared files that it names under `use`. Raises SpecError with every problem."""
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What could be read of a file, and what is wrong with it.
+
+    `files` are the shared files that it names under `use`. Every name is known unless it is not `complete`: something
+    was left out that may declare one.
+    """
+
+    spec: Spec
+    problems: tuple[Diagnostic, ...]
+    files: tuple[Scalar, ...] = ()
+    complete: bool = True
+
+
+def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
+    """A spec; what is wrong is left out of it. Raises SpecError: it is no mapping, or there are too many problems."""
     parser = _Parser(problems)
     document = parser.mapping(tree, "a spec", SPEC_KEYS)
-    result = Spec(
+    spec = Spec(
         name=parser.name(document),
         citation=parser.text(document, "source"),
         input=parser.input(document),
@@ -64,17 +77,16 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> tuple[Spec, l
         init=parser.optional_mapping(document, "init"),
     )
     files = parser.files(document.get("use"))
-    parser.finish()
-    return result, files
+    return Parsed(spec, parser.problems(), files, parser.complete)
 
 
-def parse_library(tree: Tree) -> dict[str, BlockDefinition]:
-    """The blocks of a shared file, which has nothing but `blocks`. Raises SpecError with every problem."""
-    parser = _Parser(())
+def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
+    """The blocks of a shared file, which has nothing else, as a spec without items. Raises as `parse_spec`."""
+    parser = _Parser(problems)
     document = parser.mapping(tree, "a shared file", ("blocks",))
     blocks = parser.each(document, "blocks", _is_block_name, parser.block)
-    parser.finish()
-    return blocks
+    spec = Spec("shared", None, Input(channels=1, height=1, width=1), tree.span, (), blocks=blocks)
+    return Parsed(spec, parser.problems(), complete=parser.complete)
 
 
 class _Parser:
@@ -83,12 +95,12 @@ class _Parser:
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self._grammar = Grammar()
         self._earlier = tuple(problems)
+        self.complete = not self._earlier
 
-    def finish(self) -> None:
-        """Raise SpecError if anything was wrong."""
-        found = [problem for problem in self._grammar.problems if not self._follows(problem)]
-        if found or self._earlier:
-            raise SpecError([*self._earlier, *found])
+    def problems(self) -> tuple[Diagnostic, ...]:
+        """Everything that was wrong."""
+        found = (problem for problem in self._grammar.problems if not self._follows(problem))
+        return (*self._earlier, *found)
 
     def _follows(self, problem: Diagnostic) -> bool:
         """Whether a problem surrounds one that the loader has reported, and so is likely to come from it."""
@@ -110,6 +122,8 @@ class _Parser:
                 self._report("unknown-key", f"{what} has no key '{key}'", entry.key.span, help)
                 if meant:
                     entries[meant] = entry
+                else:
+                    self.complete = False
         return Mapping(entries, tree.span)
 
     def name(self, document: Mapping) -> str:
@@ -175,13 +189,14 @@ class _Parser:
         self._report("wrong-kind", f"'{key}' is a mapping", value.span)
         return None
 
-    def files(self, tree: Tree | None) -> list[Scalar]:
+    def files(self, tree: Tree | None) -> tuple[Scalar, ...]:
         """The names under `use`."""
         items = tree.items if isinstance(tree, Sequence) else ()
-        names = [item for item in items if isinstance(item, Scalar) and isinstance(item.value, str)]
-        if tree is not None and (not names or len(names) < len(items)):
+        names = tuple(item for item in items if isinstance(item, Scalar) and isinstance(item.value, str))
+        if tree is not None and (not isinstance(tree, Sequence) or len(names) < len(items)):
             help = "such as use: [blocks/inverted_residual.yaml]"
             self._report("wrong-kind", "'use' is a list of files", tree.span, help)
+            self.complete = False
         return names
 
     def each(
@@ -190,14 +205,17 @@ class _Parser:
         """Parse every entry of an optional mapping whose keys are names."""
         parsed: dict[str, Result] = {}
         tree = self.optional_mapping(owner, key)
+        self.complete &= tree is not None or owner.get(key) is None
         for name, entry in tree.entries.items() if tree else ():
             if not is_fit(name):
                 self._report("bad-name", f"'{name}' cannot be a name in '{key}'", entry.key.span, _why_not(name))
+                self.complete = False
                 continue
             try:
                 parsed[name] = parse(entry)
             except SpecError as error:
                 self._grammar.add(*error.diagnostics)
+                self.complete = False
         return parsed
 
     def block(self, entry: Entry) -> BlockDefinition:
@@ -244,11 +262,11 @@ def _derived(entry: Entry) -> Tree:
     return entry.value
 
 
-def _fields(entry: Entry) -> Mapping:
+def _fields(entry: Entry) -> Entry:
     if not isinstance(entry.value, Mapping):
         message = f"the defaults of {entry.key.text} are a mapping of fields"
         raise SpecError(message, code="wrong-kind", span=entry.value.span)
-    return entry.value
+    return entry
 
 
 def _ramp(entry: Entry) -> Ramp:

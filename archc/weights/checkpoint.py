@@ -6,6 +6,7 @@ Checkpoints are pickles, which can run code; `weights_only=True` refuses all but
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,9 @@ def _load(path: str) -> Any:
     try:
         with Path(path).open("rb") as file:
             mapped = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():  # of pickles that are no checkpoints of PyTorch's, and fail right after
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # a damaged pickle can raise anything

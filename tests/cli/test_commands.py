@@ -14,6 +14,7 @@ import pytest
 import archc
 from archc import cli
 from archc.ir.printer import fingerprint
+from archc.spec.bundled import specs_folder
 from tests.exporters.small_networks import RESIDUAL, TWO_OUTPUTS
 
 
@@ -79,7 +80,7 @@ def test_torchscript_says_that_pytorch_deprecates_it(capsys: pytest.CaptureFixtu
 
 def test_check_prints_every_problem_of_every_spec(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["check", "specs/small.yaml", "resnet18"]) == 0
-    assert capsys.readouterr() == ("2 specs checked, no problems\n", "")
+    assert capsys.readouterr() == ("2 files checked, no problems\n", "")
     Path("bad.yaml").write_text(RESIDUAL.replace("kernel_size", "kernal_size").replace("relu", "rleu"))
     assert cli.run(["check", "bad.yaml", "specs/small.yaml", "nowhere"]) == 2
     printed = capsys.readouterr()
@@ -87,6 +88,52 @@ def test_check_prints_every_problem_of_every_spec(capsys: pytest.CaptureFixture[
     assert printed.err.count("error[unknown-field]") == 2
     assert printed.err.count("rleu") >= 1
     assert printed.err.count("error[unknown-target]") == 1
+    assert printed.err.endswith("\n\n3 files checked, 4 problems in 2\n")
+
+
+def test_check_takes_folders_with_shared_files_in_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["check", str(specs_folder())]) == 0
+    number = len(list(specs_folder().rglob("*.yaml")))
+    assert capsys.readouterr() == (f"{number} files checked, no problems\n", "")
+    Path("specs/blocks").mkdir()
+    Path("specs/blocks/wrong.yml").write_text("blocks:\n  a:\n    layers: [rellu]\n")
+    Path("specs/.hidden").mkdir()
+    Path("specs/.hidden/other.yaml").write_text("services: {}\n")
+    assert cli.run(["check", "specs"]) == 2
+    assert (
+        capsys.readouterr().err
+        == """\
+specs/blocks/wrong.yml:3:14: error[unknown-block]: there is no operator or block 'rellu'
+  |
+3 |     layers: [rellu]
+  |              ^^^^^
+  = help: did you mean 'relu'?
+
+2 files checked, 1 problem in 1
+"""
+    )
+
+
+def test_check_takes_a_build_as_one_spec(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["build", "specs/small.yaml"]) == 0
+    capsys.readouterr()
+    assert cli.run(["check", "build/small"]) == 0
+    assert capsys.readouterr() == ("1 file checked, no problems\n", "")
+
+
+def test_check_annotates_pull_requests(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("100%, b:d.yaml").write_text("name: a\ninput: {channels: 3, height: 8, width: 8}\nlayers:\n  - rellu\n")
+    Path("nothing.yaml").write_text("")
+    assert cli.run(["check", "100%, b:d.yaml", "nothing.yaml", "nowhere", "--format", "github"]) == 2
+    assert capsys.readouterr() == (
+        "::error file=100%25%2C b%3Ad.yaml,line=4,col=5,endLine=4,endColumn=10,title=archc%3A unknown-block"
+        "::there is no operator or block 'rellu'%0Ahelp: did you mean 'relu'?\n"
+        "::error file=nothing.yaml,line=1,col=1,endLine=1,endColumn=1,title=archc%3A empty"
+        "::there is no document here\n"
+        "::error title=archc%3A unknown-target::there is no spec, build or bundled spec 'nowhere'"
+        "%0Ahelp: `archc list` shows the bundled specs\n",
+        "",
+    )
 
 
 def test_check_gives_scripts_the_same_problems(capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +250,7 @@ def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str], monkey
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archc.compilation, "load_spec", interrupted)
+    monkeypatch.setattr(archc.compilation, "load_file", interrupted)
     assert cli.run(["check", "specs/small.yaml"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

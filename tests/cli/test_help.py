@@ -7,7 +7,7 @@ import typer
 
 from archc import cli
 
-COMMANDS = ("build", "check", "export", "list", "schema", "summary", "verify", "view")
+COMMANDS = ("build", "check", "explain", "export", "list", "schema", "summary", "verify", "view")
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
@@ -36,6 +36,8 @@ def test_help_shows_examples_of_this_command(command: str, capsys: pytest.Captur
 
 def test_every_command_has_its_help_tested() -> None:
     from archc.cli.app import app
+
+    assert cli.run(["--help"]) == 0  # which imports all of them
 
     group = typer.main.get_group(app)
     assert sorted(group.commands) == sorted(COMMANDS)

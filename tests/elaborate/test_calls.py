@@ -139,6 +139,7 @@ def test_every_mistake_is_told_in_one_run_and_nothing_that_only_follows_from_ano
         "net.yaml:5:23: error[invalid-value]: batch_norm.eps must be a number, not true",
         "net.yaml:6:5: error[missing-field]: linear needs the field 'out_features'",
         "net.yaml:7:31: error[invalid-value]: max_pool2d.kernel_size must have at most 2 entries, not [1, 2, 3]",
+        "net.yaml:8:12: error[unknown-field]: relu has no field 'slope'",
         "net.yaml:8:29: error[invalid-value]: count must be an integer of at least 1, not 0",
         "net.yaml:9:12: error[unknown-field]: relu has no field 'slope'",
         "net.yaml:10:34: error[invalid-value]: leaky_relu.negative_slope must be a number, not [1, 2]",
@@ -177,10 +178,10 @@ def test_defaults_of_a_word_that_is_none_are_refused() -> None:
     assert (
         refusal("- relu", "defaults: {batch_nrm: {eps: 1e-3}}")
         == """\
-net.yaml:3:23: error[unknown-block]: there is no operator or block 'batch_nrm'
+net.yaml:3:12: error[unknown-block]: there is no operator or block 'batch_nrm'
   |
 3 | defaults: {batch_nrm: {eps: 1e-3}}
-  |                       ^^^^^^^^^^^
+  |            ^^^^^^^^^
   = help: did you mean 'batch_norm'?
 """
     )

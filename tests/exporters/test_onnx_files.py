@@ -131,30 +131,40 @@ def test_an_opset_that_cannot_be_written_is_an_error(opset: int) -> None:
     )
 
 
-TALL = """\
-name: tall
-input: {channels: 4, height: {min: 8, opt: 8, max: 16}, width: 8}
-layers:
-"""
-
-
-@pytest.mark.parametrize(
-    ("layer", "before", "shape"),
-    [
-        ("group_norm: {num_groups: 2}", "relu", "4, height, 8"),
-        ("channel_shuffle: {groups: 2}", "relu", "4, height, 8"),
-        ("local_response_norm: {size: 4}", "relu", "4, height, 8"),
-        ("flatten: {start_dim: 2}", "permute: {dims: [0, 2, 3, 1]}", "height, 32"),
-    ],
+RESHAPED = (
+    "group_norm: {num_groups: 2}",
+    "group_norm: {num_groups: 2, affine: false}",
+    "channel_shuffle: {groups: 2}",
+    "local_response_norm: {size: 4}",
+    "sequence: [permute: {dims: [0, 2, 3, 1]}, flatten: {start_dim: 2}]",
+    "sequence: [permute: {dims: [0, 3, 1, 2]}, flatten: {start_dim: 1, end_dim: 2}]",
 )
-def test_what_needs_fixed_sizes_in_onnx_is_refused_with_its_line(layer: str, before: str, shape: str) -> None:
-    word = layer.partition(":")[0]
-    with pytest.raises(ExportError) as caught:
-        model_of(f"{TALL}  - {before}\n  - {layer}\n")
-    assert str(caught.value) == (
-        f"net.yaml:5:5: error[dynamic-size]: {word} {word} needs fixed sizes in ONNX, but has float32[batch, {shape}]\n"
-        f"  |\n5 |   - {layer}\n  |     {'^' * len(word)}"
-    )
+
+
+@pytest.mark.parametrize(("height", "width"), [("{min: 4, opt: 8, max: 16}", "8"), ("8", "{min: 4, opt: 8, max: 16}")])
+@pytest.mark.parametrize("layer", RESHAPED)
+def test_what_is_reshaped_takes_a_dynamic_size(layer: str, height: str, width: str) -> None:
+    if "permute" in layer and width != "8":
+        pytest.skip("these flatten the width")
+    text = f"name: net\ninput: {{channels: 4, height: {height}, width: {width}}}\nlayers:\n  - {layer}\n"
+    assert_right_at_each_size(text, [(4, 8), (8, 8), (16, 8)] if width == "8" else [(8, 4), (8, 8), (8, 16)])
+    assert "Shape" not in {node.op_type for node in model_of(text).graph.node} or "group_norm" in layer
+
+
+@pytest.mark.parametrize("layer", RESHAPED[:4])
+def test_what_is_reshaped_takes_two_dynamic_sizes(layer: str) -> None:
+    size = "{min: 4, opt: 8, max: 16}"
+    text = f"name: net\ninput: {{channels: 4, height: {size}, width: {size}}}\nlayers:\n  - relu\n  - {layer}\n"
+    assert_right_at_each_size(text, [(4, 4), (4, 16), (9, 5), (16, 16)])
+
+
+def assert_right_at_each_size(text: str, sizes: list[tuple[int, int]]) -> None:
+    network = with_random_weights(compiled(text))
+    data = written(network)
+    onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
+    for height, width in sizes:
+        x = images(network.input.shape, 3, height=height, width=width)
+        assert_close(run_everywhere(data, x), exact(network, x))
 
 
 @pytest.mark.parametrize("fold", [True, False], ids=["folded", "unfolded"])

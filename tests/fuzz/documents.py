@@ -27,6 +27,7 @@ from tests.random.networks import specs
 Document = dict[str, Any]
 Place = tuple[Any, Any]  # a mapping or list, and the key or index of a value in it
 
+SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 POOL = 300  # valid specs; and as many near-misses
 EDITS = (0, 1, 1, 1, 2, 2, 4)
 _PLAIN = re.compile(r"[A-Za-z$][\w$.-]*")  # a text that needs no quotes
@@ -39,7 +40,7 @@ def draw_pool(size: int = POOL) -> list[Document]:
 
         @seed(size)
         @settings(max_examples=size, database=None, deadline=None, phases=[Phase.generate],
-                  suppress_health_check=list(HealthCheck))  # fmt: skip
+                  suppress_health_check=SLOW)  # fmt: skip
         @given(strategy)
         def collect(text: str) -> None:
             texts.append(text)

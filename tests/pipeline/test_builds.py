@@ -10,7 +10,7 @@ from archc.diagnostics import ArchcError, BuildError, UsageError
 from archc.exporting import ExportOptions
 from archc.ir.printer import fingerprint, print_graph
 from archc.pipeline.api import compile, load_network
-from archc.pipeline.builds import Manifest, changed_files, read_manifest
+from archc.pipeline.builds import CHANGED, Manifest, changed_files, read_manifest
 from archc.pipeline.options import WeightOptions
 from archc.pipeline.production import ExportRequest, write_build, write_exports
 from archc.pipeline.proof import Proof, ProofOptions, verify_build
@@ -111,9 +111,12 @@ def test_one_changed_bit_in_any_file_is_noticed(name: str, spec: Path, tmp_path:
     data = bytearray((folder / name).read_bytes())
     data[-2] ^= 1
     (folder / name).write_bytes(data)
-    assert changed_files(folder, read_manifest(folder)) == {name: "changed"}
+    assert changed_files(folder, read_manifest(folder)) == {name: CHANGED}
     proof = proved(folder)
-    assert (proof.problems, proof.exit_status) == ((f"{folder / name} is changed",), 5)
+    assert (proof.problems, proof.exit_status) == (
+        (f"{folder / name} is {CHANGED}",),
+        5,
+    )
     (folder / name).unlink()
     assert changed_files(folder, read_manifest(folder)) == {name: "missing"}
 
@@ -290,4 +293,8 @@ def test_one_changed_bit_beside_an_artefact_is_noticed(spec: Path, tmp_path: Pat
     data[100] ^= 1
     (folder / name).write_bytes(data)
     proof = proved(folder)
-    assert (proof.problems, proof.reports, proof.exit_status) == ((f"{folder / name} is changed",), (), 5)
+    assert (proof.problems, proof.reports, proof.exit_status) == (
+        (f"{folder / name} is {CHANGED}",),
+        (),
+        5,
+    )

@@ -73,7 +73,7 @@ layers: [unit: 8]
     )
     unit = parsed.blocks["unit"]
     assert parsed.citation == "somebody 2015"
-    assert {word: plain(fields) for word, fields in parsed.defaults.items()} == {"batch_norm": {"eps": 1e-3}}
+    assert {word: plain(entry.value) for word, entry in parsed.defaults.items()} == {"batch_norm": {"eps": 1e-3}}
     assert parsed.ramps == {"drop_path": Ramp(("unit",), 0.0, 0.2, endpoint=False)}
     assert parsed.init is not None
     assert plain(parsed.init) == {"conv2d": {"bias": "zeros"}}
