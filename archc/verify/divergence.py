@@ -19,7 +19,7 @@ from archc.ir.graph import Node
 from archc.network import Network
 from archc.nn.interpreter import Interpreter
 from archc.verify.report import Divergence
-from archc.verify.statistics import CHAOTIC, FACTOR, FLOOR, rms
+from archc.verify.statistics import FACTOR, FLOOR, rms
 
 Array = np.ndarray
 
@@ -44,10 +44,8 @@ class _Expected:
 
     @property
     def bound(self) -> float:
-        """What a correct node may be off. Where its inputs cancel, nothing is left of the output to measure it by."""
-        own, size = rms(self.single - self.exact), rms(self.exact)
-        cancelled = own > CHAOTIC * size
-        return FACTOR * own + FLOOR * (max(size, self.inputs) if cancelled else size)
+        """What a correct node may be off. Where its inputs cancel, its output is too small to measure it by."""
+        return FACTOR * rms(self.single - self.exact) + FLOOR * max(rms(self.exact), self.inputs)
 
 
 class _Walk:

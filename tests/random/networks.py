@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from archc.ir.types import BATCH, TensorType
 from archc.spec.dump import dump
 from tests.random import blocks, operators
 from tests.random.blocks import ACTIVATIONS
+from tests.random.coverage import Pair, legal_pairs
 from tests.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, sizes
 
 Item = Any
@@ -31,6 +33,11 @@ SAME_SHAPE = (*operators.ELEMENTWISE, "softmax", "log_softmax", "layer_norm", "b
 def specs(draw: st.DrawFn) -> str:
     """The text of a valid spec."""
     return dump(_Author(draw).spec())
+
+
+@cache
+def _pairs() -> list[Pair]:
+    return sorted(legal_pairs())
 
 
 @dataclass
@@ -94,7 +101,7 @@ class _Author:
 
     def item(self, x: TensorType, depth: int) -> tuple[Items, TensorType]:
         """An item of any form; mostly an operator."""
-        forms: list[Callable[[TensorType, int], tuple[Items, TensorType] | None]] = [self._operator]
+        forms: list[Callable[[TensorType, int], tuple[Items, TensorType] | None]] = [self._operator, self._pair]
         if self._one_in(3):
             forms = [self._python_block, self._join]
             if depth < DEEPEST:
@@ -104,9 +111,19 @@ class _Author:
 
     # Operators
 
+    def _pair(self, x: TensorType, depth: int) -> tuple[Items, TensorType]:
+        """Two operators in a row, each pair as likely as any other: by themselves they would meet too seldom."""
+        choices = applicable(x)
+        producer, consumer = self.draw(st.sampled_from([pair for pair in _pairs() if pair[0] in choices]))
+        items, y = self._operator(x, depth, (producer,))
+        if consumer in applicable(y):
+            more, y = self._operator(y, depth, (consumer,))
+            items += more
+        return items, y
+
     def _operator(self, x: TensorType, depth: int, words: tuple[str, ...] = ()) -> tuple[Items, TensorType]:
         choices = [word for word in applicable(x) if not words or word in words]
-        common = [word for word in choices if word not in LESS_OFTEN]
+        common = [word for word in choices if word not in LESS_OFTEN] or choices
         word = self.draw(st.sampled_from(choices if self._one_in(2) else common))
         fields = operators.fields(self.draw, word, x)
         y = infer(word, fields, x)
