@@ -9,6 +9,8 @@ from math import prod
 from archc.diagnostics import Diagnostic, Span, SpecError, UsageError
 from archc.ir.graph import Graph
 
+LONGEST_LIMIT = 40  # digits
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -30,7 +32,7 @@ class Budget:
         for field in fields(cls):
             variable = f"ARCHC_MAX_{field.name.upper()}"
             if text := os.environ.get(variable):
-                if not text.isdecimal():
+                if not (text.isdecimal() and len(text) <= LONGEST_LIMIT):
                     raise UsageError(f"{variable} must be a whole number, not '{text}'", code="bad-environment")
                 budget = replace(budget, **{field.name: int(text)})
         return budget

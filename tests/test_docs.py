@@ -3,12 +3,17 @@
 import re
 import shlex
 from pathlib import Path
+from types import NoneType
 
 import pytest
 
 import archc
+from archc.budget import Budget
 from archc.cli import run
+from archc.diagnostics import Source, SpecError
 from archc.ir.cost import cost
+from archc.spec.loader import DEFAULT_LIMITS, load
+from archc.spec.tree import plain
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -44,6 +49,37 @@ def test_a_spec_compiles_to_the_figures_under_it(name: str, folder: Path) -> Non
 def test_every_spec_on_the_page_that_teaches_the_language_is_tested() -> None:
     page = (REPOSITORY / "docs" / "language.md").read_text(encoding="utf-8")
     assert page.count("```yaml") == len(SPEC.findall(page)) == 6
+
+
+LANGUAGE = (REPOSITORY / "docs" / "language.md").read_text(encoding="utf-8")
+SCALARS = re.search(r"\| written \| is \|\n\|---\|---\|\n((?:\|.*\n)+)", LANGUAGE)
+ROWS = [[cell.strip() for cell in row.strip("|").split(" | ")] for row in SCALARS[1].splitlines()] if SCALARS else []
+KINDS = {"texts": str, "booleans": bool, "null": NoneType, "numbers with a fraction": float}
+
+
+@pytest.mark.parametrize(
+    ("written", "meaning"), [(text, row[1]) for row in ROWS for text in re.findall(r"`([^`]+)`|nothing", row[0])]
+)
+def test_yaml_s_values_mean_what_the_table_says(written: str, meaning: str) -> None:
+    source = Source("value.yaml", f"- {written}\n")
+    if meaning.startswith("refused"):
+        with pytest.raises(SpecError, match=r"is beyond|is not finite"):
+            load(source)
+        return
+    value: object = plain(load(source))[0]
+    if number := re.fullmatch(r"the number (\d+)", meaning):
+        assert (value, type(value)) == (int(number[1]), int)
+    else:
+        assert type(value) is KINDS[meaning]
+
+
+def test_the_limits_are_those_of_the_tables() -> None:
+    told = [int(number.replace(",", "")) for number in re.findall(r"^\|.* \| ([\d,]+) \|", LANGUAGE, re.MULTILINE)]
+    limits, budget = DEFAULT_LIMITS, Budget()
+    assert told == [
+        limits.bytes, limits.depth, limits.nodes, limits.scalar_characters, limits.problems,
+        budget.nodes, budget.parameters, budget.activation_bytes, budget.multiply_adds,
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)

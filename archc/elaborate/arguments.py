@@ -6,6 +6,7 @@ model of the operator or block; what Pydantic says is translated into diagnostic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass
 from functools import cache
@@ -144,8 +145,14 @@ def _report(line: Any, word: str, call: Span, arguments: dict[str, Argument], pr
     for step in line["loc"][1:]:
         if isinstance(tree, Sequence) and isinstance(step, int) and step < len(tree.items):
             tree = tree.items[step]
-    message = f"{word}.{field} {explain(line)}"
-    problems.add("invalid-value", message, tree.span)
+    problems.add("invalid-value", f"{word}.{field} {explain(line)}", tree.span, help=_meant(line))
+
+
+def _meant(line: Any) -> str | None:
+    """The allowed word that was perhaps meant."""
+    if line["type"] != "literal_error" or not isinstance(line["input"], str):
+        return None
+    return did_you_mean(line["input"], re.findall(r"'(\w+)'", line["ctx"]["expected"]))
 
 
 def explain(line: Any) -> str:

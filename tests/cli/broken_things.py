@@ -1,5 +1,6 @@
 """A folder of files that people could have, in which something is wrong."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def _make_builds() -> None:
         "export small.yaml --onnx -o changed --no-verify",
     )
     for command in commands:
-        assert cli.run(command.split()) == 0
+        assert cli.run(shlex.split(command)) == 0
     numbers = {key: value.astype(np.int64) for key, value in load_file("ten/model.safetensors").items()}
     save_file(numbers, "whole_numbers.safetensors")
     Path("damaged").mkdir()

@@ -76,8 +76,13 @@ def examine(seed: int, pool: Sequence[Document], path: Path, check: Check = chec
     seconds = time.process_time() - begun
     if seconds > MOST_SECONDS and not failure:
         failure = f"takes more than {MOST_SECONDS:.0f} s"
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    return Result(seed, strategy, len(data), codes, seconds, memory, failure)
+    return Result(seed, strategy, len(data), codes, seconds, _peak_memory(), failure)
+
+
+def _peak_memory() -> float:
+    """The largest resident size so far of this process, in MB. (getrusage tells that of its parent if it is larger.)"""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
 
 
 def run(inputs: int, processes: int, pool: Sequence[Document], check: Check = check) -> Iterator[Tally]:

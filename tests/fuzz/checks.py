@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archc.compilation import compile_spec
+from archc.compilation import check_target, compile_spec
 from archc.diagnostics import ArchcError, Source, as_json
 from archc.ir.graph import Graph
 from archc.ir.printer import print_graph
 from archc.spec.loader import DEFAULT_LIMITS
-from archc.spec.loading import load_spec, parse_text, resolved_text
+from archc.spec.loading import load_file, load_spec, parse_text, resolved_text
 
 MOST_READ_BACK = 100  # nodes of a graph whose resolved spec is compiled as well
 
@@ -18,13 +18,16 @@ def check(path: Path) -> tuple[str, ...]:
     """Read a file as `archc check` does: the codes of what is wrong with it, none if it is accepted.
 
     Raises: whatever is not an ArchcError; AssertionError: a message could harm a terminal, or what was accepted is
-    refused once it is resolved.
+    refused when it is compiled or once it is resolved.
     """
     try:
-        graph = compile_spec(load_spec(path), {})
+        check_target(path, {})
     except ArchcError as error:
         check_shown(error)
         return tuple(sorted({problem.code for problem in error.diagnostics}))
+    if not load_file(path).spec.items:
+        return ()  # blocks for other specs
+    graph = compile_spec(load_spec(path), {})
     if len(graph.nodes) <= MOST_READ_BACK:
         check_read_back(graph, path)
     return ()

@@ -17,7 +17,6 @@ from archc.ir.types import BATCH, TensorType
 from archc.spec.dump import dump
 from tests.random import blocks, operators
 from tests.random.blocks import ACTIVATIONS
-from tests.random.coverage import Pair, legal_pairs
 from tests.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, sizes
 
 Item = Any
@@ -36,7 +35,9 @@ def specs(draw: st.DrawFn) -> str:
 
 
 @cache
-def _pairs() -> list[Pair]:
+def _pairs() -> list[tuple[str, str]]:
+    from tests.random.coverage import legal_pairs  # imports torch, which the fuzzer's processes have no room for
+
     return sorted(legal_pairs())
 
 
