@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 from types import NoneType
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,8 @@ def test_yaml_s_values_mean_what_the_table_says(written: str, meaning: str) -> N
         with pytest.raises(SpecError, match=r"is beyond|is not finite"):
             load(source)
         return
-    value: object = plain(load(source))[0]
+    data: Any = plain(load(source))
+    value = data[0]
     if number := re.fullmatch(r"the number (\d+)", meaning):
         assert (value, type(value)) == (int(number[1]), int)
     else:
