@@ -6,19 +6,20 @@ out of range.
 
 from __future__ import annotations
 
-from archc.diagnostics import Diagnostic, SpecError
+from collections.abc import Iterable
+
+from archc.diagnostics import Diagnostic, Span, SpecError
 from archc.elaborate.arguments import evaluate
 from archc.elaborate.elaborator import Elaborator, Environment
-from archc.elaborate.naming import camel_case
 from archc.ir.builder import TooManyNodes
 from archc.spec.document import BlockDefinition, Spec
 from archc.spec.expressions import UNKNOWN
-from archc.spec.items import When
+from archc.spec.items import Item, When
 
 KNOWN_TO_BLOCKS = ("i", "n", "in_channels", "in_features")
 
 
-def unreached_problems(spec: Spec, *, max_nodes: int = 20_000) -> tuple[Diagnostic, ...]:
+def unreached_problems(spec: Spec, *, max_nodes: int) -> tuple[Diagnostic, ...]:
     """The problems of everything that is written in a spec or a shared file, as far as they depend on no value."""
     try:
         _Everywhere(spec, max_nodes).everywhere()
@@ -44,17 +45,19 @@ class _Everywhere(Elaborator):
     def _definition(self, definition: BlockDefinition) -> None:
         ramps = [name for name, ramp in self.spec.ramps.items() if definition.name in ramp.blocks]
         environment: dict[str, object] = dict.fromkeys((*KNOWN_TO_BLOCKS, *ramps, *definition.parameters), UNKNOWN)
-        class_name = camel_case(definition.name)
         with self.problems.caught():
             for name, tree in definition.let.items():
                 environment[name] = evaluate(tree, environment)
-            with self.scope(definition.name, None, class_name, definition.span, sequence=False):
-                self.items(definition.items, None, environment)
+            self._apart(definition.items, environment, definition.span)
 
     def _chosen(self, when: When, env: Environment) -> object:
         super()._chosen(when, env)
         for arm in (when.then, when.otherwise):
-            if arm is not None:  # in a scope of its own, since both may use the same names
-                with self.scope("when", None, "When", arm.span, sequence=False):
-                    self.items(arm.items, None, env, root=True)
+            if arm is not None:
+                self._apart(arm.items, env, arm.span)
         return UNKNOWN
+
+    def _apart(self, items: Iterable[Item], env: Environment, span: Span) -> None:
+        """Walk items in a scope of their own: the arms of a `when`, and blocks, may use the same names."""
+        with self.scope("sequence", None, "Sequential", span, sequence=False):
+            self.items(items, None, env, root=True)

@@ -82,3 +82,7 @@ def test_a_problem_that_is_reached_is_told_once(path: Path) -> None:
 @pytest.mark.parametrize("file", sorted(specs_folder().rglob("*.yaml")), ids=lambda file: file.stem)
 def test_the_bundled_files_have_no_problem(file: Path) -> None:
     check_target(file, {})
+
+
+def test_a_block_that_is_not_used_may_have_a_name_that_no_module_can_have(path: Path) -> None:
+    assert problems(path, f"{HEAD}blocks: {{parameters: {{layers: [relu]}}}}\nlayers: [relu]\n") == []
