@@ -15,7 +15,7 @@ from archc.verify.images import BATCHES, images
 from archc.verify.reference import Reference, reference
 from archc.verify.report import Comparison, Report, Verdict
 from archc.verify.sensitivity import Sensitivity, sensitivities
-from archc.verify.statistics import compare, failed
+from archc.verify.statistics import FACTOR, compare, failed
 from archc.verify.twin import calibrated_weights
 
 NODE_IMAGES = 2  # at a time, when nodes are compared one by one: every value is kept
@@ -52,7 +52,7 @@ class Verifier:
         return sensitivities(self._compared(self._network.fresh), self._samples[0])
 
     def _node_by_node(self, report: Report, artefact: Artefact, options: ExportOptions, count: int) -> Report:
-        """Name the first node that diverges on the first `count` images; where none does, chaos is no failure."""
+        """Name the first node that diverges on the first `count` images; where none does, rounding is no failure."""
         network = self._compared(report.twin)
         runners = artefact.node_runners(network, options, replace_weights=report.twin)
         if runners is None:
@@ -64,7 +64,7 @@ class Verifier:
                 return replace(report, divergence=divergence)
         settled = (
             replace(row, verdict=Verdict.PASSED, reason="rounding alone grows this large: every node passed by itself")
-            if row.chaotic and row.verdict is Verdict.INCONCLUSIVE
+            if _may_be_rounding(row)
             else row
             for row in report.comparisons
         )
@@ -147,6 +147,13 @@ def _compare(
         )
         for index, name in enumerate(names)
     ]
+
+
+def _may_be_rounding(row: Comparison) -> bool:
+    """Whether what a comparison complains of can come from rounding alone, in a network that multiplies it."""
+    if row.chaotic:
+        return row.verdict is Verdict.INCONCLUSIVE
+    return row.noisy and row.verdict is Verdict.FAILED and row.rms_error <= FACTOR * row.bound
 
 
 def _first_line(error: Exception) -> str:

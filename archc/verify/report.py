@@ -21,8 +21,9 @@ class Comparison:
     """One output of one way to run an artefact, against the float64 reference, over all batches.
 
     `rms_error` and `bound` decide. Where rounding makes the network `noisy`, nodes are compared one by one as well, and
-    where it is `chaotic`, they alone decide. `float32_error` is that of PyTorch's own float32 run, and
-    `input_dependence` the RMS of what differs between images. All are absolute, in the unit of the output.
+    where it is `chaotic`, they alone decide (see docs/verification.md). `float32_error` is that of PyTorch's own
+    float32 run, and `input_dependence` the RMS of what differs between images. All are absolute, in the unit of the
+    output.
     """
 
     runner: str

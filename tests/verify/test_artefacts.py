@@ -202,10 +202,10 @@ layers:
 """
 
 
-def chaotic() -> Network:
+def chaotic(size: float = 1e4) -> Network:
     """Differences of products that agree in six digits: rounding makes up percents of the output."""
     graph = compiled(CHAOTIC)
-    large = np.random.default_rng(0).uniform(1e4, 2e4, (4, 3, 1, 1))
+    large = np.random.default_rng(0).uniform(size, 2 * size, (4, 3, 1, 1))
     weight = np.concatenate([large, 0.01 - large], axis=1).astype(np.float32)
     return Network(graph, {"difference.weight": weight}, fresh=False)
 
@@ -225,6 +225,16 @@ def test_a_chaotic_network_passes_where_every_node_passes_by_itself() -> None:
     found = verify(chaotic(), InMemory(in_pytorch(chaotic())), "chaotic")
     reason = "rounding alone grows this large: every node passed by itself"
     assert [(row.verdict, row.reason, row.chaotic) for row in found.comparisons] == [(Verdict.PASSED, reason, True)]
+
+
+@pytest.mark.parametrize(("excess", "verdict"), [(0.5, Verdict.PASSED), (5.0, Verdict.PASSED), (15.0, Verdict.FAILED)])
+def test_a_noisy_network_may_exceed_its_bound_tenfold_where_every_node_passes(excess: float, verdict: Verdict) -> None:
+    network = chaotic(30.0)
+    right = in_pytorch(network)
+    (row,) = verify(network, InMemory(right), "noisy").comparisons
+    assert (row.noisy, row.chaotic, row.verdict) == (True, False, Verdict.PASSED)
+    found = verify(network, InMemory(lambda x: right(x) + np.float32(excess * row.bound)), "further off")
+    assert [row.verdict for row in found.comparisons] == [verdict]
 
 
 def test_an_output_that_is_not_finite_fails_even_in_a_chaotic_network() -> None:
