@@ -58,11 +58,14 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scripts
 
 
-def test_the_wheel_holds_the_code_the_exporters_the_specs_and_nothing_else(repository: Path, wheel: Path) -> None:
+def test_the_wheel_holds_the_code_the_explanations_the_exporters_the_specs_and_nothing_else(
+    repository: Path, wheel: Path
+) -> None:
     expected = {"archc/py.typed", "archc/specs/archc.schema.json"}
     for folder, target in (("archc", "archc"), ("exporters", "archc/exporters"), ("specs", "archc/specs")):
-        for path in (*(repository / folder).rglob("*.py"), *(repository / folder).rglob("*.yaml")):
-            expected.add(f"{target}/{path.relative_to(repository / folder).as_posix()}")
+        for path in (repository / folder).rglob("*"):
+            if path.suffix in (".py", ".yaml", ".md"):
+                expected.add(f"{target}/{path.relative_to(repository / folder).as_posix()}")
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
         licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
