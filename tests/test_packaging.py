@@ -58,7 +58,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return scripts
 
 
-def test_the_wheel_holds_the_code_the_explanations_the_exporters_the_specs_and_nothing_else(
+def test_the_wheel_holds_the_code_its_texts_the_exporters_the_specs_and_nothing_else(
     repository: Path, wheel: Path
 ) -> None:
     expected = {"archc/py.typed", "archc/specs/archc.schema.json"}
