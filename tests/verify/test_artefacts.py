@@ -13,7 +13,9 @@ from onnx import numpy_helper
 from archc.cli import run
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner, exporters
+from archc.ir.graph import Node
 from archc.network import Network
+from archc.nn.interpreter import Interpreter
 from archc.verify import Report, Verdict, verify
 from archc.verify.check import compare_artefacts
 from archc.weights import InitializedWeights
@@ -182,7 +184,16 @@ class InMemory(Artefact):
     def node_runners(
         self, network: Network, options: ExportOptions, *, replace_weights: bool
     ) -> Sequence[NodeRunner] | None:
-        return []
+        graph = network.inference
+        single = Interpreter(graph, network.inference_module())
+
+        def runner(node: Node) -> NodeRunner:
+            names = tuple(value.name for value in node.inputs)
+            name = node.output.name
+            tensors = lambda arrays: {n: torch.from_numpy(a) for n, a in zip(names, arrays, strict=True)}  # noqa: E731
+            return NodeRunner(node.path, name, names, lambda arrays: single.value(name, tensors(arrays)).numpy())
+
+        return [runner(node) for node in graph.nodes]
 
     def runners(
         self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
