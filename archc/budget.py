@@ -20,7 +20,7 @@ class Budget:
     ARCHC_MAX_ACTIVATION_BYTES and ARCHC_MAX_MULTIPLY_ADDS raise (or lower) them.
     """
 
-    nodes: int = 20_000
+    nodes: int = 10_000
     parameters: int = 4_000_000_000
     activation_bytes: int = 64 << 30
     multiply_adds: int = 100_000_000_000_000

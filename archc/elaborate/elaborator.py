@@ -31,7 +31,7 @@ Environment = Mapping[str, object]
 MAX_NESTING = 48  # levels of items and layers; each takes at most 13 of Python's 1000 frames
 
 
-def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 20_000) -> Graph:
+def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 10_000) -> Graph:
     """The graph of a spec for these values of its parameters.
 
     Raises: SpecError: with everything that is wrong with the spec.

@@ -232,7 +232,7 @@ limit of 20,000; this item alone has 12,288
 @pytest.mark.parametrize("item", ["relu: {count: 1000000000000}", "basic: {width: 3, count: 100000}"])
 def test_too_many_operators_are_refused_before_they_are_made(item: str) -> None:
     assert over_budget(f"{HEAD}layers:\n  - {item}\n").splitlines()[0] == (
-        "net.yaml:4:5: error[over-budget]: the network has more than 20,000 operators"
+        "net.yaml:4:5: error[over-budget]: the network has more than 10,000 operators"
     )
 
 
