@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archc.budget import Budget, check_budget
-from archc.diagnostics import Diagnostic, SpecError
+from archc.diagnostics import Diagnostic, Span, SpecError
 from archc.elaborate import elaborate, unreached_problems
 from archc.ir.graph import Graph
 from archc.spec.document import Spec
@@ -31,12 +31,19 @@ def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
     found = parsed.problems
     if not found and parsed.spec.items:
         found = _problems(parsed.spec, settings)
-    if parsed.complete:
-        known = {(problem.code, problem.span) for problem in found}
-        others = unreached_problems(parsed.spec, max_nodes=Budget.from_environment().nodes)
-        found += tuple(problem for problem in others if (problem.code, problem.span) not in known)
+    others = unreached_problems(parsed.spec, max_nodes=Budget.from_environment().nodes)
+    if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out
+        others = tuple(problem for problem in others if problem.code == "invalid-value")
+    found += tuple(other for other in others if not any(_overlap(other.span, known.span) for known in found))
     if found:
         raise SpecError(found)
+
+
+def _overlap(one: Span | None, other: Span | None) -> bool:
+    if one is None or other is None or one.source is not other.source:
+        return False
+    begin, end = (one.line, one.column), (one.end_line, one.end_column)
+    return begin < (other.end_line, other.end_column) and (other.line, other.column) < end
 
 
 def _problems(spec: Spec, settings: Mapping[str, str]) -> tuple[Diagnostic, ...]:

@@ -29,6 +29,18 @@ if TYPE_CHECKING:
 Environment = MappingType[str, object]
 Callee = type[Operator] | type[Block] | BlockDefinition
 
+# Words of other frameworks and of papers.
+ELSEWHERE = {
+    "add": "sum",
+    "bn": "batch_norm",
+    "dense": "linear",
+    "fc": "linear",
+    "global_avg_pool": "adaptive_avg_pool2d",
+    "gap": "adaptive_avg_pool2d",
+    "ln": "layer_norm",
+    "lrn": "local_response_norm",
+    "swish": "silu",
+}
 LONG_TEXT = 8  # characters; an expression that is longer counts as several values
 
 
@@ -261,7 +273,10 @@ class Caller:
 
     def _unknown_word(self, call: Call) -> None:
         words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
-        help = did_you_mean(call.word, words) or "see `archc schema` for every operator and block"
+        help = (
+            did_you_mean(ELSEWHERE.get(call.word.lower(), call.word), words)
+            or "see `archc schema` for every operator and block"
+        )
         self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
 
 

@@ -67,7 +67,9 @@ def _join(pieces: list[Scalar]) -> Scalar:
 
 def _problem(whole: Scalar) -> Diagnostic:
     message = "inside {…} and […] a comma ends the value, so this one is cut in pieces"
-    return Diagnostic("cut-expression", message, whole.span, help=f'quote it: "{whole.text}"')
+    pair = whole.text.startswith("(") and "$" not in whole.text
+    help = f"a pair is written [{whole.text.strip('()')}]" if pair else f'quote it: "{whole.text}"'
+    return Diagnostic("cut-expression", message, whole.span, help=help)
 
 
 def _open_brackets(scalar: Scalar) -> int:

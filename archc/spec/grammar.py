@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -28,6 +29,7 @@ COMPOSITES = ("sum", "product", "concat")
 CALL_KEYS = ("name", "count", "init")
 """Fields that belong to every call, whatever is called."""
 
+_BEGIN = re.compile(r"[A-Za-z]\w*(?=[ ({])")
 _LETTERS = "letters, digits, '_' and '-', not beginning with a digit or '-'"
 
 
@@ -102,7 +104,9 @@ class Grammar:
         if word.text in RESERVED:
             self._refuse("reserved-word", f"'{word.text}' is a word of the language; it cannot stand here", word.span)
         if not is_name(word.text):
-            self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span)
+            begin = _BEGIN.match(word.text)
+            help = f"write '- {begin[0]}', or '- {begin[0]}: {{…}}' with fields" if begin else None
+            self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span, help)
 
     def _single(self, tree: Mapping) -> Entry:
         """The one key of an item. Several keys are mostly fields that are not indented below their call."""
@@ -160,6 +164,9 @@ class Grammar:
                 self._refuse("reserved-word", f"'{key.text}' cannot name a sequence", key.span)
             if not is_path_template(key.text) or "$" in key.text:
                 self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
+        if items.items and not any(map(_may_be_item, items.items)):
+            help = f"fields have names: {key.text}: {{…}}"
+            self._refuse("wrong-kind", f"'{key.text}' has a list in which nothing is an item", items.span, help)
         name = None if key.text == "sequence" else key
         return Group(name, self._some_items(items, "this sequence"), key.span)
 
@@ -265,6 +272,10 @@ def parse_layer(tree: Tree) -> Call | None:
     if grammar.problems:
         raise SpecError(grammar.problems)
     return layer
+
+
+def _may_be_item(tree: Tree) -> bool:
+    return not isinstance(tree, Scalar) or tree.value is None or isinstance(tree.value, str)
 
 
 def _is_word(tree: Tree, word: str) -> bool:

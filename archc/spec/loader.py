@@ -187,14 +187,17 @@ class _Composer:
         start = self._point(context) if context else span
         begin = Note(f"{error.context}, which begins here", start)
         notes = (begin,) if error.context and start != span else ()
-        self.problems.append(Diagnostic("syntax", f"not YAML: {error.problem}", span, notes, self._advice(span)))
+        self.problems.append(Diagnostic("syntax", f"not YAML: {error.problem}", span, notes, self._advice(span, start)))
         raise SpecError(self.problems) from None
 
-    def _advice(self, span: Span) -> str | None:
-        """What is mostly meant where YAML cannot be read."""
+    def _advice(self, span: Span, start: Span) -> str | None:
+        """What is mostly meant where YAML cannot be read in something that begins at `start`."""
         line = self._source.lines[span.line] if span.line < len(self._source.lines) else ""
         if line[: span.column + 1].strip(" ").startswith("\t"):
             return "indent with spaces, not with tabs"
+        opened = self._source.lines[start.line][start.column : start.column + 1]
+        if start.line < span.line and opened in ("{", "["):
+            return f"is the '{opened}' that begins there closed?"
         if line[span.column : span.column + 1] == ":":
             return "a value that contains ': ' must be quoted; the fields of a call are indented below it"
         return None

@@ -43,6 +43,9 @@ Body = Literal["layers", "sequence", "inline"]
 BODIES: tuple[Body, ...] = ("layers", "sequence", "inline")
 BLOCK_KEYS = ("parameters", "let", *BODIES)
 
+NOTHING_LOST = {"cut-expression", "duplicate-key", "invalid-value"}
+"""After these problems the loader goes on with what is likely to be meant."""
+
 Result = TypeVar("Result")
 
 
@@ -95,7 +98,7 @@ class _Parser:
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self._grammar = Grammar()
         self._earlier = tuple(problems)
-        self.complete = not self._earlier
+        self.complete = all(problem.code in NOTHING_LOST for problem in self._earlier)
 
     def problems(self) -> tuple[Diagnostic, ...]:
         """Everything that was wrong."""
