@@ -273,10 +273,8 @@ class Caller:
 
     def _unknown_word(self, call: Call) -> None:
         words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
-        help = (
-            did_you_mean(ELSEWHERE.get(call.word.lower(), call.word), words)
-            or "see `archc schema` for every operator and block"
-        )
+        meant = did_you_mean(ELSEWHERE.get(call.word.lower(), call.word), words)
+        help = meant or "see `archc schema` for every operator and block"
         self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
 
 

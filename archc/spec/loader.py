@@ -195,8 +195,8 @@ class _Composer:
         line = self._source.lines[span.line] if span.line < len(self._source.lines) else ""
         if line[: span.column + 1].strip(" ").startswith("\t"):
             return "indent with spaces, not with tabs"
-        opened = self._source.lines[start.line][start.column : start.column + 1]
-        if start.line < span.line and opened in ("{", "["):
+        earlier = self._source.lines[start.line] if start.line < span.line else ""
+        if (opened := earlier[start.column : start.column + 1]) in ("{", "["):
             return f"is the '{opened}' that begins there closed?"
         if line[span.column : span.column + 1] == ":":
             return "a value that contains ': ' must be quoted; the fields of a call are indented below it"
