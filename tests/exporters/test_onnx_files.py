@@ -131,31 +131,43 @@ def test_an_opset_that_cannot_be_written_is_an_error(opset: int) -> None:
     )
 
 
+RANGE = "{min: 4, opt: 8, max: 16}"
 RESHAPED = (
     "group_norm: {num_groups: 2}",
     "group_norm: {num_groups: 2, affine: false}",
     "channel_shuffle: {groups: 2}",
     "local_response_norm: {size: 4}",
+)
+FLATTENED = (  # channels and width, so that the height alone may be dynamic
     "sequence: [permute: {dims: [0, 2, 3, 1]}, flatten: {start_dim: 2}]",
     "sequence: [permute: {dims: [0, 3, 1, 2]}, flatten: {start_dim: 1, end_dim: 2}]",
 )
 
 
-@pytest.mark.parametrize(("height", "width"), [("{min: 4, opt: 8, max: 16}", "8"), ("8", "{min: 4, opt: 8, max: 16}")])
+def reshaped(layer: str, height: str, width: str) -> str:
+    return f"name: net\ninput: {{channels: 4, height: {height}, width: {width}}}\nlayers:\n  - relu\n  - {layer}\n"
+
+
+@pytest.mark.parametrize("layer", [*RESHAPED, *FLATTENED])
+def test_what_is_reshaped_takes_a_dynamic_height(layer: str) -> None:
+    assert_right_at_each_size(reshaped(layer, RANGE, "8"), [(4, 8), (8, 8), (16, 8)])
+
+
 @pytest.mark.parametrize("layer", RESHAPED)
-def test_what_is_reshaped_takes_a_dynamic_size(layer: str, height: str, width: str) -> None:
-    if "permute" in layer and width != "8":
-        pytest.skip("these flatten the width")
-    text = f"name: net\ninput: {{channels: 4, height: {height}, width: {width}}}\nlayers:\n  - {layer}\n"
-    assert_right_at_each_size(text, [(4, 8), (8, 8), (16, 8)] if width == "8" else [(8, 4), (8, 8), (8, 16)])
-    assert "Shape" not in {node.op_type for node in model_of(text).graph.node} or "group_norm" in layer
+def test_what_is_reshaped_takes_a_dynamic_width(layer: str) -> None:
+    assert_right_at_each_size(reshaped(layer, "8", RANGE), [(8, 4), (8, 8), (8, 16)])
 
 
-@pytest.mark.parametrize("layer", RESHAPED[:4])
+@pytest.mark.parametrize("layer", RESHAPED)
 def test_what_is_reshaped_takes_two_dynamic_sizes(layer: str) -> None:
-    size = "{min: 4, opt: 8, max: 16}"
-    text = f"name: net\ninput: {{channels: 4, height: {size}, width: {size}}}\nlayers:\n  - relu\n  - {layer}\n"
-    assert_right_at_each_size(text, [(4, 4), (4, 16), (9, 5), (16, 16)])
+    assert_right_at_each_size(reshaped(layer, RANGE, RANGE), [(4, 4), (4, 16), (9, 5), (16, 16)])
+
+
+@pytest.mark.parametrize("layer", [*RESHAPED[2:], *FLATTENED])
+def test_a_shape_is_asked_for_only_where_two_sizes_are_dynamic(layer: str) -> None:
+    kinds = {node.op_type for node in model_of(reshaped(layer, RANGE, "8")).graph.node}
+    assert "Reshape" in kinds
+    assert "Shape" not in kinds
 
 
 def assert_right_at_each_size(text: str, sizes: list[tuple[int, int]]) -> None:
