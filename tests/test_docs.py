@@ -13,6 +13,7 @@ from archc.budget import Budget
 from archc.cli import run
 from archc.diagnostics import Source, SpecError
 from archc.ir.cost import cost
+from archc.reference import describe, reference
 from archc.spec.loader import DEFAULT_LIMITS, load
 from archc.spec.tree import plain
 
@@ -82,6 +83,23 @@ def test_the_limits_are_those_of_the_tables() -> None:
         limits.bytes, limits.depth, limits.nodes, limits.scalar_characters, limits.problems,
         budget.nodes, budget.parameters, budget.activation_bytes, budget.multiply_adds,
     ]  # fmt: skip
+
+
+def test_the_reference_is_what_the_models_say(request: pytest.FixtureRequest) -> None:
+    page = REPOSITORY / "docs" / "reference.md"
+    if request.config.getoption("renew_golden"):
+        page.write_text(reference(), encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == reference()
+
+
+@pytest.mark.parametrize(("word", "told"), [("conv2d", "| groups       | integer > 0"), ("bottleneck", "v1.5")])
+def test_explain_describes_a_word_as_the_reference_does(
+    word: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["explain", word]) == 0
+    printed = capsys.readouterr().out
+    assert printed == f"{word}\n\n{describe(word)}"
+    assert told in printed
 
 
 @pytest.mark.parametrize("command", COMMANDS)

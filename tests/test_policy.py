@@ -31,8 +31,9 @@ MAY_IMPORT = {
     "exporters": "diagnostics exporting files ir network passes weights",
     "verify": "diagnostics exporting ir network nn weights",
     "schema": "blocks diagnostics ir spec",
+    "reference": "blocks ir",
     "pipeline": "compilation diagnostics exporting files ir network spec targets verify weights",
-    "cli": "archc codes compilation diagnostics exporting ir pipeline schema spec targets",
+    "cli": "archc codes compilation diagnostics exporting ir pipeline reference schema spec targets",
     "archc": "pipeline",
     "__main__": "cli",
 }
@@ -43,6 +44,7 @@ EAGER = {
     "ir": "pydantic",
     "blocks": "pydantic",
     "schema": "pydantic",
+    "reference": "pydantic",
     "elaborate": "pydantic",
     "pipeline": "pydantic",
     "cli": "typer",

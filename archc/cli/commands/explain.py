@@ -1,4 +1,4 @@
-"""`archc explain`: what the code of a diagnostic means."""
+"""`archc explain`: what the code of a diagnostic means, or a word of the language."""
 
 from __future__ import annotations
 
@@ -12,15 +12,28 @@ from archc.codes import CODES, explanation
 from archc.diagnostics import UsageError, did_you_mean
 
 
-@app.command(epilog=examples("archc explain shape-mismatch", "archc explain"))
+@app.command(epilog=examples("archc explain shape-mismatch", "archc explain conv2d", "archc explain"))
 def explain(
-    code: Annotated[str | None, typer.Argument(help="The code in error[CODE]. [default: all of them]")] = None,
+    word: Annotated[
+        str | None,
+        typer.Argument(help="The code in error[CODE], an operator, block or initializer. [default: all codes]"),
+    ] = None,
 ) -> None:
-    """Explain the code of an error."""
-    if code is None:
+    """Explain an error's code, or an operator or block."""
+    if word is None:
         print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
         return
-    if code not in CODES:
-        help = did_you_mean(code, CODES) or "`archc explain` lists all of them"
-        raise UsageError(f"there is no code '{code}'", code="unknown-code", help=help)
-    print(f"{code}\n\n{explanation(code)}", end="")
+    print(f"{word}\n\n{_explained(word)}", end="")
+
+
+def _explained(word: str) -> str:
+    """What is known about a word. Raises UsageError: nothing is."""
+    if word in CODES:
+        return explanation(word)
+    from archc.reference import SECTIONS, describe
+
+    words = [word for section in SECTIONS.values() for word in section]
+    if word in words:
+        return describe(word)
+    help = did_you_mean(word, (*CODES, *words)) or "`archc explain` lists the codes, `archc schema` has every word"
+    raise UsageError(f"there is no code, operator or block '{word}'", code="unknown-code", help=help)

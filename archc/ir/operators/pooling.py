@@ -86,7 +86,7 @@ class _Pool2d(Operator):
 
 
 class MaxPool2d(_Pool2d):
-    """The largest value of each window; padding never wins.
+    """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
     Source: torch.nn.MaxPool2d; ONNX MaxPool-12.
@@ -103,6 +103,8 @@ class MaxPool2d(_Pool2d):
 
 class AvgPool2d(_Pool2d):
     """The mean of each window; `count_include_pad` counts the padding's zeros, `divisor_override` replaces the count.
+
+    The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
     Source: torch.nn.AvgPool2d; ONNX AveragePool-11.
