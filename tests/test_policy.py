@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import archc
+
 # Which parts of archc each part may import, at module level or inside functions. Imports point down.
 MAY_IMPORT = {
     "codes": "",
@@ -29,10 +31,10 @@ MAY_IMPORT = {
     "network": "diagnostics ir nn weights",
     "exporting": "diagnostics files network",
     "exporters": "diagnostics exporting files ir network passes weights",
-    "verify": "diagnostics exporting ir network nn weights",
+    "verification": "diagnostics exporting ir network nn weights",
     "schema": "blocks diagnostics ir spec",
     "reference": "blocks ir",
-    "pipeline": "compilation diagnostics exporting files ir network spec targets verify weights",
+    "pipeline": "compilation diagnostics exporting files ir network spec targets verification weights",
     "cli": "archc codes compilation diagnostics exporting ir pipeline reference schema spec targets",
     "archc": "pipeline",
     "__main__": "cli",
@@ -50,7 +52,7 @@ EAGER = {
     "cli": "typer",
     "weights": "numpy",
     "nn": "numpy torch",
-    "verify": "numpy torch",
+    "verification": "numpy torch",
 }
 # ... and which only inside a function.
 LAZY = {
@@ -111,6 +113,11 @@ def forbidden_imports(path: Path, part: str) -> list[str]:
         if not allowed:
             found.append(f"{part}/{path.name} imports {module}{'' if inside_function else ' at module level'}")
     return found
+
+
+def test_no_module_takes_the_place_of_a_public_function() -> None:
+    # Importing archc.x sets the attribute `x` of archc, whatever it was.
+    assert set(MAY_IMPORT) & set(archc.__all__) == set()
 
 
 def test_imports_point_down_and_frameworks_are_imported_only_where_they_are_needed(repository: Path) -> None:

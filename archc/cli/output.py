@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from archc.diagnostics import ArchcError, as_json, render
 
 if TYPE_CHECKING:
-    from archc.verify import Report
+    from archc.verification import Report
 
 
 SHOWN_DIFFERENCES = 5

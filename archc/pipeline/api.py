@@ -18,7 +18,7 @@ from archc.targets import Target, find_target
 if TYPE_CHECKING:
     from torch import nn
 
-    from archc.verify import Report
+    from archc.verification import Report
 
 
 def compile(target: str | Path, **parameters: object) -> Graph:
@@ -110,7 +110,7 @@ def verify(
     Returns the report, whatever its verdict. Raises: SpecError; BuildError; ExportError: the artefact cannot be read.
     """
     from archc.exporting import ExportOptions, exporter_for
-    from archc.verify import verify as verify_artefact
+    from archc.verification import verify as verify_artefact
 
     network = _network(against, weights, seed, parameters)
     return verify_artefact(

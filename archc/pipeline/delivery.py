@@ -14,8 +14,8 @@ from archc.files import Companions, atomic_write
 from archc.network import Network
 
 if TYPE_CHECKING:
-    from archc.verify import Report
-    from archc.verify.check import Verifier
+    from archc.verification import Report
+    from archc.verification.check import Verifier
 
 Progress = Callable[[str], None]
 
@@ -69,13 +69,13 @@ def _verified(
     options: ExportOptions,
     verifier: Verifier | None,
 ) -> Report:
-    from archc.verify.check import Verifier
+    from archc.verification.check import Verifier
 
     return (verifier or Verifier(network)).verify(name, exporter.open(written), options)
 
 
 def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:
-    from archc.verify import Verdict
+    from archc.verification import Verdict
 
     if report.verdict is Verdict.FAILED:
         raise VerificationFailed(f"{path} is not delivered: {reasons(report)}", code="verification-failed")

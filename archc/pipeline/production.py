@@ -29,8 +29,8 @@ from archc.spec.loading import resolved_text
 from archc.targets import MANIFEST, Target
 
 if TYPE_CHECKING:
-    from archc.verify import Report
-    from archc.verify.check import Verifier
+    from archc.verification import Report
+    from archc.verification.check import Verifier
 
 Progress = Callable[[str], None]
 
@@ -174,7 +174,7 @@ def _export(
 
 
 def _verifier(network: Network) -> Verifier:
-    from archc.verify.check import Verifier
+    from archc.verification.check import Verifier
 
     return Verifier(network)
 

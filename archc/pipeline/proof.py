@@ -13,9 +13,9 @@ from archc.pipeline.api import load_network
 from archc.pipeline.builds import changed_files, read_manifest
 from archc.pipeline.options import WeightOptions
 from archc.targets import MANIFEST, Target, find_target
-from archc.verify import Report, Verdict
-from archc.verify.check import Verifier, compare_artefacts
-from archc.verify.sensitivity import Sensitivity
+from archc.verification import Report, Verdict
+from archc.verification.check import Verifier, compare_artefacts
+from archc.verification.sensitivity import Sensitivity
 
 Progress = Callable[[str], None]
 

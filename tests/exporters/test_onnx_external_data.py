@@ -14,7 +14,7 @@ from archc.diagnostics import ExportError
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
 from archc.pipeline.delivery import Delivery, deliver
-from archc.verify import Verdict
+from archc.verification import Verdict
 from archc.weights import InitializedWeights
 from tests.exporters.small_networks import RESIDUAL, compiled
 

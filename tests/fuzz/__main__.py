@@ -25,10 +25,9 @@ def main() -> int:
     pool = draw_pool()
     begun, tally, shown = time.monotonic(), Tally(), 0.0
     for tally in run(arguments.inputs, arguments.processes, pool):
-        if time.monotonic() - shown > 1:
+        if sys.stderr.isatty() and time.monotonic() - shown > 1:
             shown = time.monotonic()
-            print(f"\r{tally.inputs.total()} inputs, {tally.failed} failures", end="", file=sys.stderr, flush=True)
-    print(file=sys.stderr)
+            print(f"{tally.inputs.total()} inputs, {tally.failed} failures", end="\r", file=sys.stderr, flush=True)
     return report(tally, time.monotonic() - begun)
 
 

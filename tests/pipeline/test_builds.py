@@ -15,7 +15,7 @@ from archc.pipeline.options import WeightOptions
 from archc.pipeline.production import ExportRequest, write_build, write_exports
 from archc.pipeline.proof import Proof, ProofOptions, verify_build
 from archc.targets import find_target, only_build
-from archc.verify import Verdict
+from archc.verification import Verdict
 from archc.weights import open_weights, write_safetensors
 from tests.exporters.small_networks import RESIDUAL
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 
-from archc.verify.report import Verdict
+from archc.verification.report import Verdict
 from tests.random.campaign import Outcome, run
 from tests.random.checks import Findings
 from tests.random.coverage import legal_pairs

@@ -21,11 +21,11 @@ from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 from archc.network import Network
 from archc.spec.loading import parse_text, resolved_text
-from archc.verify.images import images
-from archc.verify.reference import run_module
-from archc.verify.report import Comparison, Report, Verdict
-from archc.verify.rounding import ROUNDING
-from archc.verify.statistics import rms
+from archc.verification.images import images
+from archc.verification.reference import run_module
+from archc.verification.report import Comparison, Report, Verdict
+from archc.verification.rounding import ROUNDING
+from archc.verification.statistics import rms
 from tests.exporters.onnx_cases import written
 from tests.random.coverage import Pair, pairs
 from tests.random.witnesses import WITNESSES, Subject, onnx_runtime

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from archc.diagnostics import SpecError
 from archc.ir.printer import print_graph
-from archc.verify import Verdict
+from archc.verification import Verdict
 from tests.random.campaign import BATCH_SIZE, run_batch
 from tests.random.checks import check_located, compiled
 from tests.random.near_misses import NearMiss, near_misses

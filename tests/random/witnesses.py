@@ -17,12 +17,12 @@ from archc.ir.graph import Graph
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.pooling import AvgPool2d
 from archc.network import Network
-from archc.verify.check import Verifier
-from archc.verify.images import images
-from archc.verify.reference import reference
-from archc.verify.report import Report
-from archc.verify.statistics import compare
-from archc.verify.twin import calibrated_weights
+from archc.verification.check import Verifier
+from archc.verification.images import images
+from archc.verification.reference import reference
+from archc.verification.report import Report
+from archc.verification.statistics import compare
+from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
 from tests.exporters.onnx_cases import evaluator, session, written
 

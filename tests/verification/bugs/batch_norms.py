@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
-from tests.verify.bugs.catalogue import seeded
-from tests.verify.bugs.draft import Draft, attribute, require, set_attribute
+from tests.verification.bugs.catalogue import seeded
+from tests.verification.bugs.draft import Draft, attribute, require, set_attribute
 
 Node = onnx.NodeProto
 SCALE, SHIFT, MEAN, VARIANCE = 1, 2, 3, 4  # inputs of BatchNormalization

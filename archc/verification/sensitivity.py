@@ -16,8 +16,8 @@ from torch import nn
 
 from archc.ir.graph import Graph
 from archc.network import Network
-from archc.verify.reference import run_module
-from archc.verify.statistics import FACTOR, FLOOR, rms
+from archc.verification.reference import run_module
+from archc.verification.statistics import FACTOR, FLOOR, rms
 
 PERTURBATION = 1e-4
 

@@ -11,10 +11,10 @@ import onnx
 from onnx.shape_inference import InferenceError, infer_shapes
 
 from archc.exporting import ExportOptions, exporters
-from archc.verify.report import Report, Verdict
-from tests.verify.bugs.catalogue import Bug
-from tests.verify.bugs.draft import DoesNotApply, Draft
-from tests.verify.bugs.networks import Subject
+from archc.verification.report import Report, Verdict
+from tests.verification.bugs.catalogue import Bug
+from tests.verification.bugs.draft import DoesNotApply, Draft
+from tests.verification.bugs.networks import Subject
 
 PLACES = ("first", "middle", "last")  # of the nodes that a bug applies to
 

@@ -19,8 +19,8 @@ from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node
 from archc.network import Network
 from archc.nn.interpreter import Interpreter
-from archc.verify.report import Divergence
-from archc.verify.statistics import FACTOR, FLOOR, rms
+from archc.verification.report import Divergence
+from archc.verification.statistics import FACTOR, FLOOR, rms
 
 ONE = 2 * 2.0**-24  # the rounding of a 1
 

@@ -12,10 +12,10 @@ from archc.exporting import ExportOptions, exporters
 from archc.ir.graph import Graph
 from archc.network import Network
 from archc.nn import build_module
-from archc.verify import Verdict, verify
-from archc.verify.images import images
-from archc.verify.statistics import FLOOR, VACUITY, rms
-from archc.verify.twin import calibrated_weights
+from archc.verification import Verdict, verify
+from archc.verification.images import images
+from archc.verification.statistics import FLOOR, VACUITY, rms
+from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
 from tests.exporters.small_networks import RESIDUAL, VARIED, compiled
 

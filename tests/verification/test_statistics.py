@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from archc.verify import Comparison, Verdict
-from archc.verify.statistics import CHAOTIC, FACTOR, FLOOR, VACUITY, compare, rms
+from archc.verification import Comparison, Verdict
+from archc.verification.statistics import CHAOTIC, FACTOR, FLOOR, VACUITY, compare, rms
 
 BATCHES = (1, 2, 5)
 EXACT = np.random.default_rng(0).standard_normal((5, 10))

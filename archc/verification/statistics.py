@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archc.verify.report import Comparison, Verdict
+from archc.verification.report import Comparison, Verdict
 
 FACTOR = 10.0
 FLOOR = 64 * 2.0**-24

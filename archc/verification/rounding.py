@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archc.verify.report import Comparison, Report, Verdict
-from archc.verify.statistics import FACTOR, FLOOR, VACUITY, VACUOUS
+from archc.verification.report import Comparison, Report, Verdict
+from archc.verification.statistics import FACTOR, FLOOR, VACUITY, VACUOUS
 
 ROUNDING = "rounding alone grows this large: every node passed by itself"
 

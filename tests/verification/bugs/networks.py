@@ -13,11 +13,11 @@ import onnx
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
 from archc.targets import find_target
-from archc.verify.check import Verifier
-from archc.verify.images import images
-from archc.verify.twin import calibrated_weights
+from archc.verification.check import Verifier
+from archc.verification.images import images
+from archc.verification.twin import calibrated_weights
 from tests.elaborate.specs import compiled
-from tests.verify.bugs.draft import Origins, origins
+from tests.verification.bugs.draft import Origins, origins
 
 SIZES = {
     "resnet18": 64,

@@ -1,7 +1,7 @@
 """The proof is itself proved: it notices bugs seeded into correct exports, names the node, and delivers none of them.
 
-Every bug is seeded here into one network that it applies to, and a few into the deepest; `python -m tests.verify.bugs`
-seeds all of them everywhere.
+Every bug is seeded here into one network that it applies to, and a few into the deepest;
+`python -m tests.verification.bugs` seeds all of them everywhere.
 """
 
 import importlib
@@ -14,13 +14,13 @@ from archc.diagnostics import VerificationFailed
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
 from archc.pipeline.delivery import deliver
-from archc.verify import Verdict
+from archc.verification import Verdict
 from archc.weights import InitializedWeights
 from tests.exporters.small_networks import RESIDUAL, compiled
-from tests.verify.bugs.catalogue import BUGS, Bug
-from tests.verify.bugs.families import ALL
-from tests.verify.bugs.networks import Subject
-from tests.verify.bugs.trial import Trial, trials, verified
+from tests.verification.bugs.catalogue import BUGS, Bug
+from tests.verification.bugs.families import ALL
+from tests.verification.bugs.networks import Subject
+from tests.verification.bugs.trial import Trial, trials, verified
 
 # In this order: the first that a bug applies to takes it.
 SUBJECTS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from tests.verify.bugs.catalogue import seeded
-from tests.verify.bugs.draft import Draft, attribute, require, set_attribute
+from tests.verification.bugs.catalogue import seeded
+from tests.verification.bugs.draft import Draft, attribute, require, set_attribute
 
 Node = onnx.NodeProto
 

@@ -9,7 +9,7 @@ from archc.cli import run
 from archc.diagnostics import MissingDependency, UsageError
 from archc.pipeline.options import WeightOptions
 from archc.pipeline.proof import Proof, ProofOptions, verify_artefact
-from archc.verify import Verdict
+from archc.verification import Verdict
 from tests.exporters.small_networks import RESIDUAL
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner
 from archc.network import Network
-from archc.verify.divergence import first_divergence, outputs_with_kernels
-from archc.verify.images import BATCHES, images
-from archc.verify.reference import Reference, reference
-from archc.verify.report import Comparison, Report, Verdict
-from archc.verify.rounding import is_open, settled
-from archc.verify.sensitivity import Sensitivity, sensitivities
-from archc.verify.statistics import compare, failed, rms
-from archc.verify.twin import calibrated_weights
+from archc.verification.divergence import first_divergence, outputs_with_kernels
+from archc.verification.images import BATCHES, images
+from archc.verification.reference import Reference, reference
+from archc.verification.report import Comparison, Report, Verdict
+from archc.verification.rounding import is_open, settled
+from archc.verification.sensitivity import Sensitivity, sensitivities
+from archc.verification.statistics import compare, failed, rms
+from archc.verification.twin import calibrated_weights
 
 TINY = 1e-300
 NODE_IMAGES = 2  # at a time, when nodes are compared one by one: every value is kept

@@ -16,8 +16,8 @@ from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner, exporte
 from archc.ir.graph import Node
 from archc.network import Network
 from archc.nn.interpreter import Interpreter
-from archc.verify import Report, Verdict, verify
-from archc.verify.check import compare_artefacts
+from archc.verification import Report, Verdict, verify
+from archc.verification.check import compare_artefacts
 from archc.weights import InitializedWeights
 from tests.exporters.onnx_cases import with_random_weights
 from tests.exporters.small_networks import DYNAMIC, RESIDUAL, TWO_OUTPUTS, compiled

@@ -10,10 +10,10 @@ import pytest
 from archc.cli import run
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
-from archc.verify import Verdict
-from archc.verify.check import Verifier
-from archc.verify.images import images
-from archc.verify.twin import calibrated_weights
+from archc.verification import Verdict
+from archc.verification.check import Verifier
+from archc.verification.images import images
+from archc.verification.twin import calibrated_weights
 from tests.exporters.small_networks import RESIDUAL, compiled
 
 

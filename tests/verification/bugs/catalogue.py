@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from tests.verify.bugs.draft import Draft
+from tests.verification.bugs.draft import Draft
 
 Change = Callable[[Draft, onnx.NodeProto], onnx.NodeProto | None]
 
