@@ -34,12 +34,17 @@ class OnnxNode:
 
 @dataclass(frozen=True, slots=True)
 class OnnxInitializer:
-    """A tensor of the file; `values` computes it from the network's weights when its turn to be written comes."""
+    """A tensor of the file; `values` computes it from the network's weights when its turn to be written comes.
+
+    `constant` tells that it depends on none of them; `value` is the value of archc's graph that it helps to compute.
+    """
 
     name: str
     shape: tuple[int, ...]
     dtype: DType
     values: Callable[[Weights], np.ndarray]
+    constant: bool = False
+    value: str = ""
 
 
 class OnnxBuilder:
@@ -75,8 +80,7 @@ class OnnxBuilder:
 
         array = np.asarray(values, dtype)
         name = self._unique(f"{self._path.rstrip('/')}/{label}")
-        self.initializers.append(OnnxInitializer(name, array.shape, dtype, lambda weights: array))
-        return name
+        return self.initializer(OnnxInitializer(name, array.shape, dtype, lambda weights: array, constant=True))
 
     def ones(self, shape: str, size: Dim) -> str:
         """A vector of ones that takes no room in the file, of the shape that a value holds; returns its name."""
@@ -87,7 +91,7 @@ class OnnxBuilder:
 
     def initializer(self, initializer: OnnxInitializer) -> str:
         """Add a tensor that depends on the weights; returns its name."""
-        self.initializers.append(initializer)
+        self.initializers.append(replace(initializer, value=self._value))
         return initializer.name
 
     def rename(self, names: Mapping[str, str]) -> None:

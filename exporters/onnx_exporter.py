@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, BinaryIO
 
 from archc.exporting import ExportOptions
@@ -61,6 +62,13 @@ def lower(graph: Graph, opset: int) -> OnnxBuilder:
     return b
 
 
+def message(network: Network, emitted: OnnxBuilder) -> onnx.ModelProto:
+    """The whole file but its tensors."""
+    graph = network.inference
+    outputs = [(output.name, output.value.type) for output in graph.outputs]
+    return emitted.model(graph.name, (graph.input.name, graph.input.type), outputs)
+
+
 def write_with_companion(
     model: onnx.ModelProto,
     initializers: Sequence[OnnxInitializer],
@@ -85,15 +93,16 @@ class OnnxExporter:
     summary = "ONNX, for ONNX Runtime, TensorRT, OpenVINO and others"
     notice = None
     witnesses = (*RUNNERS, *PARSERS)
+    honours = ("opset", "fold_batch_norm", "external_data")
+    opset = DEFAULT_OPSET
+    packages = ("onnx",)
 
     def write(
         self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
     ) -> None:
         """Write the file piece by piece: memory holds one tensor at a time. Raises ExportError."""
         b = emit(network, options)
-        graph = network.inference
-        outputs = [(output.name, output.value.type) for output in graph.outputs]
-        model = b.model(graph.name, (graph.input.name, graph.input.type), outputs)
+        model = message(network, b)
         write_with_companion(model, b.initializers, network.weights, file, companions, external=options.external_data)
 
     def open(self, path: Path) -> OnnxArtefact:
@@ -110,7 +119,7 @@ class OnnxExporter:
                 f"  session = onnxruntime.InferenceSession({str(path)!r})",
                 f"  outputs = session.run(None, {{{inputs.name!r}: images}})  # images: {inputs.type}",
                 "TensorRT:",
-                f"  trtexec --onnx={path} "
+                f"  trtexec --onnx={quote(str(path))} "
                 + " ".join(
                     f"--{size}Shapes={inputs.name}:{shape}"
                     for size, shape in zip(("min", "opt", "max"), shapes, strict=True)

@@ -1,14 +1,16 @@
 """Reads an ONNX file whose weights lie beside it, and nothing that lies elsewhere.
 
 A file names its external data by paths, and whoever wrote it may have named any file of the machine. So every path is
-looked at before anything is read through it.
+looked at, and every offset and length, before anything is read through it.
 
 Source: onnx/docs/ExternalData.md.
 """
 
 from __future__ import annotations
 
+import re
 import stat
+import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
@@ -17,49 +19,70 @@ from archc.diagnostics import ExportError
 
 if TYPE_CHECKING:
     import onnx
+    from google.protobuf.message import Message
+
+NUMBER = re.compile("[0-9]{1,19}")
+# The messages in which tensors can be, and themselves.
+HOLDERS = set(
+    "GraphProto NodeProto AttributeProto FunctionProto TrainingInfoProto SparseTensorProto TensorProto".split()
+)
 
 
 def load_model(path: Path) -> onnx.ModelProto:
     """The whole message, with its weights.
 
-    Raises: ExportError: it cannot be read, is no ONNX file, or names external data outside its folder.
+    Raises: ExportError: it cannot be read, is no ONNX file, or names external data outside its folder or its files.
     """
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(path, load_external_data=False)
-        for location in sorted(set(_locations(model))):
-            _check_location(path, location)
-        onnx.load_external_data_for_model(model, str(path.parent))
-    except (DecodeError, OSError, onnx.checker.ValidationError) as error:
+        _check_external_data(path, model)
+        with warnings.catch_warnings():  # of keys that the format does not have, which onnx passes over
+            warnings.simplefilter("ignore")
+            onnx.load_external_data_for_model(model, str(path.parent))
+    except (DecodeError, OSError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
         raise ExportError(f"{path} cannot be read as an ONNX file: {error}", code="unreadable") from None
     return model
 
 
-def _locations(model: onnx.ModelProto) -> Iterator[str]:
-    """The files that a model's tensors lie in."""
-    tensors = [*model.graph.initializer, *_attribute_tensors(model.graph)]
-    for function in model.functions:
-        tensors += _attribute_tensors(function)
-    for tensor in tensors:
+def _check_external_data(path: Path, model: onnx.ModelProto) -> None:
+    """Raise ExportError unless all external data are bytes of ordinary files in the model's folder or below it."""
+    sizes: dict[str, int] = {}
+    for tensor in _tensors(model):
         if tensor.data_location == tensor.EXTERNAL:
-            yield next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+            fields = {entry.key: entry.value for entry in tensor.external_data}
+            location = fields.get("location", "")
+            if len(fields) < len(tensor.external_data):
+                raise _refused(path, location, f"and of '{tensor.name}' a field twice")
+            if location not in sizes:
+                sizes[location] = _size(path, location)
+            if why := _misplaced(fields, sizes[location]):
+                raise _refused(path, location, f"and of '{tensor.name}' {why}")
 
 
-def _attribute_tensors(graph: onnx.GraphProto | onnx.FunctionProto) -> Iterator[onnx.TensorProto]:
-    for node in graph.node:
-        for attribute in node.attribute:
-            yield from (attribute.t, *attribute.tensors)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from (*inner.initializer, *_attribute_tensors(inner))
+def _tensors(message: Message) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a message, sparse ones' parts too, however deep in attributes, subgraphs and functions."""
+    import onnx
+    from google.protobuf.message import Message
+
+    for field, value in message.ListFields():
+        if field.message_type is not None and field.message_type.name in HOLDERS:
+            for inner in [value] if isinstance(value, Message) else value:
+                if isinstance(inner, onnx.TensorProto):
+                    yield inner
+                else:
+                    yield from _tensors(inner)
 
 
-def _check_location(model: Path, location: str) -> None:
-    """Raise ExportError unless a location is an ordinary file in the model's folder or below it."""
+def _size(model: Path, location: str) -> int:
+    """Bytes of the file at a location. Raises ExportError: not an ordinary file in the model's folder or below it."""
     parts = (*PurePosixPath(location).parts, *PureWindowsPath(location).parts)
     if not location or PurePosixPath(location).is_absolute() or PureWindowsPath(location).drive or ".." in parts:
         raise _refused(model, location, "which is not below the file's own folder")
+    if "\0" in location:
+        raise _refused(model, location, "which is not a file's name")
     path = model.parent
     for part in PurePosixPath(location).parts:
         path = path / part
@@ -73,7 +96,18 @@ def _check_location(model: Path, location: str) -> None:
         raise _refused(model, location, "which is not a file")
     if status.st_nlink > 1:
         raise _refused(model, location, "which has another name elsewhere (a hard link)")
+    return status.st_size
+
+
+def _misplaced(fields: dict[str, str], size: int) -> str | None:
+    """What is wrong with the offset and the length of a tensor in a file of `size` bytes."""
+    for key in ("offset", "length"):
+        if not NUMBER.fullmatch(fields.get(key, "0")):
+            return f"the {key} {fields[key]!r}, which is not a number of bytes"
+    begin = int(fields.get("offset", "0"))
+    end = begin + int(fields.get("length", "0"))
+    return f"the bytes {begin} to {end}, but it has {size}" if end > size else None
 
 
 def _refused(model: Path, location: str, why: str) -> ExportError:
-    return ExportError(f"{model} has its weights in '{location}', {why}", code="bad-external-data")
+    return ExportError(f"{model} has its weights in {location!r}, {why}", code="bad-external-data")

@@ -12,7 +12,7 @@ from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
 from archc.ir.graph import Node, Parameter
-from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Softmax
+from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Prelu, Softmax, Softplus
 from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
@@ -55,7 +55,7 @@ def _conv2d(b: OnnxBuilder, node: Node, op: Conv2d, x: list[str]) -> str:
         node.output.type,
         kernel_shape=op.kernel_size,
         strides=op.stride,
-        pads=(*op.padding, *op.padding),
+        pads=(*op.pads, *op.pads),
         dilations=op.dilation,
         group=op.groups,
     )
@@ -105,7 +105,7 @@ def _group_norm(b: OnnxBuilder, node: Node, op: GroupNorm, x: list[str]) -> str:
     for operation, name in (("Mul", "weight"), ("Add", "bias")):
         parameter = node.parameter(name)
         assert parameter is not None, "an affine norm has a weight and a bias"
-        y = b.emit(operation, [y, _per_channel(b, parameter)], y_type)
+        y = b.emit(operation, [y, _per_channel(b, parameter, y_type)], y_type)
     return y
 
 
@@ -123,9 +123,9 @@ def _ones(b: OnnxBuilder, x: str, type: TensorType) -> str:
     return b.ones(b.emit("Shape", [x], TensorType((1,), "int64"), start=type.ndim - 1), size)
 
 
-def _per_channel(b: OnnxBuilder, parameter: Parameter) -> str:
-    """A vector as [C, 1, 1], which broadcasts along height and width."""
-    shape = (*parameter.shape, 1, 1)
+def _per_channel(b: OnnxBuilder, parameter: Parameter, type: TensorType) -> str:
+    """A vector as [C, 1, 1], which broadcasts along height and width; with as many ones as the type has axes."""
+    shape = (*parameter.shape, *[1] * (type.ndim - 2))
     return b.initializer(
         OnnxInitializer(parameter.path, shape, "float32", lambda weights: resolve(parameter, weights).reshape(shape))
     )
@@ -262,6 +262,22 @@ def _leaky_relu(b: OnnxBuilder, node: Node, op: LeakyRelu, x: list[str]) -> str:
     return b.emit("LeakyRelu", x, node.output.type, alpha=op.negative_slope)
 
 
+def _prelu(b: OnnxBuilder, node: Node, op: Prelu, x: list[str]) -> str:
+    slopes = node.parameter("weight")
+    assert slopes is not None, "its slopes are what makes it a prelu"
+    return b.emit("PRelu", [*x, _per_channel(b, slopes, node.output.type)], node.output.type)
+
+
+def _softplus(b: OnnxBuilder, node: Node, op: Softplus, x: list[str]) -> str:
+    """ONNX's has no beta; and no threshold, from which on the logarithm is its argument in float32."""
+    y_type = node.output.type
+    if op.beta == 1:
+        return b.emit("Softplus", x, y_type)
+    beta = b.constant("beta", op.beta)
+    y = b.emit("Softplus", [b.emit("Mul", [*x, beta], y_type)], y_type)
+    return b.emit("Div", [y, beta], y_type)
+
+
 def _hardsigmoid(b: OnnxBuilder, node: Node, op: Any, x: list[str]) -> str:
     return b.emit("HardSigmoid", x, node.output.type, alpha=1 / 6, beta=0.5)
 
@@ -319,6 +335,7 @@ LOWERINGS: dict[str, Lowering] = {
     "narrow": _narrow,
     "pad": _pad,
     "permute": _permute,
+    "prelu": _prelu,
     "product": partial(_pairwise, "Mul"),
     "relu": partial(_plain, "Relu"),
     "relu6": _relu6,
@@ -327,7 +344,7 @@ LOWERINGS: dict[str, Lowering] = {
     "sigmoid": partial(_plain, "Sigmoid"),
     "silu": _silu,
     "softmax": _softmax,
-    "softplus": partial(_plain, "Softplus"),
+    "softplus": _softplus,
     "stochastic_depth": _identity,
     "sum": partial(_pairwise, "Add"),
     "tanh": partial(_plain, "Tanh"),

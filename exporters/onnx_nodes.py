@@ -41,9 +41,10 @@ class _Cutter:
 
     def __init__(self, model: onnx.ModelProto, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None) -> None:
         self._model, self._emitted, self._weights = model, emitted, weights
-        self._producers = {tensor: node for node in model.graph.node for tensor in node.output}
+        self._nodes = list(model.graph.node)  # kept, so that each has one identity
+        self._producers = {tensor: node for node in self._nodes for tensor in node.output}
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
-        self._derived = {initializer.name: initializer for initializer in emitted.initializers}
+        self._derived = {each.name: each for each in emitted.initializers if not each.constant}
         self._lowered = {node.value for node in emitted.nodes}
         self._values = {*emitted.tensors.values()}
 
@@ -78,20 +79,20 @@ class _Cutter:
         """What the file does between a node's inputs and its output, whichever ONNX nodes that takes."""
         tensors = self._emitted.tensors
         inputs = {tensors[value.name] for value in node.inputs}
-        pending, found = [tensors[node.output.name]], {}
+        pending, found = [tensors[node.output.name]], set()
         while pending:
             tensor = pending.pop()
             producer = self._producers.get(tensor)
             if producer is None:
                 raise LookupError(f"nothing in the file gives {tensor}")
-            if producer.name in found:
+            if id(producer) in found:
                 continue
-            found[producer.name] = producer
+            found.add(id(producer))
             read = [name for name in producer.input if name and name not in inputs and name not in self._stored]
             if foreign := [name for name in read if name in self._values]:
                 raise LookupError(f"the file reads {foreign[0]} for it, which is not its input")
             pending += read
-        return [each for each in self._model.graph.node if each.name in found]
+        return [each for each in self._nodes if id(each) in found]
 
     def _initializer(self, name: str) -> onnx.TensorProto:
         from onnx import numpy_helper

@@ -16,42 +16,77 @@ from archc.exporting import Runner
 if TYPE_CHECKING:
     import numpy as np
 
+    Run = Callable[[np.ndarray], list[np.ndarray]]
+
 
 def onnx_runtime(path: Path) -> list[Runner]:
-    """ONNX Runtime with its optimisations off and on. Raises ExportError: it refuses the file."""
+    """ONNX Runtime with its optimisations off and on. A file that it refuses is run by raising ExportError."""
     modes = {"ONNX Runtime, not optimised": False, "ONNX Runtime, optimised": True}
-    return [Runner(name, _onnx_runtime(path, optimised)) for name, optimised in modes.items()]
+    return [_onnx_runtime(name, path, optimised) for name, optimised in modes.items()]
 
 
-def _onnx_runtime(path: Path, optimised: bool) -> Callable[[np.ndarray], list[np.ndarray]]:
+def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:
     import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # what is wrong is told by the exception
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
         reason = str(error).replace(str(path), path.name)
-        raise ExportError(f"ONNX Runtime refuses {path.name}: {reason}", code="cannot-run") from None
-    (entry,) = session.get_inputs()
-    return lambda images: [np.asarray(result) for result in session.run(None, {entry.name: images})]
+        return Runner(name, _refusal(f"ONNX Runtime refuses {path.name}: {reason}"))
+    inputs = session.get_inputs()
+    if len(inputs) != 1:
+        return Runner(name, _refusal(f"{path.name} has {len(inputs)} inputs, and a network has one"))
+    batch = inputs[0].shape[0] if inputs[0].shape else None
+
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        return list(map(np.asarray, session.run(None, {inputs[0].name: images})))
+
+    outputs = tuple(output.name for output in session.get_outputs())
+    return Runner(name, _in_batches(run, batch) if isinstance(batch, int) else run, outputs)
+
+
+def _refusal(reason: str) -> Run:
+    def run(images: np.ndarray) -> list[np.ndarray]:
+        raise ExportError(reason, code="cannot-run")
+
+    return run
+
+
+def _in_batches(run: Run, size: int) -> Run:
+    """Run a file of a fixed batch on any multiple of it."""
+    import numpy as np
+
+    def run_all(images: np.ndarray) -> list[np.ndarray]:
+        if len(images) % size:
+            return run(images)
+        parts = [run(images[start : start + size]) for start in range(0, len(images), size)]
+        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
+
+    return run_all
 
 
 def onnx_reference(path: Path) -> Runner:
-    """The onnx package's own evaluator, written to be read: slow, and independent of every runtime."""
+    """The onnx package's own evaluator, written to be read: slow, and independent of every runtime.
+
+    Where it is known to be wrong (tests/exporters/disagreements.py) it computes what ONNX's specification says.
+    """
     import numpy as np
     from onnx.reference import ReferenceEvaluator
 
-    evaluator = ReferenceEvaluator(str(path))
+    from .onnx_reference_operators import corrected_operators
+
+    evaluator = ReferenceEvaluator(str(path), new_ops=corrected_operators())
     name = str(evaluator.input_names[0])
 
     def run(images: np.ndarray) -> list[np.ndarray]:
         return [np.asarray(result) for result in evaluator.run(None, {name: images})]
 
-    return Runner("onnx.reference", run)
+    return Runner("onnx.reference", run, tuple(map(str, evaluator.output_names)))
 
 
 def openvino(path: Path) -> Runner:

@@ -25,17 +25,22 @@ class TorchArtefact:
         return self._load()
 
     def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
-        """Tensors whose values are not the network's; None if the keys or shapes are not the network's."""
-        import numpy as np
-
+        """Tensors whose values or types are not the network's; None if a key is missing, or of another shape."""
         stored: Mapping[str, Any] = self._module.state_dict()
-        expected = {p.path: p.shape for node in network.inference.nodes for p in node.parameters}
-        if {key: tuple(tensor.shape) for key, tensor in stored.items()} != expected:
+        if any(key not in stored or tuple(stored[key].shape) != shape for key, shape in _shapes(network).items()):
             return None
         return [
-            f"{key} differs from the network's weights"
-            for key, tensor in stored.items()
-            if not np.array_equal(tensor.numpy(), network.weights[key], equal_nan=True)
+            f"{key} {difference}"
+            for key in _shapes(network)
+            if (difference := _difference(stored[key].numpy(), network.weights[key]))
+        ]
+
+    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
+        """Tensors that the network does not have; of operators these formats tell nothing that could be compared."""
+        return [
+            f"the tensor {key} is not in the network"
+            for key in self._module.state_dict()
+            if key not in _shapes(network)
         ]
 
     def image_shape(self) -> tuple[int, ...] | None:
@@ -53,7 +58,7 @@ class TorchArtefact:
         module = self._load() if weights else self._module
         if weights:
             network = weights[0]
-            module.load_state_dict(_tensors(network, list(module.state_dict())))
+            module.load_state_dict(_tensors(network, list(_shapes(network))), strict=False)
         return [Runner(self._name, lambda images: _run(module, images))]
 
     def node_runners(
@@ -61,6 +66,19 @@ class TorchArtefact:
     ) -> Sequence[NodeRunner] | None:
         """None: these formats are run as a whole."""
         return None
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    return {parameter.path: parameter.shape for node in network.inference.nodes for parameter in node.parameters}
+
+
+def _difference(stored: np.ndarray, expected: np.ndarray) -> str | None:
+    import numpy as np
+
+    if stored.dtype != expected.dtype:
+        return f"is stored as {stored.dtype}, not {expected.dtype}"
+    equal = np.array_equal(stored, expected, equal_nan=expected.dtype.kind == "f")
+    return None if equal else "differs from the network's weights"
 
 
 def _tensors(network: Network, keys: Sequence[str]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 import numpy as np
 import torch
 
+from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node
 from archc.network import Network
@@ -115,7 +116,7 @@ class _Walk:
         try:
             actual = runner.run([x.numpy().astype(np.float32) for x in inputs])
         except Exception as error:  # a runtime may refuse a broken node in any way
-            return self._divergence(runner, float("nan"), float("nan"), f"cannot be run: {str(error).splitlines()[0]}")
+            return self._divergence(runner, float("nan"), float("nan"), f"cannot be run: {first_line(error)}")
         self._values.advance(runner, torch.from_numpy(expected.exact))
         return self._judge(runner, actual, expected)
 
@@ -134,14 +135,22 @@ class _Walk:
         if actual.shape != expected.exact.shape:
             shapes = f"gives shape {list(actual.shape)}, not {list(expected.exact.shape)}"
             return self._divergence(runner, float("nan"), float("nan"), shapes)
-        error, bound = rms(actual - expected.exact), expected.bound(self._nodes[runner.path])
-        if error <= bound:
+        with np.errstate(all="ignore"):
+            error, bound = rms(actual - expected.exact), expected.bound(self._nodes[runner.path])
+        if error <= bound or not np.isfinite(bound):  # where the network itself is not finite, nothing can be said
             return None
         return self._divergence(runner, error, bound, "the error exceeds the bound")
 
     def _divergence(self, runner: NodeRunner, error: float, bound: float, reason: str) -> Divergence:
         node = self._nodes[runner.path]
         return Divergence(runner.path, node.operator.word, _position(node), error, bound, reason)
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in a line."""
+    if isinstance(error, ArchcError):
+        return error.diagnostics[0].message
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _position(node: Node) -> str | None:

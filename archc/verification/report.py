@@ -98,7 +98,7 @@ class Report:
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
         rows = [
-            {key: _plain(value) for key, value in asdict(comparison).items()}
+            _plain_row(comparison)
             | {name: _plain(getattr(comparison, name)) for name in ("samples", "relative_error", "ratio")}
             for comparison in self.comparisons
         ]
@@ -107,9 +107,13 @@ class Report:
             "verdict": self.verdict.value,
             "weights": "calibrated twin" if self.twin else "own",
             "differences": list(self.differences),
-            "divergence": asdict(self.divergence) if self.divergence else None,
+            "divergence": _plain_row(self.divergence) if self.divergence else None,
             "comparisons": rows,
         }
+
+
+def _plain_row(record: Comparison | Divergence) -> dict[str, Any]:
+    return {key: _plain(value) for key, value in asdict(record).items()}
 
 
 def _plain(value: Any) -> Any:

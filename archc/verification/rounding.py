@@ -30,6 +30,8 @@ def _settled(row: Comparison, kernels: float) -> Comparison:
     # A noisy network multiplies what its nodes round differently.
     if not is_open(row) or not row.rms_error <= (FACTOR * bound if row.noisy else bound):
         return row
-    if not row.noisy and row.input_dependence <= VACUITY * bound:
+    # Nor can its output exceed such a bound a hundredfold; but it has to be more than rounding that differs.
+    least = max(row.float32_error, VACUITY * FLOOR * row.rms_output) if row.noisy else VACUITY * bound
+    if row.input_dependence <= least:
         return replace(row, verdict=Verdict.INCONCLUSIVE, reason=VACUOUS)
     return replace(row, verdict=Verdict.PASSED, reason=ROUNDING)

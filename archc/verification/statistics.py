@@ -37,6 +37,13 @@ def compare(
     runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array], single: Sequence[Array]
 ) -> Comparison:
     """Compare one output of an artefact over several batches with the float64 and float32 runs on the same images."""
+    with np.errstate(all="ignore"):  # what is not finite is judged, not warned of
+        return _compare(runner, output, actual, exact, single)
+
+
+def _compare(
+    runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array], single: Sequence[Array]
+) -> Comparison:
     if any(a.shape != e.shape for a, e in zip(actual, exact, strict=True)):
         return _wrong_shape(runner, output, actual, exact)
     a, e, t = (
@@ -59,8 +66,8 @@ def compare(
         top1_agreement=_top1_agreement(actual, exact),
         verdict=verdict,
         reason=reason,
-        noisy=bool(own > NOISY * size),
-        chaotic=bool(own > CHAOTIC * size),
+        noisy=bool(np.isfinite(own) and own > NOISY * size),
+        chaotic=bool(np.isfinite(own) and own > CHAOTIC * size),
     )
 
 

@@ -15,8 +15,8 @@ arXiv:1706.02677, section 5.1 (small last gammas).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -24,26 +24,46 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from archc.ir.graph import Graph, Parameter
+from archc.ir.graph import Graph, Node, Parameter
 from archc.nn import build_module
 
 DAMPING = 0.25
 CLIPPED = 3.0  # deviation before an activation with bounds: some values lie beyond each of them
+FAINT = 0.5  # share of that deviation below which the layers before the activation are scaled up
 LARGEST_MEAN = 3.0  # of a layer's output, in units of its deviation
+LEAST_VARIANCE = 0.1  # of a channel, in units of the mean: one that hardly varies would be blown up
+LEAST_DEVIATION = 1e-4  # of an output, in units of its size; what is smaller may be rounding
 EPSILONS = 100.0  # the mean variance in a batch norm, in epsilons: a wrong epsilon then shows
 _LAYERS = ("batch_norm", "conv2d", "linear")
+_SCALED = (*_LAYERS, "group_norm", "layer_norm")
 _CLIPS = ("hardsigmoid", "hardswish", "hardtanh", "relu6")
 
 
 def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
     """Weights of the twin by `state_dict` key. `images` [N, C, H, W] are what it is calibrated on."""
-    drawn = {parameter.path: _drawn(parameter) for parameter in graph.parameters()}
     deviations = _deviations(graph)
-    for path in deviations.keys() & {node.path for node in graph.nodes if node.operator.word == "batch_norm"}:
+    weights, clips = _calibrated(graph, images, deviations)
+    factors = _factors(graph, clips)
+    if not factors:
+        return weights
+    scaled = {path: factor * deviations.get(path, 1.0) for path, factor in factors.items()}
+    return _calibrated(graph, images, {**deviations, **scaled})[0]
+
+
+def _calibrated(
+    graph: Graph, images: np.ndarray, deviations: Mapping[str, float]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """The weights for these deviations of layers' outputs, and how the inputs of bounded activations then deviate."""
+    drawn = {parameter.path: _drawn(parameter) for parameter in graph.parameters()}
+    norms = {node.path for node in graph.nodes if node.operator.word.endswith("_norm")}
+    for path in deviations.keys() & norms:
         for key in {f"{path}.weight", f"{path}.bias"} & drawn.keys():
             drawn[key] *= np.float32(deviations[path])
     module = build_module(graph, drawn).eval()
-    hooks = [
+    clips: dict[str, float] = {}
+    bounded = [node.path for node in graph.nodes if node.operator.word in _CLIPS]
+    hooks = [_record(module.get_submodule(path), path, clips) for path in bounded]
+    hooks += [
         hook
         for path, layer in module.named_modules()
         if (hook := _calibration(layer, deviations.get(path, 1.0))) is not None
@@ -52,12 +72,52 @@ def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray
         module(torch.from_numpy(images))
     for hook in hooks:
         hook.remove()
-    return {key: tensor.detach().numpy() for key, tensor in module.state_dict().items()}
+    return {key: tensor.detach().numpy() for key, tensor in module.state_dict().items()}, clips
+
+
+def _record(activation: nn.Module, path: str, clips: dict[str, float]) -> RemovableHandle:
+    """A hook that notes how much the activation's input deviates."""
+
+    def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        clips[path] = float(inputs[0].std())
+
+    return activation.register_forward_pre_hook(note)
+
+
+def _factors(graph: Graph, clips: Mapping[str, float]) -> dict[str, float]:
+    """By how much to scale layers, so that what reaches each bounded activation lies beyond its bounds as well.
+
+    Pooling, and sums with damped branches, leave less of a layer's deviation.
+    """
+    producers = {node.output.name: node for node in graph.nodes}
+    factors: dict[str, float] = {}
+    for node in graph.nodes:
+        deviation = clips.get(node.path, CLIPPED)
+        if 0 < deviation < FAINT * CLIPPED:
+            for layer in _layers_before(node, producers):
+                factors[layer] = max(factors.get(layer, 0.0), CLIPPED / deviation)
+    return factors
+
+
+def _layers_before(node: Node, producers: Mapping[str, Node]) -> set[str]:
+    """The nearest layers whose outputs reach a node: what lies between keeps their scale, more or less."""
+    found, seen, waiting = set(), set(), [value.name for value in node.inputs]
+    while waiting:
+        name = waiting.pop()
+        producer = producers.get(name)
+        if producer is None or name in seen:
+            continue
+        seen.add(name)
+        if producer.operator.word in _SCALED and producer.parameters:
+            found.add(producer.path)
+        elif producer.operator.word not in _CLIPS:
+            waiting += [value.name for value in producer.inputs]
+    return found
 
 
 def _deviations(graph: Graph) -> dict[str, float]:
     """How much a layer's output deviates, by path, where that is not 1."""
-    producers = {node.output.name: node.path for node in graph.nodes if node.operator.word in _LAYERS}
+    producers = {node.output.name: node.path for node in graph.nodes if node.operator.word in _SCALED}
     clipped = {producers.get(node.inputs[0].name) for node in graph.nodes if node.operator.word in _CLIPS}
     tails = _residual_tails(graph)
     return {
@@ -102,15 +162,46 @@ def _drawn(parameter: Parameter) -> np.ndarray:
     return drawn * generator.choice(np.array([-1, 1], np.float32), shape) if path.endswith(".weight") else drawn
 
 
-def _scale(deviation: float, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> Any:
-    # Where the mean outweighs the deviation, as in the gate of a squeeze-excitation, a sigmoid would saturate.
-    variance, mean = torch.var_mean(output)
-    size = torch.maximum(variance.sqrt(), mean.abs() / LARGEST_MEAN)
-    scale = deviation / size.clamp(min=1e-12)
-    for tensor in (layer.weight, layer.bias):
-        if isinstance(tensor, torch.Tensor):
-            tensor.mul_(scale)
-    return output.mul_(scale)
+def _scale(
+    deviation: float, layer: nn.Conv2d | nn.Linear, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
+) -> torch.Tensor:
+    """Give every channel the same variance and, by the bias, hardly a mean; and all of them together this deviation.
+
+    To scale them together is not enough: what differs between channels and not between inputs is variance too, and in a
+    deep network of sigmoids nothing else would be left.
+    """
+    shape = [-1 if axis == _channel_axis(layer, output) else 1 for axis in range(output.ndim)]
+    variance, mean = torch.var_mean(output, dim=[axis for axis, size in enumerate(shape) if size == 1], correction=0)
+    sizes = _meant(_clamped(variance).sqrt(), output)
+    if isinstance(layer.bias, torch.Tensor):
+        shift = layer.bias - mean / sizes
+        layer.bias.div_(sizes).add_(shift)
+    else:  # where the mean outweighs the deviation, as in the gate of a squeeze-excitation, a sigmoid would saturate
+        sizes = torch.maximum(sizes, mean.abs() / LARGEST_MEAN)
+        shift = torch.zeros_like(sizes)
+    output = output / sizes.reshape(shape) + shift.reshape(shape)
+    factor = deviation / _meant(output.std(correction=0), output)
+    weight: torch.Tensor = layer.weight
+    weight.mul_((factor / sizes).reshape(-1, *(1,) * (weight.ndim - 1)))
+    if isinstance(layer.bias, torch.Tensor):
+        layer.bias.mul_(factor)
+    return output * factor
+
+
+def _channel_axis(layer: nn.Module, output: torch.Tensor) -> int:
+    return output.ndim - 1 if isinstance(layer, nn.Linear) else 1
+
+
+def _meant(deviations: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
+    """Deviations; in place of what may be rounding alone, which must not be blown up, the output's size."""
+    size = output.square().mean().sqrt()
+    size = torch.where(size > 0, size, torch.ones_like(size))
+    return torch.where(deviations > LEAST_DEVIATION * size, deviations, size)
+
+
+def _clamped(variance: torch.Tensor) -> torch.Tensor:
+    """Variances by channel; one that hardly varies over a few images would be blown up."""
+    return variance.clamp(min=LEAST_VARIANCE * float(variance.mean()) + 1e-12)
 
 
 def _take_statistics(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
@@ -120,8 +211,7 @@ def _take_statistics(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None
     assert isinstance(layer.running_mean, torch.Tensor), "archc's batch norms track statistics"
     assert isinstance(layer.running_var, torch.Tensor), "archc's batch norms track statistics"
     layer.running_mean.copy_(mean)
-    # A channel that hardly varies over a few images would be blown up, so it counts as a tenth of the mean.
-    layer.running_var.copy_(variance.clamp(min=0.1 * float(variance.mean()) + 1e-12))
+    layer.running_var.copy_(_clamped(variance))
     assert isinstance(layer.eps, float), "every norm with running statistics has an epsilon"
     if isinstance(layer.weight, torch.Tensor) and layer.eps > 0:
         share = EPSILONS * layer.eps / float(layer.running_var.mean())

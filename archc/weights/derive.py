@@ -20,7 +20,8 @@ def resolve(parameter: Parameter, weights: Mapping[str, Array]) -> Array:
     derived = np.empty(parameter.shape, parameter.dtype)
     channels = parameter.shape[0]
     step = max(1, BLOCK * channels // derived.size)
-    for start in range(0, channels, step):
-        block = slice(start, start + step)
-        derived[block] = parameter.derived.compute(*[source[block].astype(np.float64) for source in sources])
+    with np.errstate(all="ignore"):  # what is not finite is not, as in PyTorch; nobody has to be warned
+        for start in range(0, channels, step):
+            block = slice(start, start + step)
+            derived[block] = parameter.derived.compute(*[source[block].astype(np.float64) for source in sources])
     return derived

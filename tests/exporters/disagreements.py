@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tests.exporters.onnx_cases import Case
 
@@ -67,3 +67,27 @@ DISAGREEMENTS = (
         "computes something else", "it exchanges height and width where their padding differs"
     ),
 )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Imprecision:
+    """A kernel that is far less accurate than PyTorch's in float32, at one value."""
+
+    witness: Literal["ONNX Runtime"]
+    version: str
+    case: Case
+    at: float
+    because: str
+
+
+IMPRECISIONS = (
+    Imprecision(
+        "ONNX Runtime", "onnxruntime 1.32.0", Case("sigmoid"), -17.3, "small values are off by half a rounding of 1"
+    ),
+    Imprecision("ONNX Runtime", "onnxruntime 1.32.0", Case("silu"), -17.3, "the same"),
+    Imprecision("ONNX Runtime", "onnxruntime 1.32.0", Case("elu"), -1e-4, "it computes exp(x) - 1, not expm1(x)"),
+    Imprecision("ONNX Runtime", "onnxruntime 1.32.0", Case("selu"), -1e-4, "the same"),
+)
+
+FRACTIONAL_LRN: dict[str, Any] = {"size": 3, "alpha": 1.0, "beta": 0.5}
+"""OpenVINO (2026.4.1) rounds the `bias` of an LRN down to a whole number, so archc writes a whole one."""

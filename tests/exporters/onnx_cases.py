@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 from zlib import crc32
 
@@ -13,7 +14,6 @@ import onnx
 import onnxruntime
 import torch
 from onnx.reference import ReferenceEvaluator
-from onnx.reference.op_run import OpRun
 
 from archc.exporting import ExportOptions, exporters
 from archc.ir.builder import GraphBuilder
@@ -21,6 +21,8 @@ from archc.ir.graph import Graph, Value
 from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, Dim, TensorType
 from archc.network import Network
+
+reference_operators = import_module("archc.exporters.onnx_reference_operators")
 
 IMAGE: tuple[Dim, ...] = (BATCH, 6, 9, 11)
 TOKENS: tuple[Dim, ...] = (BATCH, 5, 8)
@@ -73,11 +75,15 @@ def _cases(word: str, *settings: Mapping[str, Any], shape: tuple[Dim, ...] = IMA
 
 
 CASES: tuple[Case, ...] = (
-    *(Case(word) for word in ("relu", "relu6", "selu", "sigmoid", "tanh", "silu", "mish", "softplus")),
+    *(Case(word) for word in ("relu", "relu6", "selu", "sigmoid", "tanh", "silu", "mish")),
     *(Case(word) for word in ("hardsigmoid", "hardswish", "identity", "dropout", "dropout2d", "sum", "product")),
     *_cases("mul", {"other": 0.25}, {"other": -3.0}),
     *_cases("leaky_relu", {}, {"negative_slope": 0.3}),
+    *_cases("prelu", {}, {"num_parameters": 6}),
+    *_cases("prelu", {"num_parameters": 5}, shape=TOKENS),
+    *_cases("prelu", {"num_parameters": 12}, shape=VECTOR),
     *_cases("elu", {}, {"alpha": 0.4}),
+    *_cases("softplus", {}, {"beta": 0.5}, {"beta": 3.0, "threshold": 25.0}),
     *_cases("gelu", {}, {"approximate": "tanh"}),
     *_cases("hardtanh", {}, {"min_val": -0.3, "max_val": 0.7}),
     *_cases("softmax", {}, {"dim": -1}, {"dim": 2}),
@@ -101,6 +107,7 @@ CASES: tuple[Case, ...] = (
         {"out_channels": 4, "kernel_size": [1, 5], "stride": [2, 1], "padding": [0, 2]},
         {"out_channels": 12, "kernel_size": 3, "groups": 3, "padding": 1, "bias": False},
         {"out_channels": 6, "kernel_size": 3, "groups": 6, "dilation": [2, 3], "padding": [1, 3]},
+        {"out_channels": 4, "kernel_size": [3, 2], "dilation": [1, 2], "padding": "same"},
     ),
     *_cases("linear", {"out_features": 5}, {"out_features": 5, "bias": False}, shape=VECTOR),
     *_cases("linear", {"out_features": 12}, shape=VECTOR),
@@ -181,41 +188,9 @@ def session(data: bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
-class LRN(OpRun):
-    """ONNX's LRN-13: that of onnx.reference counts channels by the number of images (onnx 1.23)."""
-
-    def _run(self, x: np.ndarray, alpha: float, beta: float, bias: float, size: int) -> tuple[np.ndarray]:
-        before, after = (size - 1) // 2, size // 2
-        squares = np.pad(x.astype(np.float64) ** 2, ((0, 0), (before, after), (0, 0), (0, 0)))
-        sums = sum(squares[:, shift : shift + x.shape[1]] for shift in range(size))
-        return ((x / (bias + alpha / size * sums) ** beta).astype(x.dtype),)
-
-
-class MaxPool(OpRun):
-    """ONNX's MaxPool-12: that of onnx.reference exchanges height and width where their padding differs (onnx 1.23)."""
-
-    def _run(
-        self,
-        x: np.ndarray,
-        auto_pad: str,
-        ceil_mode: int,
-        dilations: tuple[int, int] | None,
-        kernel_shape: tuple[int, int],
-        pads: tuple[int, ...] | None,
-        storage_order: int,
-        strides: tuple[int, int] | None,
-    ) -> tuple[np.ndarray]:
-        (down, right), (rows, columns) = dilations or (1, 1), strides or (1, 1)
-        top, left, bottom, end = pads or (0, 0, 0, 0)
-        padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, end)), constant_values=-np.inf)
-        extent = (down * (kernel_shape[0] - 1) + 1, right * (kernel_shape[1] - 1) + 1)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
-        return (windows[:, :, ::rows, ::columns, ::down, ::right].max(axis=(-2, -1)),)
-
-
 def evaluator(model: onnx.ModelProto) -> ReferenceEvaluator:
     """onnx's reference evaluator, without its mistakes that are known."""
-    return ReferenceEvaluator(model, new_ops=[LRN, MaxPool])
+    return ReferenceEvaluator(model, new_ops=reference_operators.corrected_operators())
 
 
 def run_everywhere(data: bytes, x: np.ndarray) -> dict[str, np.ndarray]:

@@ -104,6 +104,10 @@ def pipe(folder: Path, weights: Path) -> str:
     return "pipe"
 
 
+def not_a_name(folder: Path, weights: Path) -> str:
+    return "weights\0"
+
+
 def nothing(folder: Path, weights: Path) -> str:
     return ""
 
@@ -125,6 +129,7 @@ def missing(folder: Path, weights: Path) -> str:
         (hard_link, "hard link"),
         (pipe, "not a file"),
         (missing, "cannot be read: No such file"),
+        (not_a_name, "not a file's name"),
     ],
 )  # fmt: skip
 def test_a_file_that_names_weights_elsewhere_is_refused(
@@ -157,3 +162,103 @@ def test_weights_in_a_folder_below_are_read(tmp_path: Path) -> None:
                 entry.value = f"below/{name}"
     (folder / "small.onnx").write_bytes(model.SerializeToString())
     assert tensors(folder / "small.onnx") == before
+
+
+TENSOR = onnx.TensorProto
+FLOATS = np.arange(4, dtype=np.float32)  # 16 bytes
+
+
+def external(**fields: str) -> onnx.TensorProto:
+    """A tensor of four floats that lies in `data`."""
+    tensor = TENSOR(name="w", dims=[4], data_type=TENSOR.FLOAT, data_location=TENSOR.EXTERNAL)
+    for key, value in {"location": "data", **fields}.items():
+        tensor.external_data.add(key=key, value=value)
+    return tensor
+
+
+def written(folder: Path, graph: onnx.GraphProto, *functions: onnx.FunctionProto) -> Path:
+    (folder / "data").write_bytes(FLOATS.tobytes())
+    path = folder / "small.onnx"
+    path.write_bytes(onnx.ModelProto(ir_version=10, graph=graph, functions=functions).SerializeToString())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"offset": "-5"}, "the offset '-5', which is not a number of bytes"),
+        ({"offset": "abc"}, "the offset 'abc', which is not a number of bytes"),
+        ({"offset": " 4"}, "the offset ' 4', which is not a number of bytes"),
+        ({"length": "-1"}, "the length '-1', which is not a number of bytes"),
+        ({"length": "9" * 20}, f"the length '{'9' * 20}', which is not a number of bytes"),
+        ({"offset": str(2**63)}, f"the bytes {2**63} to {2**63}, but it has 16"),
+        ({"length": str(2**62)}, f"the bytes 0 to {2**62}, but it has 16"),
+        ({"offset": "1", "length": "16"}, "the bytes 1 to 17, but it has 16"),
+        ({"offset": "17"}, "the bytes 17 to 17, but it has 16"),
+    ],
+)
+def test_bytes_that_the_file_does_not_have_are_refused(fields: dict[str, str], why: str, tmp_path: Path) -> None:
+    path = written(tmp_path, onnx.GraphProto(initializer=[external(**fields)]))
+    with pytest.raises(ExportError) as caught:
+        load_model(path)
+    (problem,) = caught.value.diagnostics
+    assert problem.code == "bad-external-data"
+    assert problem.message == f"{path} has its weights in 'data', and of 'w' {why}"
+
+
+def test_a_file_whose_data_were_cut_off_is_refused(tmp_path: Path) -> None:
+    (name,) = delivered(tmp_path).companions
+    os.truncate(tmp_path / name, 100)
+    with pytest.raises(ExportError, match=r"the bytes \d+ to \d+, but it has 100"):
+        load_model(tmp_path / "small.onnx")
+
+
+def test_a_field_that_stands_twice_is_refused(tmp_path: Path) -> None:
+    # Readers differ in which of the two they take.
+    tensor = external()
+    tensor.external_data.add(key="location", value="/etc/passwd")
+    with pytest.raises(ExportError, match="of 'w' a field twice"):
+        load_model(written(tmp_path, onnx.GraphProto(initializer=[tensor])))
+
+
+def test_a_field_that_the_format_does_not_have_changes_nothing(tmp_path: Path) -> None:
+    model = load_model(written(tmp_path, onnx.GraphProto(initializer=[external(prepacked="1")])))
+    assert onnx.numpy_helper.to_array(model.graph.initializer[0]).tolist() == FLOATS.tolist()
+
+
+def as_sparse_values(tensor: onnx.TensorProto) -> onnx.GraphProto:
+    return onnx.GraphProto(sparse_initializer=[onnx.SparseTensorProto(values=tensor, dims=[4])])
+
+
+def as_sparse_indices(tensor: onnx.TensorProto) -> onnx.GraphProto:
+    return onnx.GraphProto(sparse_initializer=[onnx.SparseTensorProto(indices=tensor, dims=[4])])
+
+
+def as_attribute(tensor: onnx.TensorProto) -> onnx.GraphProto:
+    return onnx.GraphProto(node=[onnx.NodeProto(attribute=[onnx.AttributeProto(name="value", t=tensor)])])
+
+
+def as_sparse_attribute(tensor: onnx.TensorProto) -> onnx.GraphProto:
+    sparse = onnx.SparseTensorProto(values=tensor, dims=[4])
+    return onnx.GraphProto(node=[onnx.NodeProto(attribute=[onnx.AttributeProto(name="v", sparse_tensors=[sparse])])])
+
+
+def in_a_subgraph(tensor: onnx.TensorProto) -> onnx.GraphProto:
+    inner = as_sparse_values(tensor)
+    return onnx.GraphProto(node=[onnx.NodeProto(attribute=[onnx.AttributeProto(name="body", graphs=[inner])])])
+
+
+PLACES = [as_sparse_values, as_sparse_indices, as_attribute, as_sparse_attribute, in_a_subgraph]
+
+
+@pytest.mark.parametrize("in_function", [False, True])
+@pytest.mark.parametrize("place", PLACES)
+def test_tensors_are_looked_at_wherever_they_are(
+    place: Callable[[onnx.TensorProto], onnx.GraphProto], in_function: bool, tmp_path: Path
+) -> None:
+    graph = place(external(location="../secret"))
+    body = onnx.NodeProto(attribute=[onnx.AttributeProto(name="body", g=graph)])
+    functions = [onnx.FunctionProto(name="f", node=[body])] if in_function else []
+    path = written(tmp_path, onnx.GraphProto() if in_function else graph, *functions)
+    with pytest.raises(ExportError, match="not below the file's own folder"):
+        load_model(path)

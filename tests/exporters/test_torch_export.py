@@ -90,6 +90,25 @@ def test_a_range_that_the_network_cannot_take_is_refused() -> None:
     )
 
 
+def test_a_range_of_a_single_size_is_a_constant(tmp_path: Path) -> None:
+    module = seeded("deep")
+    artefact = reloaded("deep", tmp_path, (2, ("height", IMAGE[1], IMAGE[1])), (3, ("width", 16, 40)))
+    for width in (16, 40):
+        assert_same_function(artefact, module, images(3, (3, IMAGE[1], width)))
+    with pytest.raises(AssertionError, match=rf"^Guard failed: x\.size\(\)\[2\] == {IMAGE[1]}$"):
+        artefact(images(3, (3, IMAGE[1] + 1, 16)))
+
+
+@pytest.mark.parametrize("optimum", [1, 2, 8])
+def test_a_range_may_begin_at_one_pixel(optimum: int) -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    file = io.BytesIO()
+    torch_export.write_torch_export(module, (3, optimum, 8), {2: ("height", 1, 8)}, file)
+    artefact = torch.export.load(io.BytesIO(file.getvalue())).module()
+    for height in range(1, 9):
+        assert_same_function(artefact, module, images(2, (3, height, 8)))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_replacing_the_weights_replaces_the_function(case: str, tmp_path: Path) -> None:
     module, other = seeded(case), seeded(case, seed=1)
@@ -145,6 +164,13 @@ def test_two_processes_write_the_same_bytes(repository: Path, tmp_path: Path) ->
 def test_two_exports_in_one_process_are_the_same_bytes() -> None:
     sizes = (2, ("height", 16, 40)), (3, ("width", 16, 40))
     assert written(seeded("deep"), *sizes) == written(seeded("deep"), *sizes)
+
+
+def test_an_archive_holds_no_image() -> None:
+    side = 512
+    file = io.BytesIO()
+    torch_export.write_torch_export(nn.Sequential(nn.ReLU()).eval(), (3, side, side), {}, file)
+    assert len(file.getvalue()) < 3 * side * side
 
 
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch.export.unflatten, of itself

@@ -2,7 +2,8 @@
 
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -12,8 +13,14 @@ import torch
 from onnx.reference import ReferenceEvaluator
 
 from archc.network import Network
-from tests.exporters.disagreements import DISAGREEMENTS, Disagreement
-from tests.exporters.onnx_cases import CASES, Case, exact, images, session, written
+from tests.exporters.disagreements import (
+    DISAGREEMENTS,
+    FRACTIONAL_LRN,
+    IMPRECISIONS,
+    Disagreement,
+    Imprecision,
+)
+from tests.exporters.onnx_cases import CASES, Case, evaluator, exact, images, session, written
 from tests.exporters.test_onnx_operators import TOLERANCE
 
 
@@ -85,3 +92,32 @@ def test_what_is_listed_still_holds(entry: Disagreement) -> None:
             agrees(entry.case, entry.witness)
     else:
         assert not agrees(entry.case, entry.witness)
+
+
+@pytest.mark.parametrize("entry", IMPRECISIONS, ids=lambda entry: f"{entry.witness}-{entry.case.word}")
+def test_a_kernel_that_is_listed_as_imprecise_still_is(entry: Imprecision) -> None:
+    network = entry.case.network()
+    x = np.full(images(entry.case.shape, 1).shape, entry.at, np.float32)
+    right = exact(network, x)
+    runtime = _run(written(network), x)
+    with torch.no_grad():
+        pytorch = network.inference_module()(torch.from_numpy(x)).numpy()
+    rounding = np.abs(right).max() * 2.0**-24
+    assert np.abs(pytorch - right).max() < 4 * rounding
+    assert np.abs(runtime - right).max() > 100 * rounding
+
+
+@pytest.mark.parametrize(("bias", "agrees"), [(2.0, True), (2.5, False)])
+def test_openvino_still_rounds_the_bias_of_a_local_response_norm(bias: float, agrees: bool, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    shape = [1, 6, 4, 4]
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in ("x", "y")]
+    node = onnx.helper.make_node("LRN", ["x"], ["y"], **FRACTIONAL_LRN, bias=bias)
+    graph = onnx.helper.make_graph([node], "lrn", values[:1], values[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=8)
+    onnx.save(model, tmp_path / "lrn.onnx")
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    hint = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = openvino.Core().compile_model(str(tmp_path / "lrn.onnx"), "CPU", hint)(x)[0]
+    (expected,) = cast("Sequence[np.ndarray]", evaluator(model).run(None, {"x": x}))
+    assert (float(np.abs(found - expected).max()) < 1e-5) is agrees

@@ -64,7 +64,7 @@ def test_every_convolution_and_linear_layer_has_an_output_of_unit_variance(spec:
     deviations: dict[str, float] = {}
 
     def record(name: str, layer: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor) -> None:
-        deviations[name] = float(y.std())
+        deviations[name] = float(y.std(correction=0))
 
     for name, layer in module.named_modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
