@@ -79,14 +79,17 @@ class Companions:
     def write(self, suffix: str, write: Callable[[BinaryIO], None]) -> str:
         """Write one file and return its name. Raises ExportError."""
         digest = sha256()
-        unnamed = self.folder / f".{self.stem}{suffix}"
-        with atomic_write(unnamed, digest) as file:
-            write(file)
-        name = f"{self.stem}-{digest.hexdigest()[:HASH_DIGITS]}{suffix}"
-        named = self.folder / name
-        if not named.exists():
-            self._created.append(named)
-        _rename(unnamed, named)
+        unnamed = self.folder / f".{self.stem}-{secrets.token_hex(4)}{suffix}"  # nor another process's
+        try:
+            with atomic_write(unnamed, digest) as file:
+                write(file)
+            name = f"{self.stem}-{digest.hexdigest()[:HASH_DIGITS]}{suffix}"
+            named = self.folder / name
+            if not named.exists():
+                self._created.append(named)
+            _rename(unnamed, named)
+        finally:
+            unnamed.unlink(missing_ok=True)
         self.digests[name] = digest.hexdigest()
         return name
 

@@ -34,15 +34,20 @@ def write_torch_export(module: nn.Module, shape: tuple[int, ...], sizes: Sizes, 
 
     assert not module.training, "an artefact is for inference"
     example = torch.zeros(EXAMPLE_BATCH, *shape)
+    # torch.export has no dimension of a single size; such an axis is a constant.
+    ranges = {axis: (name, low, high) for axis, (name, low, high) in sizes.items() if low < high}
     dynamic = {0: torch.export.Dim("batch", min=1)}
-    dynamic |= {axis: torch.export.Dim(name, min=low, max=high) for axis, (name, low, high) in sizes.items()}
-    with _plain_outputs(module), _size_oblivious() if sizes else nullcontext():
+    dynamic |= {axis: torch.export.Dim(name, min=low, max=high) for axis, (name, low, high) in ranges.items()}
+    with _plain_outputs(module), _size_oblivious() if ranges else nullcontext():
         try:
             program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
         except Exception as error:  # torch.export has no common class for its refusals
             message = f"torch.export refuses the network: {_reason(error)}"
             raise ExportError(message, code="not-exportable") from error
     _strip_traces(program.graph_module)
+    # Compilers ask for example inputs, of which they take the shape: one stored zero is as good as an image.
+    # Not through the property, which some versions of PyTorch do not let be set.
+    program._example_inputs = ((torch.zeros(()).expand_as(example),), {})
     torch.export.save(program, file)
 
 

@@ -6,12 +6,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
+from archc import files
 from archc.diagnostics import ExportError
-from archc.files import atomic_write, write_bytes, write_text
+from archc.files import Companions, atomic_write, write_bytes, write_text
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -74,6 +75,57 @@ def test_a_kill_leaves_the_old_file(tmp_path: Path) -> None:
     leftover = set(contents(tmp_path)) - {"model.onnx"}
     assert all(name.startswith(".model.onnx.") and name.endswith(".tmp") for name in leftover)
     assert len(leftover) == 1
+
+
+TERMINATED_IN_THE_MIDDLE = """
+import hashlib, os, signal, sys
+from archc.files import atomic_write
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+with atomic_write(sys.argv[1], hashlib.sha256()) as file:
+    file.write(bytes(40_000_000))
+    os.kill(os.getpid(), signal.SIGTERM)
+    file.write(bytes(40_000_000))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM ends a process at once")
+def test_a_termination_that_is_turned_into_an_exit_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "model.onnx", b"old")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run([sys.executable, "-c", TERMINATED_IN_THE_MIDDLE, tmp_path / "model.onnx"], env=environment)
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert contents(tmp_path) == {"model.onnx": b"old"}
+
+
+def test_companions_of_two_builds_at_once_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = files._rename
+
+    def rename_and_let_the_other_in(temporary: Path, target: Path) -> None:
+        rename(temporary, target)
+        monkeypatch.setattr(files, "_rename", rename)
+        write_companion(tmp_path, b"two")
+
+    monkeypatch.setattr(files, "_rename", rename_and_let_the_other_in)
+    write_companion(tmp_path, b"one")
+    assert contents(tmp_path) == {companion(content): content for content in (b"one", b"two")}
+
+
+def write_companion(folder: Path, content: bytes) -> None:
+    def write(file: BinaryIO) -> None:
+        file.write(content)
+
+    Companions(folder / "model.onnx").write(".weights", write)
+
+
+def companion(content: bytes) -> str:
+    return f"model-{hashlib.sha256(content).hexdigest()[:16]}.weights"
+
+
+def test_a_companion_that_cannot_take_its_name_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / companion(b"one")).mkdir()
+    with pytest.raises(ExportError, match=companion(b"one")):
+        write_companion(tmp_path, b"one")
+    assert [path.name for path in tmp_path.iterdir()] == [companion(b"one")]
 
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:
@@ -156,6 +208,7 @@ def test_a_directory_that_takes_no_files_is_reported() -> None:
 
 FULL_DISK = """
 import resource, signal, sys
+from archc import files
 from archc.diagnostics import ExportError
 from archc.files import atomic_write
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,18 @@ from torch import nn
 
 from archc.ir.graph import Graph, Node
 from archc.ir.inference import inference_graph
-from archc.nn.codegen import class_source, forward_source, new_module
-from archc.nn.lowering import EXPRESSIONS, MODULES
-from archc.nn.regions import Region, cut
+from archc.ir.operator import Operator
+from archc.nn.codegen import (
+    FixedSequential,
+    GeneratedModule,
+    GeneratedSequential,
+    class_source,
+    forward_source,
+    new_module,
+)
+from archc.nn.lowering import EXPRESSIONS
+from archc.nn.prototypes import new_layer
+from archc.nn.regions import Region, Step, cut
 
 _PRODUCERS_WITHOUT_SAVED_OUTPUT = {"batch_norm", "conv2d", "sum"}
 
@@ -43,30 +53,25 @@ def give_weights(module: nn.Module, graph: Graph, weights: Mapping[str, np.ndarr
 
 
 def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
-    if _is_sequential(region):
-        module: nn.Module = nn.Sequential()
-    else:
-        module = new_module(region.scope.class_name, source)
+    module = new_module(region.scope.class_name, source) if source else nn.Sequential()
     children = {child.scope.name: child for child in region.children.values()}
     for step in region.steps:
         if step.name in children:
             child = children[step.name]
             _attach(module, step.name, _assemble(child, _source(child), overwritable))
-        elif step.node is not None and step.node.operator.word not in EXPRESSIONS:
-            _attach(module, step.name, _layer(step.node, overwritable))
+        elif not step.inline:
+            _attach(module, step.name, _layer(step, overwritable))
     return module
 
 
-def _is_sequential(region: Region) -> bool:
-    """Whether nn.Sequential computes the scope: a chain in which every step is a module."""
-    named = region.scope.sequence and region.scope.class_name == "Sequential"
-    steps = (step.node for step in region.steps if step.node is not None)
-    return named and region.is_chain() and all(node.operator.word not in EXPRESSIONS for node in steps)
-
-
 def _source(region: Region) -> str:
+    """Source of a scope's class; empty where that is nn.Sequential itself."""
+    name = region.scope.class_name
+    if region.is_sequence() and region.is_chain():
+        return "" if name == "Sequential" else class_source(name, [], [], base=GeneratedSequential)
     body = list(forward_source(region.inputs, region.steps, [(name, name) for name in region.outputs]))
-    return class_source(region.scope.class_name, [body], region.inputs, [])
+    base = FixedSequential if region.is_sequence() else GeneratedModule
+    return class_source(name, [body], region.inputs, base=base)
 
 
 def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
@@ -78,7 +83,7 @@ def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
         outputs = [(output.name, output.value.name) for output in variant.outputs]
         named = named_outputs and len(outputs) > 1
         if named:
-            tuples.append(f"{name} = namedtuple({name!r}, {[output for output, _ in outputs]})")
+            tuples.append(f"{name} = named_outputs({name!r}, {[output for output, _ in outputs]})")
         steps = region.steps if variant is graph else cut(variant).steps
         bodies.append(list(forward_source(region.inputs, steps, outputs, name if named else "")))
     return class_source(region.scope.class_name, bodies, region.inputs, tuples)
@@ -93,11 +98,21 @@ def _attach(module: nn.Module, path: str, child: nn.Module) -> None:
     module.add_module(name, child)
 
 
-def _layer(node: Node, overwritable: set[str]) -> nn.Module:
-    module = MODULES[node.operator.word](node.operator, node)
-    if isinstance(module, nn.ReLU) and node.inputs[0].name in overwritable:
+def _layer(step: Step, overwritable: set[str]) -> nn.Module:
+    assert step.node is not None, "a scope is no layer"
+    if step.node.operator.word in EXPRESSIONS:
+        return _expression_module(step, step.node.operator)
+    module = new_layer(step.node)
+    if isinstance(module, nn.ReLU) and step.inputs[0] in overwritable:
         module.inplace = True
     return module
+
+
+def _expression_module(step: Step, operator: Operator) -> nn.Module:
+    """An expression as a module of its own."""
+    name = type(operator).__name__
+    body = list(forward_source(step.inputs, [replace(step, inline=True)], [("", step.output)]))
+    return new_module(name, class_source(name, [body], step.inputs))
 
 
 def _overwritable(graph: Graph) -> set[str]:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import keyword
 import linecache
-from collections import Counter, namedtuple
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import nn
 
 from archc.nn.lowering import EXPRESSIONS
+from archc.nn.outputs import named_outputs
 from archc.nn.regions import Step
 
 _VARIABLES = ("x", "y", "z", "u", "v", "w")
@@ -31,6 +32,28 @@ class GeneratedModule(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self).__name__, self.source), self.__dict__.copy()
+
+
+class GeneratedSequential(GeneratedModule, nn.Sequential):
+    """A chain of layers under a block's name."""
+
+
+class FixedSequential(GeneratedSequential):
+    """Numbered layers that are no chain: each can be had and replaced by its index, but `forward` says what they do.
+
+    Changing their number would change nothing or break it, so it is refused.
+    """
+
+    def __getitem__(self, idx: Any) -> Any:
+        return self._refuse() if isinstance(idx, slice) else super().__getitem__(idx)
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        name = type(self).__name__
+        raise TypeError(f"the layers of this {name} are no chain: they can be replaced, but not added, removed or cut")
+
+
+for _change in "append extend insert pop __add__ __iadd__ __mul__ __rmul__ __imul__ __delitem__".split():
+    setattr(FixedSequential, _change, FixedSequential._refuse)
 
 
 def _restore(class_name: str, source: str) -> nn.Module:
@@ -51,8 +74,8 @@ def module_class(class_name: str, source: str) -> type[GeneratedModule]:
     namespace: dict[str, Any] = {
         "__name__": __name__,
         "torch": torch,
-        "namedtuple": namedtuple,
-        "GeneratedModule": GeneratedModule,
+        "named_outputs": named_outputs,
+        **{base.__name__: base for base in (GeneratedModule, GeneratedSequential, FixedSequential)},
     }
     exec(compile(source, filename, "exec"), namespace)
     generated: type[GeneratedModule] = namespace[class_name]
@@ -94,7 +117,8 @@ def _free_variable(arguments: Sequence[str], variables: dict[str, str]) -> str:
 
 
 def _expression(step: Step, arguments: Sequence[str]) -> str:
-    if step.node is not None and step.node.operator.word in EXPRESSIONS:
+    if step.inline:
+        assert step.node is not None, "a scope is a module"
         return EXPRESSIONS[step.node.operator.word](step.node.operator, *arguments)
     return f"{_attribute(step.name)}({', '.join(arguments)})"
 
@@ -108,15 +132,21 @@ def _attribute(path: str) -> str:
 
 
 def class_source(
-    class_name: str, bodies: Sequence[Sequence[str]], inputs: Sequence[str], outputs: Sequence[str]
+    class_name: str,
+    bodies: Sequence[Sequence[str]],
+    inputs: Sequence[str],
+    outputs: Sequence[str] = (),
+    base: type[GeneratedModule] = GeneratedModule,
 ) -> str:
-    """Source of a class. With two bodies the first is for training, the second for inference.
+    """Source of a class. With two bodies the first is for training, the second for inference; with none it is its base.
 
-    `outputs` names the fields of the NamedTuple that a network with several outputs returns, for each body.
+    `outputs` defines the NamedTuple that a network with several outputs returns, for each body.
     """
-    arguments = ", ".join(_VARIABLES[: len(inputs)])
     lines = [*outputs, "", ""] if outputs else []
-    lines += [f"class {class_name}(GeneratedModule):", f"    def forward(self, {arguments}):"]
+    lines.append(f"class {class_name}({base.__name__}):")
+    if not bodies:
+        return "\n".join([*lines, "    pass"]) + "\n"
+    lines.append(f"    def forward(self, {', '.join(_VARIABLES[: len(inputs)])}):")
     if len(bodies) == 2:
         lines += ["        if self.training:", *(f"            {line}" for line in bodies[0])]
     lines += [f"        {line}" for line in bodies[-1]]

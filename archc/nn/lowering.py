@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from archc.ir.graph import Node
-from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Softmax
+from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Prelu, Softmax, Softplus
 from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
 from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.linear import Linear
@@ -23,7 +23,7 @@ META = "meta"
 
 def _conv2d(op: Conv2d, node: Node) -> nn.Module:
     return nn.Conv2d(
-        _size(node, 1), op.out_channels, op.kernel_size, op.stride, op.padding, op.dilation, op.groups, op.bias,
+        _size(node, 1), op.out_channels, op.kernel_size, op.stride, op.pads, op.dilation, op.groups, op.bias,
         device=META,
     )  # fmt: skip
 
@@ -71,6 +71,14 @@ def _flatten(op: Flatten, node: Node) -> nn.Module:
 
 def _leaky_relu(op: LeakyRelu, node: Node) -> nn.Module:
     return nn.LeakyReLU(op.negative_slope)
+
+
+def _prelu(op: Prelu, node: Node) -> nn.Module:
+    return nn.PReLU(op.num_parameters, device=META)
+
+
+def _softplus(op: Softplus, node: Node) -> nn.Module:
+    return nn.Softplus(op.beta, op.threshold)
 
 
 def _elu(op: Elu, node: Node) -> nn.Module:
@@ -132,13 +140,14 @@ MODULES: dict[str, Callable[[Any, Node], nn.Module]] = {
     "log_softmax": _log_softmax,
     "max_pool2d": _max_pool2d,
     "mish": _plain(nn.Mish),
+    "prelu": _prelu,
     "relu": _plain(nn.ReLU),
     "relu6": _plain(nn.ReLU6),
     "selu": _plain(nn.SELU),
     "sigmoid": _plain(nn.Sigmoid),
     "silu": _plain(nn.SiLU),
     "softmax": _softmax,
-    "softplus": _plain(nn.Softplus),
+    "softplus": _softplus,
     "stochastic_depth": _stochastic_depth,
     "tanh": _plain(nn.Tanh),
 }

@@ -6,16 +6,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from archc.ir.graph import Graph, Node, Scope
+from archc.nn.lowering import EXPRESSIONS
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line of a `forward`: a node or a whole child region, by its name below the scope ("" for a composite)."""
+    """One line of a `forward`: a node or a whole child region, by its name below the scope ("" for a composite).
+
+    An `inline` node is an expression in the line; anything else is a module.
+    """
 
     name: str
     inputs: tuple[str, ...]
     output: str
     node: Node | None = None
+    inline: bool = False
 
 
 @dataclass
@@ -29,11 +34,15 @@ class Region:
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
+    def is_sequence(self) -> bool:
+        """Whether its modules lie directly below it, by position: what nn.Sequential holds."""
+        return self.scope.sequence and all("." not in step.name for step in self.steps)
+
     def is_chain(self) -> bool:
-        """Whether each step takes just what the one before gave, and every step has a plain name."""
+        """Whether each step is a module and takes just what the one before gave."""
         previous = self.inputs
         for step in self.steps:
-            if step.inputs != previous or not step.name or "." in step.name:
+            if step.inputs != previous or step.inline:
                 return False
             previous = (step.output,)
         return previous == self.outputs
@@ -88,7 +97,10 @@ def _steps(region: Region) -> Iterable[Step]:
     entered: set[str] = set()
     for node in region.nodes:
         if node.scope == region.scope.path:
-            yield Step(node.name, tuple(value.name for value in node.inputs), node.output.name, node)
+            inputs = tuple(value.name for value in node.inputs)
+            # In a numbered scope an expression is a module as well, so that the indices have no gaps.
+            module = node.operator.word not in EXPRESSIONS or (node.name and region.scope.sequence)
+            yield Step(node.name, inputs, node.output.name, node, inline=not module)
             continue
         path = next(path for path, child in region.children.items() if _contains(path, node.scope))
         if path not in entered:

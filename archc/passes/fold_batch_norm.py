@@ -38,7 +38,14 @@ class _Norm:
         """γ/σ, β and μ per channel."""
         *affine, mean, variance = arrays
         weight, bias = affine or (1.0, 0.0)
-        return weight / (variance + self.eps) ** 0.5, bias, mean
+        return weight / _square_root(variance + self.eps), bias, mean
+
+
+def _square_root(x: Any) -> Any:
+    """Element by element; NaN of what is negative, as PyTorch has it, where NumPy would warn too."""
+    root = abs(x) ** 0.5
+    root[x < 0] = float("nan")
+    return root
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ Checkpoints are pickles, which can run code; `weights_only=True` refuses all but
 from __future__ import annotations
 
 import os
+import pickle
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import numpy as np
 
 from archc.weights.errors import unreadable
 from archc.weights.lazy import Array, LazyWeights
+from archc.weights.wrappers import WRAPPERS
 
 if TYPE_CHECKING:
     import torch
@@ -22,10 +25,12 @@ if TYPE_CHECKING:
 ZIP_MAGIC = b"PK\x03\x04"
 # Where training scripts keep the weights (timm: state_dict_ema, averaged over training), the likeliest first.
 NESTS = ("state_dict", "model_state_dict", "model", "state_dict_ema")
-# What DistributedDataParallel and torch.compile put before every key.
-WRAPPERS = ("module.", "_orig_mod.")
-# From torch's messages, which all advise to load unsafely and so are not passed on.
-CODE_COMPLAINTS = ("Unsupported global", "Unsupported class", "unrecognized function")
+# From torch's messages in lower case, which all advise to load unsafely and so are not passed on.
+CODE_COMPLAINTS = ("unsupported global", "unsupported class", "unrecognized function", "add_safe_globals")
+PROTOCOL_COMPLAINT = f"unsupported operand {pickle.FRAME[0]}"  # what a pickle begins with since protocol 4
+TORCHSCRIPT = "it is a TorchScript archive, not a checkpoint"
+STATE_DICT = "save the module's state_dict where it was made: torch.save(module.state_dict(), 'weights.pt')"
+CONVERT = "convert it to safetensors where it was made"
 
 
 class Checkpoint(LazyWeights):
@@ -64,38 +69,69 @@ def _load(path: str) -> Any:
     try:
         with Path(path).open("rb") as file:
             mapped = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-        with warnings.catch_warnings():  # of pickles that are no checkpoints of PyTorch's, and fail right after
-            warnings.filterwarnings("ignore", "Detected pickle protocol")
+        with warnings.catch_warnings():  # of what fails right after (TorchScript, newer pickles), or does not matter
+            warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
     except Exception as error:  # a damaged pickle can raise anything
-        raise unreadable(path, _reason(error), remedy="convert it to safetensors where it was made") from error
+        reason = _reason(error)
+        raise unreadable(path, reason, STATE_DICT if reason == TORCHSCRIPT else CONVERT) from error
 
 
 def _reason(error: Exception) -> str:
-    if "TorchScript" in str(error):
-        return "it is a TorchScript archive, not a checkpoint"
-    if any(complaint in str(error) for complaint in CODE_COMPLAINTS):
+    message = str(error).lower()
+    if "torchscript" in message:
+        return TORCHSCRIPT
+    if any(complaint in message for complaint in CODE_COMPLAINTS):
         return "it holds more than tensors and plain containers, which could run code when it is loaded"
+    if PROTOCOL_COMPLAINT in message:
+        return "it is written in pickle's protocol 4 or 5, which PyTorch reads only in a way that could run code"
     return f"it is not a PyTorch checkpoint, or it is damaged ({type(error).__name__})"
 
 
 def _state_dict(content: Any, source: str) -> dict[str, torch.Tensor]:
+    import torch
+
     if not isinstance(content, Mapping):
         raise unreadable(source, f"it holds a {type(content).__name__}, not a state_dict")
     nested = next((content[key] for key in NESTS if isinstance(content.get(key), Mapping)), content)
-    others = [str(key) for key, value in nested.items() if not _is_plain_tensor(value)]
+    others = [str(key) for key, value in nested.items() if not isinstance(value, torch.Tensor)]
     if others or not nested:
-        listed = f": not plain tensors are {', '.join(others[:5])}" if others else ""
+        listed = f": not tensors are {', '.join(others[:5])}" if others else ""
         raise unreadable(source, f"it holds no state_dict{listed}", remedy=f"it may lie under {', '.join(NESTS)}")
+    exotic = [f"{key} ({what})" for key, value in nested.items() if (what := _peculiarity(value))]
+    if exotic:
+        listed = ", ".join(exotic[:5])
+        raise unreadable(source, f"these are not plain tensors: {listed}", remedy="save them dense, as float32")
     return {str(key): value for key, value in nested.items()}
 
 
-def _is_plain_tensor(value: object) -> bool:
+def _peculiarity(tensor: torch.Tensor) -> str | None:
+    """What keeps a tensor from being read as an array."""
     import torch
 
-    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_quantized
+    if tensor.is_meta:
+        return "without data, on the meta device"
+    if tensor.is_nested:
+        return "nested"
+    if tensor.is_quantized:
+        return "quantized"
+    if tensor.layout != torch.strided:
+        return str(tensor.layout).removeprefix("torch.")
+    return None if _has_arrays(tensor.dtype) else str(tensor.dtype).removeprefix("torch.")
+
+
+@cache
+def _has_arrays(dtype: torch.dtype) -> bool:
+    """Whether tensors of this dtype become arrays: NumPy has no complex32, and some dtypes are only bits."""
+    import torch
+
+    try:
+        _array(torch.empty(1, dtype=dtype))
+    except (TypeError, RuntimeError):
+        return False
+    return True
 
 
 def _without_wrappers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -108,4 +144,4 @@ def _without_wrappers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
 def _array(tensor: torch.Tensor) -> Array:
     """A copy, so that nothing keeps pages of the file or memory that two keys share."""
     narrow = tensor.is_floating_point() and tensor.itemsize < 4
-    return np.array((tensor.float() if narrow else tensor).detach().numpy())
+    return np.array((tensor.float() if narrow else tensor).numpy(force=True))

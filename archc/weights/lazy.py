@@ -54,6 +54,8 @@ def read_all(weights: Mapping[str, Array], keys: Iterable[str] | None = None, *,
     """
     names = list(weights if keys is None else keys)
     largest_first = sorted(names, key=lambda name: prod(shape_and_dtype(weights, name)[0]), reverse=True)
+    waiting = iter(largest_first)  # which every thread takes its next name from: a task for each would cost more
     with ThreadPoolExecutor(threads) as pool:
-        read = dict(zip(largest_first, pool.map(weights.__getitem__, largest_first), strict=True))
+        shares = pool.map(lambda _: {name: weights[name] for name in waiting}, range(threads))
+        read = {name: array for share in shares for name, array in share.items()}
     return {name: read[name] for name in names}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from archc.weights.checkpoint import ZIP_MAGIC, Checkpoint
@@ -13,17 +14,23 @@ from archc.weights.safetensors_header import MAX_HEADER_BYTES
 
 PICKLE_MAGIC = b"\x80"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
+# What is not a file, and how to mend it. Opening a pipe or a device could wait for ever.
+OTHERS = (
+    (stat.S_ISDIR, "a directory", "give the file itself, such as model.safetensors"),
+    (stat.S_ISFIFO, "a pipe", "write what it gives into a file first"),
+    (stat.S_ISSOCK, "a socket", None),
+    (lambda mode: not stat.S_ISREG(mode), "a device", None),
+)
 
 
 def open_weights(path: str | os.PathLike[str]) -> LazyWeights:
     """The tensors of a safetensors file or of a PyTorch checkpoint, told apart by what is in them.
 
-    Raises: BuildError: there is no such file, it is a directory, or it is neither.
+    Raises: BuildError: there is no such file, it is a directory, a pipe or a device, or it is neither.
     """
     path = Path(path)
-    if path.is_dir():
-        raise unreadable(str(path), "it is a directory", remedy="give the file itself, such as model.safetensors")
     try:
+        _check_regular(path)
         with path.open("rb") as file:
             start = file.read(9)
     except OSError as error:
@@ -33,6 +40,14 @@ def open_weights(path: str | os.PathLike[str]) -> LazyWeights:
     if start.startswith((ZIP_MAGIC, PICKLE_MAGIC)) or path.suffix in CHECKPOINT_SUFFIXES:
         return Checkpoint(path)
     raise unreadable(str(path), "it is neither a safetensors file nor a PyTorch checkpoint (.pt, .pth)")
+
+
+def _check_regular(path: Path) -> None:
+    """Raise BuildError for what is not a regular file; OSError."""
+    mode = path.stat().st_mode
+    for is_one, name, remedy in OTHERS:
+        if is_one(mode):
+            raise unreadable(str(path), f"it is {name}", remedy)
 
 
 def _begins_safetensors(start: bytes) -> bool:

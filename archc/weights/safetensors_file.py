@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator, Mapping
+from threading import Lock
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from archc.weights.errors import unreadable
 from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
@@ -22,11 +24,14 @@ from archc.weights.safetensors_header import (
     lay_out,
 )
 
+SLAB_BYTES = 16 << 20
+
 
 class SafetensorsFile(LazyWeights):
     """The tensors of a safetensors file, in the header's order; bfloat16 is read as float32.
 
-    The file stays open, so that replacing it on disk never mixes old tensors with new ones.
+    The file stays open, so that replacing it on disk never mixes old tensors with new ones. Arrays below 8 MiB share
+    blocks of 16 MiB: one that is kept keeps its block's memory, and an open file keeps the block that it last began.
     Raises: BuildError: the file cannot be read or breaks the format.
     """
 
@@ -35,7 +40,9 @@ class SafetensorsFile(LazyWeights):
         try:
             self._descriptor = os.open(path, os.O_RDONLY)
             weakref.finalize(self, os.close, self._descriptor)
-            self._data, self._entries = self._read_header(os.fstat(self._descriptor).st_size)
+            size = os.fstat(self._descriptor).st_size
+            self._memory = _Slabs(min(size, SLAB_BYTES))
+            self._data, self._entries = self._read_header(size)
         except OSError as error:
             raise unreadable(self.source, error.strerror or str(error)) from error
         except FormatError as error:
@@ -52,11 +59,12 @@ class SafetensorsFile(LazyWeights):
 
     def __getitem__(self, key: str) -> Array:
         entry = self._entries[key]
-        stored = np.empty(entry.shape, DTYPES[entry.code])
+        memory = self._memory.take(entry.end - entry.begin)
         try:
-            self._read_into(stored.reshape(-1).view(np.uint8).data, self._data + entry.begin)
+            self._read_into(memory.data, self._data + entry.begin)
         except OSError as error:
             raise unreadable(self.source, error.strerror or str(error)) from error
+        stored = memory.view(DTYPES[entry.code]).reshape(entry.shape)
         return _from_bfloat16(stored) if entry.code == "BF16" else stored
 
     def __iter__(self) -> Iterator[str]:
@@ -85,6 +93,28 @@ class SafetensorsFile(LazyWeights):
             if count == 0:
                 raise unreadable(self.source, "it was truncated while it was being read")
             buffer, offset = buffer[count:], offset + count
+
+
+class _Slabs:
+    """Memory for arrays: small ones are cut from larger blocks, of which the kernel makes huge pages.
+
+    Most of the time that a network's weights take is the kernel's, which gives out every 4 KiB alone otherwise.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rest = np.empty(0, np.uint8)
+        self._lock = Lock()
+
+    def take(self, count: int) -> npt.NDArray[np.uint8]:
+        """So many bytes, which nobody else has."""
+        if 2 * count >= self._size:
+            return np.empty(count, np.uint8)
+        with self._lock:
+            if count > self._rest.size:
+                self._rest = np.empty(self._size, np.uint8)
+            taken, self._rest = self._rest[:count], self._rest[-(-count // 64) * 64 :]  # aligned for vectors
+        return taken
 
 
 def write_safetensors(file: BinaryIO, weights: Mapping[str, Array]) -> None:

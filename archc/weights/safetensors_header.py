@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from json import JSONDecodeError
 from math import prod
+from reprlib import Repr
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 MAX_HEADER_BYTES = 100_000_000
 MAX_NDIM = 32
 METADATA_KEY = "__metadata__"
+FIELDS = {"dtype", "shape", "data_offsets"}
 # In the order of the library's enumeration, by which it sorts the tensors of a file (the last ones first).
 DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("?"),
@@ -34,6 +37,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "I64": np.dtype("<i8"),
     "U64": np.dtype("<u8"),
 }
+_SHOWN = Repr()  # of what a message quotes: a file may hold megabytes
+_SHOWN.maxlist, _SHOWN.maxstring, _SHOWN.maxother = 8, 200, 200
 _CODES = {dtype: code for code, dtype in DTYPES.items() if code != "BF16"}
 _RANKS = {code: rank for rank, code in enumerate(DTYPES)}
 
@@ -66,8 +71,10 @@ def decode_header(text: bytes, data_bytes: int) -> dict[str, Entry]:
     entries = {name: _entry(name, fields) for name, fields in _parse(text).items()}
     end = 0
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
-        expect(entry.begin >= end, f"the data of {name!r} overlap another tensor's")
-        expect(entry.begin <= end, f"there is a gap before the data of {name!r}")
+        if entry.begin < end:
+            raise FormatError(f"the data of {_shown(name)} overlap another tensor's")
+        if entry.begin > end:
+            raise FormatError(f"there is a gap before the data of {_shown(name)}")
         end = entry.end
     expect(end == data_bytes, f"its tensors take {end} bytes, and {data_bytes} follow the header")
     return entries
@@ -78,8 +85,10 @@ def _parse(text: bytes) -> dict[str, Any]:
         header = json.loads(text.decode(), object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except FormatError:
         raise
-    except (ValueError, RecursionError) as error:
+    except (JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"its header is not JSON: {error}") from error
+    except ValueError as error:  # what `int` says of thousands of digits
+        raise FormatError("its header has an integer of thousands of digits") from error
     expect(isinstance(header, dict), "its header is not a JSON object")
     metadata = header.pop(METADATA_KEY, {})
     expect(
@@ -100,19 +109,35 @@ def _refuse_constant(word: str) -> Any:
 
 
 def _entry(name: str, fields: Any) -> Entry:
-    expect(_is_text(name), f"the name {name!r} is not valid Unicode")
-    expect(
-        isinstance(fields, dict) and set(fields) == {"dtype", "shape", "data_offsets"},
-        f"{name!r} is not described by dtype, shape and data_offsets",
-    )
+    # No call builds a message before it is needed: a header may have hundreds of thousands of entries.
+    if problem := _problem(name, fields):
+        raise FormatError(problem)
+    begin, end = fields["data_offsets"]
+    entry = Entry(fields["dtype"], tuple(fields["shape"]), begin, end)
+    needed = prod(entry.shape) * DTYPES[entry.code].itemsize
+    if end - begin != needed:
+        raise FormatError(f"{_shown(name)} takes {end - begin} bytes, and its shape needs {_shown(needed)}")
+    return entry
+
+
+def _problem(name: str, fields: Any) -> str | None:
+    """What is wrong with the fields of one entry, each for itself."""
+    if not _is_text(name):
+        return f"the name {_shown(name)} is not valid Unicode"
+    if not isinstance(fields, dict) or fields.keys() != FIELDS:
+        return f"{_shown(name)} is not described by dtype, shape and data_offsets"
     code, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
-    expect(isinstance(code, str) and code in DTYPES, f"{name!r} has the dtype {code!r}, which archc cannot read")
-    expect(_are_sizes(shape) and len(shape) <= MAX_NDIM, f"{name!r} has the shape {shape!r}")
-    expect(_are_sizes(offsets) and len(offsets) == 2, f"{name!r} has the data_offsets {offsets!r}")
-    begin, end = offsets
-    needed = prod(shape) * DTYPES[code].itemsize
-    expect(end - begin == needed, f"{name!r} takes {end - begin} bytes, and its shape needs {needed}")
-    return Entry(code, tuple(shape), begin, end)
+    if not isinstance(code, str) or code not in DTYPES:
+        return f"{_shown(name)} has the dtype {_shown(code)}, which archc cannot read"
+    if not _are_sizes(shape) or len(shape) > MAX_NDIM:
+        return f"{_shown(name)} has the shape {_shown(shape)}"
+    if not _are_sizes(offsets) or len(offsets) != 2:
+        return f"{_shown(name)} has the data_offsets {_shown(offsets)}"
+    return None
+
+
+def _shown(value: Any) -> str:
+    return _SHOWN.repr(value)
 
 
 def _is_text(name: str) -> bool:

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import archc
-from archc.nn import build_module
-from archc.weights import InitializedWeights, read_all
-from tests.elaborate.specs import layers
+from tests.nn.modules import module_of
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,6 @@ def model(pristine: nn.Module) -> nn.Module:
 @pytest.fixture(scope="module")
 def image() -> Tensor:
     return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-
-
-def module_of(text: str, head: str = "") -> nn.Module:
-    graph = layers(text, head)
-    parameters = list(graph.parameters())
-    return build_module(graph, read_all(InitializedWeights(parameters, 0), [p.path for p in parameters])).eval()
 
 
 def test_state_dict_keys_are_the_graph_s_parameters_in_order(model: nn.Module) -> None:
@@ -265,3 +258,42 @@ def test_names_that_are_no_python_identifiers_work() -> None:
     model = module_of("- relu: {name: act-1}\n- tanh: {name: stem.inner.class}\n- b: [{sigmoid: {name: 0a}}, relu]")
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(model(x), x.relu().tanh().sigmoid().relu())
+
+
+def test_a_named_tuple_survives_pickling_even_to_another_process(tmp_path: Path) -> None:
+    outputs = module_of("- relu\n- output: low\n- tanh\n- output: high")(torch.ones(1, 3, 32, 32))
+    for again in (copy.deepcopy(outputs), pickle.loads(pickle.dumps(outputs))):
+        assert type(again) is type(outputs)
+        torch.testing.assert_close(again.low, outputs.low)
+    torch.save(outputs, tmp_path / "outputs.pt")
+    program = (
+        "import torch; outputs = torch.load('outputs.pt', weights_only=False);"
+        "print(type(outputs).__name__, outputs._fields, outputs.high.shape)"
+    )
+    environment = {"PYTHONPATH": str(Path(archc.__file__).parent.parent)}
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
+    assert (result.stdout, result.stderr) == ("Outputs ('high', 'low') torch.Size([1, 3, 32, 32])\n", "")
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+def test_torch_jit_script_tells_the_named_tuples_of_two_networks_apart() -> None:
+    x = torch.randn(1, 3, 32, 32)
+    for names in (("low", "high"), ("first", "second", "third")):
+        model = module_of("".join(f"- tanh\n- output: {name}\n" for name in names))
+        script: Any = torch.jit.script(model)
+        scripted = script(x)
+        assert scripted._fields == model(x)._fields
+        torch.testing.assert_close(tuple(scripted), tuple(model(x)))
+
+
+def test_layers_of_one_kind_share_neither_tensors_nor_hooks_nor_containers(pristine: nn.Module) -> None:
+    first, second = (archc.build("resnet18", num_classes=10) for _ in range(2))
+    layers = [module for model in (first, second) for module in model.modules()]
+    tensors = [tensor for layer in layers for tensor in (*layer._parameters.values(), *layer._buffers.values())]
+    owned = [value for layer in layers for value in vars(layer).values() if isinstance(value, dict | set)]
+    for things in (owned, [tensor for tensor in tensors if tensor is not None]):
+        assert len({id(thing) for thing in things}) == len(things)
+    assert {tensor.device.type for tensor in tensors if tensor is not None} == {"cpu"}
+    assert str(first) == str(pristine)

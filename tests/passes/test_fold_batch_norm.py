@@ -1,5 +1,8 @@
 """Folding batch norms: a printed graph in, a printed graph out, and the same function in float64."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +117,21 @@ def compare(graph: Graph) -> None:
 
 def test_the_folded_graph_computes_the_same() -> None:
     compare(layers(SPEC))
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tensor", [np.asarray, torch.as_tensor])
+def test_a_negative_variance_gives_nan_as_pytorch_has_it_and_no_warning(tensor: Callable[[np.ndarray], Any]) -> None:
+    graph = layers("- conv2d: {name: conv, out_channels: 3, kernel_size: 1, bias: false}\n- batch_norm: {name: norm}\n")
+    weights = random_weights(graph)
+    weights["norm.running_var"] = np.array([-0.5, 1.0, np.inf])
+    expected = outputs(graph, weights, torch.ones(1, 3, 32, 32, dtype=torch.float64))[0][0, :, 0, 0]
+    assert expected.isnan().tolist() == [True, False, False]
+    for parameter in fold_batch_norm(graph).parameters():
+        assert parameter.derived is not None
+        derived = parameter.derived.compute(*(tensor(weights[key]) for key in parameter.derived.sources))
+        nan = np.isnan(np.asarray(derived)).reshape(3, -1).any(1)
+        assert nan.tolist() == [True, False, False], parameter.path
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

@@ -1,8 +1,12 @@
 """Opening files of weights: what is accepted, and what each refusal says."""
 
+import os
 import pickle
+import socket
+import warnings
 import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,30 +100,54 @@ def test_arrays_share_no_memory_with_each_other(tmp_path: Path) -> None:
 
 
 class Payload:
-    def __init__(self, mark: Path) -> None:
-        self.mark = mark
+    def __init__(self, function: Callable[..., Any], argument: object) -> None:
+        self.reduced = function, (argument,)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.mark,)
+        return self.reduced
+
+
+def touching(mark: Path) -> list[Payload]:
+    """Payloads that make a file, each by a function that torch refuses with words of its own."""
+    return [
+        Payload(Path.touch, mark),
+        Payload(os.system, f"touch '{mark}'"),
+        Payload(eval, f"open({str(mark)!r}, 'w').close()"),
+    ]
+
+
+HOLDS_CODE = (
+    "cannot read weights from FILE: it holds more than tensors and plain containers, "
+    "which could run code when it is loaded"
+)
+NEW_PROTOCOL = (
+    "cannot read weights from FILE: it is written in pickle's protocol 4 or 5, "
+    "which PyTorch reads only in a way that could run code"
+)
 
 
 @pytest.mark.parametrize("new_format", [True, False])
-def test_a_checkpoint_with_code_is_refused_and_the_code_does_not_run(new_format: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", range(3))
+def test_a_checkpoint_with_code_is_refused_and_the_code_does_not_run(
+    which: int, new_format: bool, tmp_path: Path
+) -> None:
     mark, path = tmp_path / "it ran", tmp_path / "w.pt"
-    torch.save({"w": torch.ones(1), "x": Payload(mark)}, path, _use_new_zipfile_serialization=new_format)
-    assert refusal(path) == (
-        "cannot read weights from FILE: it holds more than tensors and plain containers, "
-        "which could run code when it is loaded"
-    )
+    content = {"w": torch.ones(1), "x": touching(mark)[which]}
+    torch.save(content, path, _use_new_zipfile_serialization=new_format)
+    assert refusal(path) == HOLDS_CODE
     assert not mark.exists()
     torch.load(path, weights_only=False)
     assert mark.exists(), "the payload works"
 
 
-def test_a_plain_pickle_with_code_is_refused_and_the_code_does_not_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("which", range(3))
+def test_a_plain_pickle_with_code_is_refused_and_the_code_does_not_run(
+    which: int, protocol: int, tmp_path: Path
+) -> None:
     mark, path = tmp_path / "it ran", tmp_path / "w.pt"
-    path.write_bytes(pickle.dumps(Payload(mark)))
-    assert refusal(path).startswith("cannot read weights from FILE: it ")
+    path.write_bytes(pickle.dumps(touching(mark)[which], protocol))
+    assert refusal(path) == (NEW_PROTOCOL if protocol >= 4 else HOLDS_CODE)
     assert not mark.exists()
     pickle.loads(path.read_bytes())
     assert mark.exists(), "the payload works"
@@ -133,7 +161,11 @@ def test_a_whole_module_is_refused(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
 def test_a_torchscript_archive_is_named(tmp_path: Path) -> None:
     torch.jit.save(torch.jit.trace(torch.nn.ReLU(), torch.ones(1)), str(tmp_path / "w.pt"))
-    assert refusal(tmp_path / "w.pt") == "cannot read weights from FILE: it is a TorchScript archive, not a checkpoint"
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        message = refusal(tmp_path / "w.pt")
+    assert message == "cannot read weights from FILE: it is a TorchScript archive, not a checkpoint"
+    assert leaked == []
 
 
 @pytest.mark.parametrize(
@@ -141,13 +173,105 @@ def test_a_torchscript_archive_is_named(tmp_path: Path) -> None:
     [
         ([torch.ones(1)], "it holds a list, not a state_dict"),
         ({}, "it holds no state_dict"),
-        ({"epoch": 3, "w": torch.ones(1)}, "it holds no state_dict: not plain tensors are epoch"),
-        ({"w": torch.eye(3).to_sparse()}, "it holds no state_dict: not plain tensors are w"),
+        ({"epoch": 3, "w": torch.ones(1)}, "it holds no state_dict: not tensors are epoch"),
     ],
 )
 def test_a_checkpoint_without_weights_says_what_it_holds(content: Any, reason: str, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "w.pt")
     assert refusal(tmp_path / "w.pt") == f"cannot read weights from FILE: {reason}"
+
+
+def meta() -> torch.Tensor:
+    return torch.empty(3, device="meta")
+
+
+def sparse() -> torch.Tensor:
+    return torch.eye(3).to_sparse()
+
+
+def compressed() -> torch.Tensor:
+    return torch.eye(3).to_sparse_csr()
+
+
+def quantized() -> torch.Tensor:
+    return torch.quantize_per_tensor(torch.ones(3), 0.1, 0, torch.quint8)
+
+
+def nested() -> torch.Tensor:
+    return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+
+
+def jagged() -> torch.Tensor:
+    return torch.nested.nested_tensor([torch.ones(2), torch.ones(3)], layout=torch.jagged)
+
+
+def half_complex() -> torch.Tensor:
+    return torch.empty(3, dtype=torch.complex32)
+
+
+def packed() -> torch.Tensor:
+    return torch.empty(3, dtype=torch.bits8)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's, of what it calls experimental
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (meta, "without data, on the meta device"),
+        (sparse, "sparse_coo"),
+        (compressed, "sparse_csr"),
+        (quantized, "quantized"),
+        (nested, "nested"),
+        (jagged, "nested"),
+        (half_complex, "complex32"),
+        (packed, "bits8"),
+    ],
+)
+def test_tensors_that_are_no_arrays_are_refused_in_words(
+    make: Callable[[], torch.Tensor], what: str, tmp_path: Path
+) -> None:
+    torch.save({"v": torch.ones(1), "w": make()}, tmp_path / "w.pt")
+    with warnings.catch_warnings(record=True) as leaked:
+        warnings.simplefilter("always")
+        message = refusal(tmp_path / "w.pt")
+    assert message == f"cannot read weights from FILE: these are not plain tensors: w ({what})"
+    assert leaked == []
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.nn.Parameter(torch.ones(3)),
+        torch.arange(12.0).reshape(3, 4).T[::2],
+        torch.ones(1).expand(5),
+        torch.zeros(0, 3),
+        torch.tensor([True, False]),
+        torch.tensor([1, 2], dtype=torch.uint16),
+        torch.tensor([1 + 2j]).conj(),
+        torch.tensor([1 + 2j]).conj().imag,  # with the negative bit
+    ],
+)
+def test_unusual_tensors_are_read_as_what_they_are(tensor: torch.Tensor, tmp_path: Path) -> None:
+    torch.save({"w": tensor}, tmp_path / "w.pt")
+    weights = open_weights(tmp_path / "w.pt")
+    expected = tensor.numpy(force=True)
+    assert (weights.shape("w"), weights.dtype("w")) == (expected.shape, expected.dtype)
+    np.testing.assert_array_equal(weights["w"], expected, strict=True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes and devices among the files")
+def test_what_is_no_file_is_refused_without_being_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    os.mkfifo("pipe.pt")
+    Path("zero.safetensors").symlink_to("/dev/zero")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("ear.pt")
+        told = {name: refusal(Path(name)) for name in ("pipe.pt", "zero.safetensors", "ear.pt")}
+    assert told == {
+        "pipe.pt": "cannot read weights from FILE: it is a pipe",
+        "zero.safetensors": "cannot read weights from FILE: it is a device",
+        "ear.pt": "cannot read weights from FILE: it is a socket",
+    }
 
 
 def test_missing_files_directories_and_other_formats_are_told_apart(tmp_path: Path) -> None:
