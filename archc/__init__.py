@@ -3,7 +3,9 @@
 >>> import archc
 >>> graph = archc.compile("resnet34", num_classes=10)
 >>> model = archc.build("resnet34", weights="resnet34.safetensors")
->>> archc.export("resnet34", "resnet34.onnx", weights="resnet34.safetensors")
+>>> report = archc.export("resnet34", "resnet34.onnx", weights="resnet34.safetensors")
+
+Everything that goes wrong with what it was given is an `archc.ArchcError`, of one of the kinds below.
 """
 
 from __future__ import annotations
@@ -11,16 +13,48 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archc.diagnostics import (
+        ArchcError,
+        BuildError,
+        ExportError,
+        Inconclusive,
+        MissingDependency,
+        SpecError,
+        UsageError,
+        VerificationFailed,
+    )
     from archc.pipeline.api import build, compile, export, verify
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "compile", "export", "verify"]
+__all__ = [
+    "ArchcError",
+    "BuildError",
+    "ExportError",
+    "Inconclusive",
+    "MissingDependency",
+    "SpecError",
+    "UsageError",
+    "VerificationFailed",
+    "__version__",
+    "build",
+    "compile",
+    "export",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:
     # `archc --version` must not pay for what it does not use.
-    if name in __all__:
-        from archc.pipeline import api
+    if name not in __all__:
+        raise AttributeError(f"module 'archc' has no attribute '{name}'")
+    if name[0].isupper():
+        from archc import diagnostics
 
-        return getattr(api, name)
-    raise AttributeError(f"module 'archc' has no attribute '{name}'")
+        return getattr(diagnostics, name)
+    from archc.pipeline import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

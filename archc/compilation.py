@@ -11,7 +11,11 @@ from archc.elaborate import elaborate, unreached_problems
 from archc.ir.graph import Graph
 from archc.spec.document import Spec
 from archc.spec.loading import load_file, load_spec
+from archc.spec.parsing import Parsed
 from archc.targets import find_target
+
+SURE = ("invalid-value", "recursive-block", "shape-mismatch")
+"""Codes of problems that are told although names may be missing."""
 
 
 def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
@@ -28,30 +32,41 @@ def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
     A file of shared blocks may be a target as well. Raises SpecError, UsageError.
     """
     parsed = load_file(find_target(target).spec)
-    found = parsed.problems
-    if not found and parsed.spec.items:
-        found = _problems(parsed.spec, settings)
-    others = unreached_problems(parsed.spec, max_nodes=Budget.from_environment().nodes)
-    if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out
-        others = tuple(problem for problem in others if problem.code == "invalid-value")
-    found += tuple(other for other in others if not any(_overlap(other.span, known.span) for known in found))
+    found = parsed.problems + parsed.spec.without_value(settings)
+    for others in (_reached(parsed, settings), unreached_problems(parsed.spec, Budget.from_environment().nodes)):
+        if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out
+            others = tuple(problem for problem in others if problem.code in SURE)
+        found += tuple(other for other in others if not any(_overlap(other.span, known.span) for known in found))
     if found:
         raise SpecError(found)
+
+
+def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """The problems of the network as far as it can be followed; after what could not be read, values are unknown."""
+    if not parsed.spec.items or not parsed.traceable:
+        return ()
+    budget = Budget.from_environment()
+    try:
+        graph = elaborate(parsed.spec, parsed.spec.known(settings), max_nodes=budget.nodes)
+        check_budget(graph, budget)
+    except SpecError as error:
+        return error.diagnostics
+    return ()
 
 
 def _overlap(one: Span | None, other: Span | None) -> bool:
     if one is None or other is None or one.source is not other.source:
         return False
-    begin, end = (one.line, one.column), (one.end_line, one.end_column)
-    return begin < (other.end_line, other.end_column) and (other.line, other.column) < end
+    return _begin(one) < _end(other) and _begin(other) < _end(one)
 
 
-def _problems(spec: Spec, settings: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    try:
-        compile_spec(spec, settings)
-    except SpecError as error:
-        return error.diagnostics
-    return ()
+def _begin(span: Span) -> tuple[int, int]:
+    return span.line, span.column
+
+
+def _end(span: Span) -> tuple[int, int]:
+    """The end; an empty span, such as that of a value that was left out, has one character."""
+    return max((span.end_line, span.end_column), (span.line, span.column + 1))
 
 
 def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:

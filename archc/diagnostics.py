@@ -7,11 +7,14 @@ What is shown may come from a stranger's file: characters that are invisible or 
 never passed on, and long lines are cut around the caret.
 """
 
+from __future__ import annotations
+
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from difflib import get_close_matches
+from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher, get_close_matches
 from functools import cached_property
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, ClassVar
 from unicodedata import combining, east_asian_width
 
@@ -20,17 +23,28 @@ from archc.codes import Code
 MAX_EXCERPT = 200
 """Characters of a source line that are shown at most."""
 
+MAX_PROBLEMS = 100
+"""Problems of a spec that are told at most."""
+
+_LONGEST_QUOTED = 80
+
+_LONG_TEXT = re.compile(rf"'[^']{{{_LONGEST_QUOTED},}}(?P<end>')|(?<!\S)[^\s'/]{{{_LONGEST_QUOTED},}}(?!\S)")
 _NEAR = 0.6
+_EQUALLY_NEAR = 8  # candidates that are compared
 _LONGEST_WORD = 64
 _MOST_CANDIDATES = 1000
 
 
 @dataclass(eq=False)
 class Source:
-    """A text that positions refer to, and its name as the user typed it (a path, `<string>`)."""
+    """A text that positions refer to, and its name as the user typed it (a path, `<string>`).
+
+    `repeated` has places whose content also stands elsewhere, through an alias, and where: at most MAX_PROBLEMS.
+    """
 
     name: str
     text: str
+    repeated: dict[Span, Span] = field(default_factory=dict)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -88,14 +102,27 @@ class ArchcError(Exception):
         if isinstance(problems, str):
             assert code is not None, "a problem has a code"
             problems = (Diagnostic(code, problems, span, notes, help),)
-        self.diagnostics = tuple(sorted(problems, key=_position))
+        self.diagnostics = self._told(sorted(problems, key=_position))
         super().__init__("\n\n".join(map(render, self.diagnostics)))
+
+    def _told(self, problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+        return tuple(problems)
 
 
 class SpecError(ArchcError):
-    """A spec is wrong."""
+    """A spec is wrong. What its author wrote is cut in messages, since it may be long."""
 
     exit_status = 2
+
+    def _told(self, problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+        told = [
+            replace(problem, message=_with_short_quotes(problem.message), notes=_with_alias(problem))
+            for problem in problems[:MAX_PROBLEMS]
+        ]
+        last = Note(f"no more than {MAX_PROBLEMS} problems are told, and there may be more")
+        if len(told) == MAX_PROBLEMS and last not in told[-1].notes:
+            told[-1] = replace(told[-1], notes=(*told[-1].notes, last))
+        return tuple(told)
 
 
 class UsageError(ArchcError):
@@ -134,13 +161,42 @@ class Inconclusive(ArchcError):
     exit_status = 7
 
 
+def _with_alias(problem: Diagnostic) -> tuple[Note, ...]:
+    """The notes, and where an alias repeats the place."""
+    span = problem.span
+    repeated = span.source.repeated.items() if span else ()
+    aliases = [alias for place, alias in repeated if span and _lies_in(span, place)]
+    notes = (Note("this alias stands for it", alias) for alias in aliases[:1])
+    return (*problem.notes, *(note for note in notes if note not in problem.notes))
+
+
+def _lies_in(inner: Span, outer: Span) -> bool:
+    begins = (outer.line, outer.column) <= (inner.line, inner.column)
+    return begins and (inner.line, inner.column) < (outer.end_line, outer.end_column)
+
+
+def _with_short_quotes(message: str) -> str:
+    """The message, in which quoted texts and single words end where they become too long."""
+    if len(message) <= _LONGEST_QUOTED:
+        return message
+    return _LONG_TEXT.sub(lambda match: f"{match[0][: _LONGEST_QUOTED - 2]}…{match['end'] or ''}", message)
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that a misspelt word is likely to mean, whatever its case; None if none is near."""
+    """The candidate that a misspelt word is likely to mean, whatever its case; None if none is near.
+
+    Of several that are equally near it is the one that begins most like the word.
+    """
     if len(word) > _LONGEST_WORD:  # the comparison takes time quadratic in the length
         return None
     by_lower = {candidate.lower(): candidate for candidate in islice(candidates, _MOST_CANDIDATES)}
-    near = get_close_matches(word.lower(), by_lower, n=1, cutoff=_NEAR)
-    return by_lower[near[0]] if near else None
+    near = get_close_matches(word.lower(), by_lower, n=_EQUALLY_NEAR, cutoff=_NEAR)
+    return by_lower[max(near, key=lambda other: _likeness(other, word.lower()))] if near else None
+
+
+def _likeness(candidate: str, word: str) -> tuple[float, int]:
+    alike = takewhile(lambda pair: pair[0] == pair[1], zip(candidate, word, strict=False))
+    return SequenceMatcher(None, candidate, word).ratio(), len(list(alike))
 
 
 def did_you_mean(word: str, candidates: Iterable[str]) -> str | None:
@@ -229,15 +285,16 @@ def _escaped(message: str) -> str:
 def _excerpt(span: Span, width: int) -> list[str]:
     """The source line of a span, and carets under it. A span of several lines shows its first."""
     lines = span.source.lines
-    text = _visible(lines[span.line]) if span.line < len(lines) else ""
-    end = span.end_column if span.end_line == span.line else len(text)
-    before, marked = text[: span.column], text[span.column : max(end, span.column + 1)]
-    if len(text) > MAX_EXCERPT:
-        before = f"…{before[-MAX_EXCERPT // 4 :]}" if len(before) > MAX_EXCERPT // 4 else before
-        marked = marked[: MAX_EXCERPT // 2]
-        after = text[span.column + len(marked) :]
-        cut = after[: MAX_EXCERPT // 4]
-        text = f"{before}{marked}{cut}{'…' if len(cut) < len(after) else ''}"
+    line = lines[span.line] if span.line < len(lines) else ""
+    end = max(span.end_column if span.end_line == span.line else len(line), span.column + 1)
+    begin, stop = 0, len(line)
+    if len(line) > MAX_EXCERPT:
+        begin = max(0, span.column - MAX_EXCERPT // 4)
+        end = min(end, span.column + MAX_EXCERPT // 2)
+        stop = min(end + MAX_EXCERPT // 4, len(line))
+    before, marked = _visible(line[begin : span.column]), _visible(line[span.column : end])
+    before = f"…{before}" if begin else before
+    text = f"{before}{marked}{_visible(line[end:stop])}{'…' if stop < len(line) else ''}"
     # Tabs stay tabs, so that the caret stands below its token however wide the terminal shows them.
     indent = "".join(character if character == "\t" else " " * _columns(character) for character in before)
     carets = "^" * max(1, sum(_columns(character) for character in marked.rstrip()))

@@ -7,7 +7,7 @@ entry-point group `archc.exporters`. Nothing imports an exporter by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExportOptions:
-    """What a person can ask of an export: the opset (None: the exporter's default), folding, and where weights go.
+    """What a person can ask of an export: the opset (None: the exporter's own), folding, and where weights go.
 
     `external_data` puts an ONNX file's weights into a file beside it; what is too large for one file goes there anyway.
     """
@@ -38,12 +38,20 @@ class ExportOptions:
     external_data: bool = False
 
 
+OPTION_NAMES = {"opset": "--opset", "fold_batch_norm": "--no-fold", "external_data": "--external-data"}
+"""What the fields of `ExportOptions` are called on the command line."""
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """One way to run an artefact. `run` takes images [N, C, H, W] and returns the outputs in the network's order."""
+    """One way to run an artefact. `run` takes images [N, C, H, W] and returns the outputs.
+
+    `outputs` names them where the format has names; without, they are in the network's order.
+    """
 
     name: str
     run: Callable[[np.ndarray], list[np.ndarray]]
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,14 @@ class Artefact(Protocol):
     def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
         """How the file differs from what the exporter would write for this network, tensor by tensor.
 
-        None if its structure is not the exporter's, so that tensors cannot be matched (somebody else's file).
+        None if a tensor is not there, so that they cannot be matched (somebody else's file).
+        """
+        ...
+
+    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
+        """How the file differs in all but its tensors' values from what the exporter writes with these options.
+
+        Nothing where a format cannot tell.
         """
         ...
 
@@ -97,13 +112,20 @@ class Artefact(Protocol):
 
 
 class Exporter(Protocol):
-    """A target. `notice` is told to the user once; `witnesses` names optional ways to run or parse the file."""
+    """A target. `notice` is told to the user once; `witnesses` names optional ways to run or parse the file.
+
+    `honours` names the fields of `ExportOptions` that the exporter acts upon, `opset` is the one that it writes
+    unasked, and `packages` are those whose versions decide what the file is.
+    """
 
     name: str
     suffix: str
     summary: str
     notice: str | None
     witnesses: tuple[str, ...]
+    honours: tuple[str, ...]
+    opset: int | None
+    packages: tuple[str, ...]
 
     def write(
         self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
@@ -140,3 +162,26 @@ def exporter_for(path: Path) -> Exporter:
         suffixes = ", ".join(exporter.suffix for exporter in exporters().values())
         raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}")
     return found
+
+
+def check_options(options: ExportOptions, chosen: Sequence[Exporter]) -> None:
+    """Raise UsageError for an option that is asked for and that no chosen exporter acts upon."""
+    honoured = {name for exporter in chosen for name in exporter.honours}
+    for field in fields(options):
+        if getattr(options, field.name) != field.default and field.name not in honoured:
+            takers = [f"--{exporter.name}" for exporter in exporters().values() if field.name in exporter.honours]
+            raise UsageError(
+                f"{OPTION_NAMES[field.name]} means nothing for {', '.join(exporter.name for exporter in chosen)}",
+                code="bad-option",
+                help=f"it goes with {' or '.join(takers)}",
+            )
+
+
+def effective_options(exporter: Exporter, options: ExportOptions) -> ExportOptions:
+    """What an exporter makes of the options: its own opset if none is asked for, and nothing that it cannot do."""
+    asked = exporter.opset if options.opset is None else options.opset
+    return ExportOptions(
+        opset=asked if "opset" in exporter.honours else None,
+        fold_batch_norm=options.fold_batch_norm and "fold_batch_norm" in exporter.honours,
+        external_data=options.external_data and "external_data" in exporter.honours,
+    )

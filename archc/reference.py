@@ -73,6 +73,8 @@ def _values(schema: dict[str, Any]) -> str:
     match schema:
         case {"anyOf": options}:
             return ", or ".join(_values(option) for option in options if option != {"type": "null"})
+        case {"const": word}:
+            return str(word)
         case {"enum": words}:
             return ", ".join(words[:-1]) + f" or {words[-1]}"
         case {"format": "layer"}:

@@ -15,15 +15,21 @@ from archc.blocks import BLOCKS, block_model
 from archc.ir.initializers import INITIALIZERS
 from archc.ir.operators import OPERATORS, operator_model
 from archc.spec.document import Input
-from archc.spec.grammar import COMPOSITES
+from archc.spec.names import COMPOSITES
 from archc.spec.parsing import PIECES
 
 Schema = dict[str, Any]
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+OUTPUT_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+PATH = r"^[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*$"
 EXPRESSION = r"\$|\("
 CALL_KEYS: Schema = {
-    "name": {"type": ["string", "integer"], "description": "Module path; $i and $n count the copies."},
+    "name": {
+        "type": ["string", "number", "boolean"],
+        "pattern": PATH,
+        "description": "Module path; $i and $n count the copies.",
+    },
     "count": {
         "type": ["integer", "string"],
         "minimum": 1,
@@ -163,12 +169,12 @@ def _item_definitions(words: str) -> Schema:
 
 
 def _word(words: str) -> Schema:
-    known = {"enum": [*_words(), "identity", "none"]}
+    known = {"enum": [*_words(), "none"]}
     return {"anyOf": [known, {"pattern": rf"^\$|{NAME}" if words == "open" else r"^\$"}]}
 
 
 def _words() -> tuple[str, ...]:
-    return tuple(word for word in (*OPERATORS, *BLOCKS) if word not in (*COMPOSITES, "identity"))
+    return tuple(word for word in (*OPERATORS, *BLOCKS) if word not in COMPOSITES)
 
 
 def _calls(words: str) -> Schema:
@@ -178,7 +184,11 @@ def _calls(words: str) -> Schema:
         **{word: _fields(operator_model(word) if word in OPERATORS else block_model(word)) for word in _words()},
         **{word: {**composite, "description": f"The {word} of branches from one value."} for word in COMPOSITES},
         "sequence": {**items, "description": "A module that numbers its items, named by its own position."},
-        "output": {"type": "string", "description": "The value here is also an output of the network."},
+        "output": {
+            "type": "string",
+            "pattern": OUTPUT_NAME,
+            "description": "The value here is also an output of the network.",
+        },
         "aux": {**item, "description": "A head that exists in training only."},
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from archc.diagnostics import UsageError, did_you_mean
 from archc.spec.bundled import bundled_specs
@@ -22,14 +23,14 @@ class Target:
 def find_target(target: str | Path) -> Target:
     """Find a target. Raises UsageError, with the bundled spec that was perhaps meant."""
     path = Path(target)
-    if (path / MANIFEST).is_file():
+    if _is_file(path / MANIFEST):
         return Target(path / "spec.yaml", path)
-    if path.is_file():
+    if _is_file(path):
         return Target(path)
     bundled = bundled_specs()
     if str(target) in bundled:
         return Target(bundled[str(target)])
-    if path.is_dir():
+    if _is_folder(path):
         raise UsageError(f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
     help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
@@ -38,16 +39,35 @@ def find_target(target: str | Path) -> Target:
 def find_specs(target: str) -> list[str]:
     """The target; in place of a folder that is no build, the `.yaml` and `.yml` files below it.
 
-    Hidden files and folders are left out. Raises UsageError: there is no such file in the folder.
+    Hidden files and folders are left out, and so is what builds hold. Raises UsageError: there is no such file in the
+    folder.
     """
     folder = Path(target)
-    if not folder.is_dir() or (folder / MANIFEST).is_file() or target in bundled_specs():
+    if not _is_folder(folder) or (folder / MANIFEST).is_file() or target in bundled_specs():
         return [target]
     below = (path for path in sorted(folder.rglob("*")) if path.suffix in (".yaml", ".yml") and path.is_file())
-    found = [str(path) for path in below if not any(part[0] == "." for part in path.relative_to(folder).parts)]
+    found = [
+        str(path)
+        for path in below
+        if not any(part[0] == "." for part in path.relative_to(folder).parts) and not _is_file(path.parent / MANIFEST)
+    ]
     if not found:
         raise UsageError(f"there is no .yaml file in the folder {folder}", code="unknown-target")
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # such as a name that is too long, or with a null character
+        return False
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def only_build(folder: Path = Path("build")) -> Target:
@@ -65,5 +85,5 @@ def only_build(folder: Path = Path("build")) -> Target:
         )
     else:
         message = f"there are {len(builds)} builds in {folder}/: {', '.join(build.name for build in builds)}"
-        help = f"name one, such as `archc export {builds[0]} --onnx`"
+        help = f"name one, such as `archc export {quote(str(builds[0]))} --onnx`"
     raise UsageError(message, code="unknown-target", help=help)

@@ -21,6 +21,9 @@ class Pt2Exporter:
     summary = "torch.export's .pt2, for PyTorch and ahead-of-time compilation"
     notice = None
     witnesses = ()
+    honours = ()
+    opset = None
+    packages = ("torch",)
 
     def write(
         self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None

@@ -21,6 +21,9 @@ class TorchScriptExporter:
     summary = "TorchScript, for libtorch and older PyTorch (deprecated)"
     notice = DEPRECATION_NOTICE
     witnesses = ()
+    honours = ()
+    opset = None
+    packages = ("torch",)
 
     def write(
         self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None

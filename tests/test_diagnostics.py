@@ -181,3 +181,8 @@ def test_exit_statuses_are_those_of_the_design() -> None:
 )
 def test_the_nearest_word_is_suggested(word: str, suggestion: str | None) -> None:
     assert did_you_mean(word, ["stride", "kernel_size", "conv2d", "batch_norm"]) == suggestion
+
+
+def test_of_words_that_are_equally_near_the_one_that_begins_alike_is_suggested() -> None:
+    names = ["resnet101", "resnet18", "resnet34", "resnet50", "vgg35"]
+    assert did_you_mean("resnet35", names) == did_you_mean("resnet35", reversed(names)) == "did you mean 'resnet34'?"

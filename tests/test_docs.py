@@ -80,7 +80,8 @@ def test_the_limits_are_those_of_the_tables() -> None:
     told = [int(number.replace(",", "")) for number in re.findall(r"^\|.* \| ([\d,]+) \|", LANGUAGE, re.MULTILINE)]
     limits, budget = DEFAULT_LIMITS, Budget()
     assert told == [
-        limits.bytes, limits.depth, limits.nodes, limits.scalar_characters, limits.problems,
+        limits.bytes, limits.depth, limits.nodes,
+        limits.scalar_characters, limits.expression_characters, limits.problems,
         budget.nodes, budget.parameters, budget.activation_bytes, budget.multiply_adds,
     ]  # fmt: skip
 

@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "reference": "blocks ir",
     "pipeline": "compilation diagnostics exporting files ir network spec targets verification weights",
     "cli": "archc codes compilation diagnostics exporting ir pipeline reference schema spec targets",
-    "archc": "pipeline",
+    "archc": "diagnostics pipeline",
     "__main__": "cli",
 }
 

@@ -3,9 +3,9 @@
 from typing import Literal
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
+from archc.blocks._convolution import convolution
 from archc.ir.graph import Value
 from archc.ir.operator import Positive, ShapeError, expect_channels
-from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.join import Sum
 
 
@@ -35,18 +35,6 @@ class ResidualBlock(Block):
             )
         return inner
 
-    def conv(self, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> Conv2d:
-        """A convolution that keeps the size at stride 1."""
-        padding = kernel_size // 2
-        return Conv2d(
-            out_channels=out_channels,
-            kernel_size=(kernel_size, kernel_size),
-            stride=(stride, stride),
-            padding=(padding, padding),
-            groups=groups,
-            bias=self.bias,
-        )
-
     def join(self, g: Expansion, x: Value, y: Value) -> Value:
         """activation(y + shortcut(x)), where the shortcut projects x to y's channels and size if it has to."""
         channels = expect_channels(y.type)
@@ -58,4 +46,4 @@ class ResidualBlock(Block):
         ):
             return x
         with g.sequence("downsample"):
-            return g(self.norm, g(self.conv(channels, 1, self.stride), x))
+            return g(self.norm, g(convolution(channels, 1, stride=self.stride, bias=self.bias), x))

@@ -1,6 +1,7 @@
 """The residual block of two 3x3 convolutions."""
 
 from archc.blocks._block import Expansion
+from archc.blocks._convolution import convolution
 from archc.blocks._residual import ResidualBlock
 from archc.ir.graph import Value
 
@@ -14,9 +15,10 @@ class BasicBlock(ResidualBlock):
 
     def expand(self, g: Expansion, x: Value) -> Value:
         """conv-norm-activation, conv-norm, then the sum and the last activation."""
-        y = g(self.conv(self.inner_width, 3, self.stride, self.groups), x, name="conv1")
+        wide, bias = self.inner_width, self.bias
+        y = g(convolution(wide, 3, stride=self.stride, groups=self.groups, bias=bias), x, name="conv1")
         y = g(self.norm, y, name="bn1")
         y = g(self.activation, y)
-        y = g(self.conv(self.width, 3, groups=self.groups), y, name="conv2")
+        y = g(convolution(self.width, 3, groups=self.groups, bias=bias), y, name="conv2")
         y = g(self.norm, y, name="bn2")
         return self.join(g, x, y)

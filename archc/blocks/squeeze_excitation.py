@@ -1,9 +1,9 @@
 """Channel attention."""
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
+from archc.blocks._convolution import convolution
 from archc.ir.graph import Value
 from archc.ir.operator import Positive, expect_channels
-from archc.ir.operators.convolution import Conv2d
 from archc.ir.operators.join import Product
 from archc.ir.operators.pooling import AdaptiveAvgPool2d
 
@@ -23,7 +23,7 @@ class SqueezeExcitation(Block):
         """x * gate(x)."""
         channels = expect_channels(x.type)
         y = g(AdaptiveAvgPool2d(output_size=(1, 1)), x, name="avgpool")
-        y = g(Conv2d(out_channels=self.squeeze_channels, kernel_size=(1, 1)), y, name="fc1")
+        y = g(convolution(self.squeeze_channels, 1, bias=True), y, name="fc1")
         y = g(self.activation, y)
-        y = g(Conv2d(out_channels=channels, kernel_size=(1, 1)), y, name="fc2")
+        y = g(convolution(channels, 1, bias=True), y, name="fc2")
         return g(Product(), x, g(self.scale_activation, y))

@@ -3,40 +3,120 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 from importlib import import_module
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archc.diagnostics import ArchcError
 
 # Imports make many objects and no garbage: Python's default of 700 would look through them all a hundred times.
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
+INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell counts the signals
+# Packages that are installed under another name than they are imported by.
+PACKAGES = {"yaml": "pyyaml"}
 
 
 def main() -> None:
     """Run `archc`. What a person did wrong is told in words, with the exit status of its kind."""
-    if sys.argv[1:] == ["--version"]:  # the commonest question needs no parser
-        from archc import __version__
-
-        print(f"archc {__version__}")
-        return
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    status = run(sys.argv[1:])
-    gc.freeze()  # nor has the interpreter anything to look for while it ends
+    status = 0
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that unfinished files are removed
+    try:
+        status = _version() if sys.argv[1:] == ["--version"] else _run_with_few_collections(sys.argv[1:])
+        if sys.stdout:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:  # the reader has seen enough
+        status = BROKEN_PIPE
+        _silence()
+    except OSError as error:  # standard output is full
+        _silence()
+        status = status or _tell(_failed(error), [])
     sys.exit(status)
+
+
+def _version() -> int:
+    # The commonest question needs no parser.
+    from archc import __version__
+
+    print(f"archc {__version__}")
+    return 0
+
+
+def _run_with_few_collections(arguments: list[str]) -> int:
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    status = run(arguments)
+    gc.freeze()  # nor has the interpreter anything to look for while it ends
+    return status
+
+
+def _silence() -> None:
+    """Drop what is still to be printed, which the interpreter would try again while it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
-    from archc.cli.app import COMMANDS, app
-    from archc.cli.output import print_error
     from archc.diagnostics import ArchcError
+
+    try:
+        return _run(arguments)
+    except ArchcError as error:
+        return _tell(error, arguments)
+    except ModuleNotFoundError as error:
+        return _tell(_missing(error), arguments)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        return _tell(_failed(error), arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: list[str]) -> int:
+    from archc.cli.app import COMMANDS, app
 
     for command in arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS:
         import_module(f"archc.cli.commands.{command}")  # which registers it
-
     try:
         app(arguments, prog_name="archc")
     except SystemExit as finished:
         return int(finished.code or 0)
-    except ArchcError as error:
-        print_error(error)
-        return error.exit_status
     return 0
+
+
+def _tell(error: ArchcError, arguments: list[str]) -> int:
+    """Print an error, for a script on standard output, and return its exit status."""
+    from archc.cli.output import print_error, print_json, problems_as_json
+
+    wants_json = "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+    if wants_json:
+        print_json({"problems": problems_as_json(error)})
+    else:
+        print_error(error)
+    return error.exit_status
+
+
+def _missing(error: ModuleNotFoundError) -> ArchcError:
+    """Raises the error again if what is missing is a part of archc, which is our own mistake."""
+    from archc.diagnostics import MissingDependency
+
+    module = (error.name or "").partition(".")[0]
+    if module in ("", "archc"):
+        raise error
+    help = f"pip install {PACKAGES.get(module, module)}"
+    return MissingDependency(f"the package {module} is not installed", code="missing-dependency", help=help)
+
+
+def _failed(error: OSError) -> ArchcError:
+    """What the system refused, for example to read a file or to write standard output."""
+    from archc.diagnostics import BuildError, ExportError
+
+    reason = error.strerror or str(error)
+    if error.filename is None:
+        return ExportError(f"cannot read or write: {reason}", code="cannot-write")
+    return BuildError(f"cannot read {error.filename}: {reason}", code="unreadable")

@@ -39,14 +39,16 @@ TargetArgument = Annotated[str, typer.Argument(help="A spec's file, a build's fo
 WeightsOption = Annotated[
     Path | None, typer.Option("--weights", help="Weights: .safetensors, or .pt / .pth (tensors only).")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Seed of the initial weights.")]
+SeedOption = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the initial weights. [default: 0]")]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the spec; repeatable."),
 ]
 IgnoreOption = Annotated[
     list[str] | None,
-    typer.Option("--ignore", metavar="GLOB", help="Skip these keys of the weights, such as 'aux*'."),
+    typer.Option(
+        "--ignore", metavar="GLOB", help="Skip these keys of the weights; parameters of this name are initialised."
+    ),
 ]
 RenameOption = Annotated[
     list[str] | None,

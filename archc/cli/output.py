@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ArchcError, as_json, render
+from archc.pipeline.json_text import json_text
 
 if TYPE_CHECKING:
     from archc.verification import Report
+    from archc.verification.sensitivity import Sensitivity
 
 
 SHOWN_DIFFERENCES = 5
@@ -25,7 +26,7 @@ def print_error(error: ArchcError) -> None:
 
 def print_json(data: Any) -> None:
     """Data for a script."""
-    print(json.dumps(data, indent=2))
+    print(json_text(data), end="")
 
 
 def problems_as_json(error: ArchcError) -> list[dict[str, Any]]:
@@ -75,6 +76,14 @@ def print_report(report: Report) -> None:
         print(f"  {report.divergence}")
     for reason in dict.fromkeys(row.reason for row in report.comparisons if row.reason):
         print(f"  {reason}")
+
+
+def print_sensitivities(found: Iterable[Sensitivity]) -> None:
+    """What a proof would notice, block by block; nothing where it was not measured."""
+    rows = [[sensitivity.block, f"{sensitivity.smallest:.1e}"] for sensitivity in found]
+    if rows:
+        print("\nthe smallest relative change of a block's weights that would be noticed")
+        print_table(["block", "change"], rows)
 
 
 def _figure(value: float | None, form: str) -> str:

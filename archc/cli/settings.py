@@ -11,20 +11,19 @@ from archc.pipeline.options import WeightOptions
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
     """`--set NAME=VALUE` by name. Raises UsageError."""
-    return dict(_pair("--set", text) for text in texts or ())
+    return dict(_pair("--set", "NAME=VALUE", text) for text in texts or ())
 
 
 def weight_options(
-    file: Path | None, seed: int, ignore: Sequence[str] | None, rename: Sequence[str] | None
+    file: Path | None, seed: int | None, ignore: Sequence[str] | None, rename: Sequence[str] | None
 ) -> WeightOptions:
     """The options about weights. Raises UsageError."""
-    if file is None and (ignore or rename):
-        raise UsageError("--ignore and --rename adapt a file of weights, so they need --weights", code="bad-option")
-    return WeightOptions(file, seed, tuple(ignore or ()), tuple(_pair("--rename", text) for text in rename or ()))
+    pairs = tuple(_pair("--rename", "REGEX=TEXT", text) for text in rename or ())
+    return WeightOptions(file, seed, tuple(ignore or ()), pairs)
 
 
-def _pair(option: str, text: str) -> tuple[str, str]:
+def _pair(option: str, form: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise UsageError(f"{option} takes NAME=VALUE, not '{text}'", code="bad-option")
+        raise UsageError(f"{option} takes {form}, not '{text}'", code="bad-option")
     return name, value

@@ -15,14 +15,24 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from archc.blocks import Layer, LayerField
-from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.diagnostics import Note, Span, SpecError, did_you_mean
+from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
+from archc.ir.initializers import Initializer
 from archc.spec.expressions import UNKNOWN, is_expression, parse
 from archc.spec.grammar import parse_layer
 from archc.spec.items import Call
 from archc.spec.tree import Scalar, Sequence, Tree
 
 Environment = MappingType[str, object]
+
+
+class Parameters(dict[str, object]):
+    """The values of the network's parameters, and where they are declared."""
+
+    declared: MappingType[str, Span]
+
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -41,6 +51,15 @@ class Argument:
     key: Span
     tree: Tree
     environment: Environment
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it is a call's only value, without a key."""
+        return self.key is self.tree.span
+
+
+_NAMES = re.compile(r"\$([A-Za-z_]\w*)")
+_DIVISION = re.compile(r"(?<!/)/(?!/)")
 
 
 def as_layer(value: object) -> object:
@@ -88,8 +107,9 @@ def validate(
     arguments: dict[str, Argument],
     problems: Problems,
     given: MappingType[str, object] | None = None,
+    partial: bool = False,
 ) -> Model | None:
-    """The model with these arguments, and the values `given` that need no evaluation.
+    """The model with these arguments, and the values `given` that need no evaluation; `partial` ones may lack some.
 
     None if something was wrong or unknown; what was wrong is in `problems`.
     """
@@ -98,7 +118,7 @@ def validate(
     layers = layer_fields(model)
     for name, argument in arguments.items():
         if name not in model.model_fields:
-            help = did_you_mean(name, model.model_fields) or known_fields(word, model.model_fields)
+            help = field_meant(word, name, model.model_fields, of_call=not issubclass(model, Initializer))
             message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
             problems.add("unknown-field", message, argument.key, help=help)
             wrong.update(model.model_fields)  # whichever field was meant, it is not missing
@@ -115,16 +135,14 @@ def validate(
     try:
         validated = model.model_validate(values)
     except ValidationError as error:
-        for line in _distinct(error):
-            if line["type"] != "missing" or line["loc"][0] not in wrong:
-                _report(line, word, call, arguments, problems)
+        lines = _distinct(error)
+        fields = [line["loc"][0] for line in lines if line["loc"]]
+        partial |= any(arguments[field].is_short for field in fields if field in arguments)
+        for line in lines:
+            if not _is_missing(line) or not (partial or line["loc"][0] in wrong):
+                _report(line, word, call, arguments, problems, model)
         return None
     return None if wrong else validated
-
-
-def known_fields(word: str, fields: MappingType[str, object]) -> str:
-    """Help that lists the fields of an operator or block."""
-    return f"{word} has the fields {', '.join(fields)}" if fields else f"{word} has no fields"
 
 
 def _distinct(error: ValidationError) -> list[Any]:
@@ -135,9 +153,21 @@ def _distinct(error: ValidationError) -> list[Any]:
     return list(first.values())
 
 
-def _report(line: Any, word: str, call: Span, arguments: dict[str, Argument], problems: Problems) -> None:
+def _is_missing(line: Any) -> bool:
+    """Whether a field is missing, and not a part of its value."""
+    return line["type"] == "missing" and len(line["loc"]) == 1
+
+
+def _report(
+    line: Any,
+    word: str,
+    call: Span,
+    arguments: dict[str, Argument],
+    problems: Problems,
+    model: type[BaseModel],
+) -> None:
     field = str(line["loc"][0]) if line["loc"] else ""
-    if line["type"] == "missing":
+    if _is_missing(line):
         problems.add("missing-field", f"{word} needs the field '{field}'", call)
         return
     argument = arguments[field]
@@ -145,7 +175,28 @@ def _report(line: Any, word: str, call: Span, arguments: dict[str, Argument], pr
     for step in line["loc"][1:]:
         if isinstance(tree, Sequence) and isinstance(step, int) and step < len(tree.items):
             tree = tree.items[step]
-    problems.add("invalid-value", f"{word}.{field} {explain(line)}", tree.span, help=_meant(line))
+    value = line["input"]
+    help = _meant(line) or fraction_help(argument.tree, value)
+    help = help or value_meant(word, model.model_fields, value, argument.environment, argument.is_short)
+    notes = origins(argument)
+    problems.add("invalid-value", f"{word}.{field} {explain(line)}", tree.span, notes=notes, help=help)
+
+
+def origins(argument: Argument) -> tuple[Note, ...]:
+    """Where the value of an expression comes from: what each name in it stands for."""
+    if not isinstance(argument.tree, Scalar) or not is_expression(argument.tree):
+        return ()
+    environment = argument.environment
+    declared = environment.declared if isinstance(environment, Parameters) else {}
+    names = dict.fromkeys(_NAMES.findall(argument.tree.text))
+    known = {name: value for name in names if (value := environment.get(name, UNKNOWN)) is not UNKNOWN}
+    return tuple(Note(f"${name} is {show(value)}", declared.get(name)) for name, value in known.items())
+
+
+def fraction_help(tree: Tree, value: object) -> str | None:
+    """Help for an expression that gives a fraction where an integer is wanted."""
+    divides = isinstance(tree, Scalar) and isinstance(value, float) and _DIVISION.search(tree.text)
+    return "'/' gives a number with a fraction; '//' divides integers" if divides else None
 
 
 def _meant(line: Any) -> str | None:
@@ -172,7 +223,7 @@ def explain(line: Any) -> str:
         "literal_error": f"must be {context.get('expected')}",
         "too_long": f"must have at most {context.get('max_length')} entries",
         "too_short": f"must have at least {context.get('min_length')} entries",
-        "is_instance_of": "must be an operator or block",
+        "dataclass_exact_type": "must be an operator or block",
     }
     if kind == "missing":
         return "must be a pair"

@@ -11,8 +11,19 @@ from pydantic import BaseModel
 
 from archc.blocks import Block, Layer, block_model, block_words
 from archc.diagnostics import Span, SpecError, did_you_mean
-from archc.elaborate.arguments import Argument, Site, evaluate, layer_fields, validate, written_arguments
+from archc.elaborate.arguments import (
+    Argument,
+    Site,
+    evaluate,
+    fraction_help,
+    layer_fields,
+    origins,
+    show,
+    validate,
+    written_arguments,
+)
 from archc.elaborate.definitions import bind
+from archc.elaborate.hints import list_meant
 from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
@@ -20,7 +31,8 @@ from archc.ir.operator import Operator, ShapeError
 from archc.ir.operators import OPERATORS, operator_model
 from archc.spec.document import BlockDefinition
 from archc.spec.expressions import UNKNOWN
-from archc.spec.items import Call, Reference
+from archc.spec.foreign import ELSEWHERE, OPERATOR_KEYS
+from archc.spec.items import Call, Group, Reference
 from archc.spec.tree import Mapping, Scalar, Sequence, Tree
 
 if TYPE_CHECKING:
@@ -29,18 +41,6 @@ if TYPE_CHECKING:
 Environment = MappingType[str, object]
 Callee = type[Operator] | type[Block] | BlockDefinition
 
-# Words of other frameworks and of papers.
-ELSEWHERE = {
-    "add": "sum",
-    "bn": "batch_norm",
-    "dense": "linear",
-    "fc": "linear",
-    "global_avg_pool": "adaptive_avg_pool2d",
-    "gap": "adaptive_avg_pool2d",
-    "ln": "layer_norm",
-    "lrn": "local_response_norm",
-    "swish": "silu",
-}
 LONG_TEXT = 8  # characters; an expression that is longer counts as several values
 
 
@@ -70,10 +70,16 @@ class Caller:
             return None
 
     def check_defaults(self) -> None:
-        """Record defaults of a word that is none, which would never be used."""
+        """Record what is wrong with the defaults, also with those that are never used."""
         for word, entry in self.elaborator.spec.defaults.items():
-            if self.find(word) is None:
-                self._unknown_word(Call(word, entry.key.span))
+            callee, call, arguments = self.find(word), Call(word, entry.key.span), self._defaults(word)
+            if callee is None:
+                self._unknown_word(call)
+            elif isinstance(callee, BlockDefinition):
+                bind(callee, call, arguments, self.problems, partial=True)
+            else:
+                self._check_layers(callee, arguments)
+                validate(callee, word, call.span, arguments, self.problems, partial=True)
 
     def call(self, call: Call, x: Value | None, env: Environment) -> Value | None:
         """Apply a call `count` times."""
@@ -157,15 +163,15 @@ class Caller:
         if isinstance(callee, BlockDefinition):
             defaults = [signature.default for signature in callee.parameters.values()]
             trees += [*callee.let.values(), *(default for default in defaults if default)]
-        self.elaborator.count_values(sum(map(self._weight, trees)), call.span)
+        self.elaborator.count_values(sum(map(self.weight, trees)), call.span)
 
-    def _weight(self, tree: Tree) -> int:
+    def weight(self, tree: Tree) -> int:
         """How many values of usual length a tree counts as."""
         if isinstance(tree, Scalar):
             return 1 + len(tree.text) // LONG_TEXT
         if id(tree) not in self._weights:  # the spec keeps its trees, and so their identities
             parts = tree.items if isinstance(tree, Sequence) else [entry.value for entry in tree.entries.values()]
-            self._weights[id(tree)] = 1 + sum(map(self._weight, parts))
+            self._weights[id(tree)] = 1 + sum(map(self.weight, parts))
         return self._weights[id(tree)]
 
     def _check_layers(self, model: type[BaseModel], arguments: dict[str, Argument]) -> None:
@@ -178,10 +184,10 @@ class Caller:
 
     def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
-        fields = list(callee.parameters if isinstance(callee, BlockDefinition) else callee.model_fields)
+        fields = _fields_of(callee)
         written = written_arguments(call, fields[0] if fields else None, env)
-        if copy and "stride" in fields and not (isinstance(callee, type) and issubclass(callee, Operator)):
-            written.pop("stride", None)
+        if copy and _strides_once(callee):
+            written["stride"] = Argument(call.span, Scalar(1, "1", call.span), env)
         return {**self._defaults(call.word), **written}
 
     def _defaults(self, word: str) -> dict[str, Argument]:
@@ -207,10 +213,10 @@ class Caller:
         values = bind(definition, call, arguments, self.problems)
         if x is None or values is None:
             return None
-        ramps = self.elaborator.ramps.next_values(call.word)
+        ramps = self.elaborator.ramps.next_values(call.word, call.span)
         self.elaborator.count_values(len(ramps), call.span)
         shape = x.type.shape
-        own: dict[str, object] = {**ramps, "i": copy, "n": copy + 1}
+        own: dict[str, object] = {**self.elaborator.unclear_ramps, **ramps, "i": copy, "n": copy + 1}
         if len(shape) > 1:
             own["in_channels"] = shape[1]
             if isinstance(shape[-1], int):
@@ -268,14 +274,55 @@ class Caller:
             return None
         if isinstance(count, int) and not isinstance(count, bool) and count >= 1:
             return count
-        self.problems.add("invalid-value", f"count must be an integer of at least 1, not {count}", call.count.span)
+        self.problems.add(
+            "invalid-value",
+            f"count must be an integer of at least 1, not {show(count)}",
+            call.count.span,
+            notes=origins(Argument(call.count.span, call.count, env)),
+            help=fraction_help(call.count, count),
+        )
         return None
+
+    def refuse_list(self, word: str, group: Group) -> bool:
+        """Whether a list stands where only fields can, which is recorded."""
+        callee = self.find(word)
+        if callee:
+            message = f"{word} is an operator or block, so it takes fields, not a list"
+            help = f"write '{word}: {{…}}', or choose another name for a sequence"
+        else:
+            message, help = f"'{word}' has a list in which nothing is an item", f"fields have names: {word}: {{…}}"
+        if callee and group.values:
+            help = list_meant(word, _fields_of(callee), group.values, of_numbers=not _begins_with_integer(callee))
+        if callee or group.values:
+            self.problems.add("wrong-kind", message, group.values.span if group.values else group.span, help=help)
+        return bool(callee or group.values)
 
     def _unknown_word(self, call: Call) -> None:
         words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
-        meant = did_you_mean(ELSEWHERE.get(call.word.lower(), call.word), words)
-        help = meant or "see `archc schema` for every operator and block"
+        word = call.word.rpartition(".")[2]  # of nn.Linear
+        meant = did_you_mean(ELSEWHERE.get(word.lower(), word), words)
+        if call.word in OPERATOR_KEYS and call.short is not None:
+            meant = f"the operator is the key: '- {call.short.text}'"
+        help = meant or "`archc explain` lists every operator and block"
         self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
+
+
+def _fields_of(callee: Callee) -> list[str]:
+    return list(callee.parameters if isinstance(callee, BlockDefinition) else callee.model_fields)
+
+
+def _begins_with_integer(callee: Callee) -> bool:
+    """Whether the first field is one number, and not a size or list."""
+    if isinstance(callee, BlockDefinition):
+        return next((signature.type for signature in callee.parameters.values()), "") == "int"
+    return next((field.annotation is int for field in callee.model_fields.values()), False)
+
+
+def _strides_once(callee: Callee) -> bool:
+    """Whether the stride of a counted call is its first copy's alone: that of a block that declares one."""
+    if isinstance(callee, BlockDefinition):
+        return "stride" in callee.parameters and callee.parameters["stride"].type in ("int", "float", "size")
+    return "stride" in callee.model_fields and issubclass(callee, Block)
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from archc.blocks import Layer
-from archc.diagnostics import SpecError, did_you_mean
-from archc.elaborate.arguments import Argument, evaluate, known_fields, show
+from archc.diagnostics import SpecError
+from archc.elaborate.arguments import Argument, evaluate, fraction_help, origins, show
+from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.spec.document import BlockDefinition
 from archc.spec.expressions import UNKNOWN
@@ -13,32 +14,45 @@ from archc.spec.signatures import TYPES, Signature
 
 
 def bind(
-    definition: BlockDefinition, call: Call, arguments: dict[str, Argument], problems: Problems
+    definition: BlockDefinition,
+    call: Call,
+    arguments: dict[str, Argument],
+    problems: Problems,
+    *,
+    partial: bool = False,
 ) -> dict[str, object] | None:
-    """The values of a block's parameters; None if an argument was wrong or unknown (wrong ones are in `problems`)."""
+    """The values of a block's parameters; None if an argument was wrong or unknown (wrong ones are in `problems`).
+
+    `partial` arguments may lack some.
+    """
     values: dict[str, object] = {}
     complete = True
     for name, argument in arguments.items():
         if name not in definition.parameters:
-            help = did_you_mean(name, definition.parameters) or known_fields(call.word, definition.parameters)
-            problems.add("unknown-field", f"{call.word} has no field '{name}'", argument.key, help=help)
-            complete = False
+            help = field_meant(call.word, name, definition.parameters)
+            message = f"{call.word} has no field '{name}'" if name else f"{call.word} takes no value"
+            problems.add("unknown-field", message, argument.key, help=help)
+            complete, partial = False, True  # whichever field was meant, it is not missing
     for name, signature in definition.parameters.items():
         given = arguments.get(name)
         if given is None and signature.default is not None:
             given = Argument(signature.span, signature.default, {})
         if given is None:
-            problems.add("missing-field", f"{call.word} needs the field '{name}'", call.span)
+            if not partial:
+                problems.add("missing-field", f"{call.word} needs the field '{name}'", call.span)
             complete = False
             continue
-        value = _value(signature, call.word, given, problems)
+        known = len(problems)
+        value = _value(signature, definition, given, problems)
+        partial |= given.is_short and len(problems) > known
         complete = complete and value is not UNKNOWN
         values[name] = value
     return values if complete else None
 
 
-def _value(signature: Signature, word: str, argument: Argument, problems: Problems) -> object:
+def _value(signature: Signature, definition: BlockDefinition, argument: Argument, problems: Problems) -> object:
     """The value of one argument; UNKNOWN if it is wrong or unknown."""
+    word = definition.name
     try:
         value = evaluate(argument.tree, argument.environment, as_layer=signature.type == "layer")
     except SpecError as error:
@@ -54,6 +68,9 @@ def _value(signature: Signature, word: str, argument: Argument, problems: Proble
             "invalid-value",
             f"{word}.{signature.name} must be {TYPES[signature.type]}, not {show(value)}",
             argument.tree.span,
+            notes=origins(argument),
+            help=(fraction_help(argument.tree, value) if signature.type in ("int", "size") else None)
+            or value_meant(word, definition.parameters, value, argument.environment, argument.is_short),
         )
         return UNKNOWN
     return value

@@ -10,21 +10,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from archc.diagnostics import Note, Span, SpecError, did_you_mean
-from archc.elaborate.arguments import as_layer
+from archc.elaborate.arguments import Parameters, as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.initializers import Initializers
 from archc.elaborate.naming import camel_case
 from archc.elaborate.problems import Problems
-from archc.elaborate.ramps import Ramps
+from archc.elaborate.ramps import Ramps, check_shapes
 from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Scope, Value
+from archc.ir.inference import inference_graph
 from archc.ir.initializers import Initializer
 from archc.ir.operator import Operator, ShapeError
 from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.spec.document import Range, Spec
 from archc.spec.expressions import UNKNOWN
-from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, When
+from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, Unread, When
+from archc.spec.tree import Scalar
 
 Environment = Mapping[str, object]
 
@@ -38,10 +40,13 @@ def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 
     """
     elaborator = Elaborator(spec, max_nodes)
     graph = elaborator.run(parameters)
-    if spec.ramps:
-        elaborator = Elaborator(spec, max_nodes, elaborator.ramps.uses)
-        graph = elaborator.run(parameters)
-    return graph
+    if not spec.ramps:
+        return graph
+    second = Elaborator(spec, max_nodes, elaborator.ramps.uses)
+    ramped = second.run(parameters)
+    second.ramps.check_uses()
+    check_shapes(graph, ramped)
+    return ramped
 
 
 class Elaborator:
@@ -52,6 +57,7 @@ class Elaborator:
         self.problems = Problems()
         self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
         self.ramps = Ramps(spec.ramps, ramp_totals)
+        self.unclear_ramps: dict[str, object] = {}  # any block may be the one that they were meant for
         self._check_ramps()
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
@@ -64,25 +70,33 @@ class Elaborator:
     def _check_ramps(self) -> None:
         blocks = self.spec.blocks
         for name, ramp in self.spec.ramps.items():
-            for block in set(ramp.blocks) - blocks.keys():
-                help = did_you_mean(block, blocks) or "a ramp goes over blocks that the spec defines"
-                self.problems.add("unknown-block", f"the ramp {name} names no block '{block}'", ramp.span, help=help)
+            for block, span in zip(ramp.blocks, ramp.words, strict=True):
+                if block not in blocks:
+                    help = did_you_mean(block, blocks) or "a ramp goes over blocks that the spec defines"
+                    self.problems.add("unknown-block", f"the ramp {name} names no block '{block}'", span, help=help)
+                    self.unclear_ramps[name] = UNKNOWN
 
     def run(self, parameters: Environment) -> Graph:
         """Walk the whole network. Raises SpecError."""
-        self.parameters = parameters = {name: as_layer(value) for name, value in parameters.items()}
+        self.parameters = parameters = Parameters((name, as_layer(value)) for name, value in parameters.items())
+        parameters.declared = {name: signature.span for name, signature in self.spec.parameters.items()}
         self.caller.check_defaults()
+        value: Value | None = None
         with suppress(TooManyNodes):  # recorded where it was raised
             value = self.items(self.spec.items, self.builder.input, parameters, root=True)
             self._declare_main_output(value)
         self.problems.raise_if_any()
-        return self.builder.finish()
+        graph = self.builder.finish()
+        if value is not None and not inference_graph(graph).nodes:
+            message = "nothing is left of the network: its output would be its input"
+            raise SpecError(message, code="empty", span=self.spec.items[0].span)
+        return graph
 
     def items(self, items: Iterable[Item], x: Value | None, env: Environment, *, root: bool = False) -> Value | None:
         """Apply items one after the other."""
         for item in items:
             if root and isinstance(item, OutputMark):
-                self._mark_output(item, x)
+                self._declare_output(item.name, x)
             elif root and isinstance(item, Auxiliary):
                 self._auxiliary(item, x, env)
             elif root and isinstance(item, When):
@@ -106,6 +120,8 @@ class Elaborator:
                     return self._when(item, x, env)
                 case Reference():
                     return self.caller.reference(item, x, env)
+                case Unread():
+                    return None
                 case OutputMark() | Auxiliary():
                     raise AssertionError("the grammar allows these at the root only")
         return None
@@ -151,13 +167,7 @@ class Elaborator:
 
     def _group(self, group: Group, x: Value | None, env: Environment) -> Value | None:
         name = str(group.name.value) if group.name else None
-        if group.name and self.caller.find(str(group.name.value)):
-            self.problems.add(
-                "wrong-kind",
-                f"{group.name.value} is an operator or block, so it takes fields, not a list",
-                group.span,
-                help=f"write '{group.name.value}: {{…}}', or choose another name for a sequence",
-            )
+        if group.name and self.caller.refuse_list(group.name.text, group):
             return None
         try:
             with self.scope("sequence", name, "Sequential", group.span, sequence=True):
@@ -208,13 +218,12 @@ class Elaborator:
             self.problems.add("invalid-value", f"the condition must be true or false, not {holds}", when.condition.span)
         return UNKNOWN
 
-    def _mark_output(self, mark: OutputMark, x: Value | None) -> None:
-        name = str(mark.name.value)
-        if name == self.builder.input.name or name in self._outputs:
-            self.problems.add("name-taken", f"there is already an input or output '{name}'", mark.name.span)
+    def _declare_output(self, name: Scalar, x: Value | None, *, training_only: bool = False) -> None:
+        if name.text == self.builder.input.name or name.text in self._outputs:
+            self.problems.add("name-taken", f"there is already an input or output '{name.text}'", name.span)
         if x is not None:
-            self._outputs.add(name)
-            self.builder.output(name, x)
+            self._outputs.add(name.text)
+            self.builder.output(name.text, x, training_only)
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | None, env: Environment) -> None:
         item = auxiliary.item
@@ -222,10 +231,7 @@ class Elaborator:
         if name is None:
             self.problems.add("missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span)
             return
-        value = self.item(item, x, env)
-        if value is not None:
-            self._outputs.add(str(name.value))
-            self.builder.output(str(name.value), value, training_only=True)
+        self._declare_output(name, self.item(item, x, env), training_only=True)
 
     def _declare_main_output(self, value: Value | None) -> None:
         if value is None:

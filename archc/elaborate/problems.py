@@ -6,9 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from archc.codes import Code
-from archc.diagnostics import Diagnostic, Note, Span, SpecError
-
-MAX_PROBLEMS = 100
+from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Note, Span, SpecError
 
 
 class Problems:
@@ -30,13 +28,13 @@ class Problems:
         notes: tuple[Note, ...] = (),
         help: str | None = None,
     ) -> None:
-        """Record a problem; inside a block's definition, with a note on where the block is used.
+        """Record a problem; inside a block's definition, with the uses that led there, the innermost first.
 
         Raises: SpecError: there are too many to go on.
         """
-        uses = tuple(Note(f"{block} is used here", use) for block, use in reversed(self._uses) if use != span)
+        uses = (Note(f"{block} is used here", use) for block, use in reversed(self._uses) if use != span)
         place = (span.source.name, span.line, span.column) if span else message
-        self._found.setdefault((code, place), Diagnostic(code, message, span, notes + uses[:1], help))
+        self._found.setdefault((code, place), Diagnostic(code, message, span, (*notes, *dict.fromkeys(uses)), help))
         if len(self._found) >= MAX_PROBLEMS:
             self.raise_if_any()
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from archc.diagnostics import Diagnostic, Span, SpecError
+from archc.diagnostics import Diagnostic, Source, Span, SpecError
 from archc.elaborate.arguments import evaluate
 from archc.elaborate.elaborator import Elaborator, Environment
+from archc.elaborate.recursion import recursive_calls
 from archc.ir.builder import TooManyNodes
 from archc.spec.document import BlockDefinition, Spec
 from archc.spec.expressions import UNKNOWN
@@ -19,14 +20,25 @@ from archc.spec.items import Item, When
 KNOWN_TO_BLOCKS = ("i", "n", "in_channels", "in_features")
 
 
-def unreached_problems(spec: Spec, *, max_nodes: int) -> tuple[Diagnostic, ...]:
+def unreached_problems(spec: Spec, max_nodes: int) -> tuple[Diagnostic, ...]:
     """The problems of everything that is written in a spec or a shared file, as far as they depend on no value."""
     try:
         _Everywhere(spec, max_nodes).everywhere()
     except SpecError as error:
-        # A walk that is too long stops there; whether the network is too large, `elaborate` tells.
-        return tuple(problem for problem in error.diagnostics if problem.code != "over-budget")
+        shared = {definition.span.source for definition in spec.blocks.values() if definition.shared}
+        return tuple(problem for problem in error.diagnostics if not _is_open(problem, shared))
     return ()
+
+
+def _is_open(problem: Diagnostic, shared: set[Source]) -> bool:
+    """Whether this walk cannot know.
+
+    One that is too long stops there; whether the network is too large, `elaborate` tells. A name in a shared file may
+    be a ramp of the specs that use the block.
+    """
+    if problem.code == "over-budget":
+        return True
+    return problem.code == "unknown-name" and problem.span is not None and problem.span.source in shared
 
 
 class _Everywhere(Elaborator):
@@ -39,16 +51,23 @@ class _Everywhere(Elaborator):
             self.items(self.spec.items, None, self.parameters, root=True)
             for definition in self.spec.blocks.values():
                 self._definition(definition)
+            for call in recursive_calls(self.spec):
+                self.problems.add("recursive-block", f"the definition of {call.word} uses itself", call.span)
         except TooManyNodes:  # recorded where it was raised
             pass
         self.problems.raise_if_any()
 
     def _definition(self, definition: BlockDefinition) -> None:
         ramps = [name for name, ramp in self.spec.ramps.items() if definition.name in ramp.blocks]
-        environment: dict[str, object] = dict.fromkeys((*KNOWN_TO_BLOCKS, *ramps, *definition.parameters), UNKNOWN)
+        environment: dict[str, object] = dict.fromkeys(
+            (*KNOWN_TO_BLOCKS, *self.unclear_ramps, *ramps, *definition.parameters), UNKNOWN
+        )
         with self.problems.caught():
+            self.count_values(sum(map(self.caller.weight, definition.let.values())), definition.span)
             for name, tree in definition.let.items():
-                environment[name] = evaluate(tree, environment)
+                environment[name] = UNKNOWN
+                with self.problems.caught():
+                    environment[name] = evaluate(tree, environment)
             self._apart(definition.items, environment, definition.span)
 
     def _chosen(self, when: When, env: Environment) -> object:

@@ -159,6 +159,8 @@ class GraphBuilder:
             path = frame.scope.path + frame.label(operator.word)
         else:
             path = self._below(frame.take(operator.word, name, span))
+            if path == self.input.name:  # the names of values differ
+                raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
         try:
             output = operator.infer(*types)

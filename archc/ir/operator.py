@@ -31,20 +31,24 @@ def _pair_as_written(value: tuple[int, int]) -> int | list[int]:
     return value[0] if value[0] == value[1] else list(value)
 
 
-def _pair_schema(minimum: int) -> WithJsonSchema:
+def pair_schema(minimum: int) -> list[dict[str, Any]]:
+    """The alternatives of a pair in JSON Schema: one number for both axes, or two."""
     number = {"type": "integer", "minimum": minimum}
-    return WithJsonSchema({"anyOf": [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]})
+    return [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]
 
 
 # One number for both axes, or [height, width]; pixels.
 PositivePair = Annotated[
-    tuple[Positive, Positive], BeforeValidator(_as_pair), PlainSerializer(_pair_as_written), _pair_schema(1)
+    tuple[Positive, Positive],
+    BeforeValidator(_as_pair),
+    PlainSerializer(_pair_as_written),
+    WithJsonSchema({"anyOf": pair_schema(1)}),
 ]
 NonNegativePair = Annotated[
     tuple[NonNegative, NonNegative],
     BeforeValidator(_as_pair),
     PlainSerializer(_pair_as_written),
-    _pair_schema(0),
+    WithJsonSchema({"anyOf": pair_schema(0)}),
 ]
 Ints = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archc.compilation import compile_spec, compile_target
-from archc.diagnostics import UsageError
+from archc.compilation import compile_target
 from archc.ir.graph import Graph
-from archc.network import Network
-from archc.pipeline import builds
+from archc.pipeline.loading import load
 from archc.pipeline.options import WeightOptions
-from archc.spec.loading import load_spec
-from archc.targets import Target, find_target
+from archc.targets import find_target
 
 if TYPE_CHECKING:
     from torch import nn
 
     from archc.verification import Report
+
+Weights = str | Path | Mapping[str, object] | None
 
 
 def compile(target: str | Path, **parameters: object) -> Graph:
@@ -26,113 +25,116 @@ def compile(target: str | Path, **parameters: object) -> Graph:
 
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
-    return compile_target(target, {name: _text(value) for name, value in parameters.items()})
-
-
-def load_network(target: Target, weights: WeightOptions, settings: Mapping[str, str]) -> Network:
-    """A target's graph with its weights: a build's own, unless others are asked for.
-
-    Raises: SpecError; BuildError: the weights do not fit, or cannot be read.
-    """
-    from archc.weights import InitializedWeights, match, open_weights
-
-    graph = compile_spec(load_spec(target.spec), settings)
-    parameters = list(graph.parameters())
-    if weights.file is not None:
-        given = match(open_weights(weights.file), parameters, ignore=weights.ignore, rename=weights.rename)
-        return Network(graph, given, fresh=False)
-    if target.build is not None and not settings:
-        manifest = builds.read_manifest(target.build)
-        stored = target.build / builds.WEIGHTS
-        if builds.WEIGHTS in manifest.files:
-            return Network(graph, match(open_weights(stored), parameters), manifest.fresh, manifest.seed)
-        if manifest.fresh:
-            return Network(graph, InitializedWeights(parameters, manifest.seed), True, manifest.seed)
-        raise UsageError(
-            f"{target.build} was exported from a file of weights that it does not hold",
-            code="weights-needed",
-            help="give it again with --weights FILE",
-        )
-    return Network(graph, InitializedWeights(parameters, weights.seed), True, weights.seed)
+    return compile_target(target, _settings(parameters))
 
 
 def build(
     target: str | Path,
-    weights: str | Path | Mapping[str, object] | None = None,
-    seed: int = 0,
+    weights: Weights = None,
+    seed: int | None = None,
+    *,
+    ignore: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
     **parameters: object,
 ) -> nn.Module:
-    """The PyTorch module of a target, in training mode.
+    """The PyTorch module of a target, in training mode. Its memory is its own.
 
     `weights` is a file (.safetensors, .pt, .pth) or a `state_dict`; without it parameters are initialised as the spec
-    says, from `seed`. The module's memory is its own.
-    Raises: SpecError; BuildError: the weights do not fit, or cannot be read.
+    says, from `seed` (0 by default), and those of a build are its own. A tensor's numbers depend on the seed and on its
+    path alone. Keys of `weights` that match a glob of `ignore` are skipped, and parameters that match one and are left
+    without a tensor are initialised; `rename` maps regular expressions at the beginning of a key to what replaces them.
+    Raises: SpecError; BuildError: the weights do not fit, or cannot be read; UsageError: a seed or parameters for a
+    build, whose weights are fixed, or a glob that matches nothing.
     """
-    return _network(target, weights, seed, parameters).module()
+    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), _settings(parameters))
+    module = loaded.network.module()
+    loaded.confirm()
+    return module
 
 
 def export(
     target: str | Path,
     path: str | Path,
     *,
-    weights: str | Path | Mapping[str, object] | None = None,
-    seed: int = 0,
+    weights: Weights = None,
+    seed: int | None = None,
+    ignore: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
     opset: int | None = None,
     fold_batch_norm: bool = True,
     external_data: bool = False,
     verify: bool = True,
+    allow_inconclusive: bool = False,
     **parameters: object,
 ) -> Report | None:
     """Write an artefact, in the format of the path's suffix, and prove it equal to the PyTorch module before it is
     delivered.
 
-    Raises: SpecError; BuildError; ExportError: the format, opset or path; VerificationFailed or Inconclusive: nothing
-    is delivered. Returns the report, or None without verification.
+    `weights`, `seed`, `ignore` and `rename` are those of `build`. Three options are for ONNX alone: `opset` is the one
+    that the file has (None: 18), or there is an error; `fold_batch_norm` computes batch norms into the convolutions
+    before them, which changes no output by more than rounding; `external_data` puts the weights into a file beside the
+    artefact, where those above 1.5 GiB always go.
+    The report tells, for each way of running the file and each output, the error against PyTorch in float64 and the
+    bound that it is held to; `report.verdict` sums it up. It is None without verification.
+    Raises: SpecError; BuildError; ExportError: the opset or path; UsageError: there is no such format, or it does not
+    have an option; VerificationFailed or Inconclusive (unless allowed): nothing is delivered.
     """
-    from archc.exporting import ExportOptions, exporter_for
+    from archc.exporting import ExportOptions, check_options, exporter_for
     from archc.pipeline.delivery import deliver
 
-    network = _network(target, weights, seed, parameters)
-    options = ExportOptions(opset, fold_batch_norm, external_data)
-    return deliver(network, exporter_for(Path(path)), Path(path), options, verify=verify).report
+    exporter, options = exporter_for(Path(path)), ExportOptions(opset, fold_batch_norm, external_data)
+    check_options(options, [exporter])
+    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), _settings(parameters))
+    return deliver(
+        loaded.network, exporter, Path(path), options,
+        verify=verify, allow_inconclusive=allow_inconclusive, confirm=loaded.confirm,
+    ).report  # fmt: skip
 
 
 def verify(
     artefact: str | Path,
-    against: str | Path,
+    against: str | Path | None = None,
     *,
-    weights: str | Path | Mapping[str, object] | None = None,
-    seed: int = 0,
+    weights: Weights = None,
+    seed: int | None = None,
+    ignore: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    witnesses: Sequence[str] = (),
     **parameters: object,
 ) -> Report:
-    """Compare an artefact with the PyTorch module of a target.
+    """Compare an artefact with the PyTorch module of a target (by default the build that it lies in), or with another
+    artefact.
 
-    Returns the report, whatever its verdict. Raises: SpecError; BuildError; ExportError: the artefact cannot be read.
+    `witnesses` names further ways to run it, such as `onnx-reference`. Returns the report, whatever its verdict; see
+    `export`.
+    Raises: SpecError; BuildError: it is not the file that was built; ExportError: it cannot be read; UsageError: there
+    is nothing to compare it with; MissingDependency: a witness is not installed.
     """
-    from archc.exporting import ExportOptions, exporter_for
-    from archc.verification import verify as verify_artefact
+    from archc.pipeline.proof import ProofOptions, verify_artefact
 
-    network = _network(against, weights, seed, parameters)
-    return verify_artefact(
-        network, exporter_for(Path(artefact)).open(Path(artefact)), Path(artefact).name, ExportOptions()
+    proof = verify_artefact(
+        Path(artefact),
+        None if against is None else str(against),
+        _weights(weights, seed, ignore, rename),
+        _settings(parameters),
+        ProofOptions(tuple(witnesses)),
+        lambda message: None,
     )
+    return proof.reports[0]
 
 
-def _network(
-    target: str | Path,
-    weights: str | Path | Mapping[str, object] | None,
-    seed: int,
-    parameters: Mapping[str, object],
-) -> Network:
-    settings = {name: _text(value) for name, value in parameters.items()}
+def _weights(
+    weights: Weights, seed: int | None, ignore: Sequence[str], rename: Mapping[str, str] | None
+) -> WeightOptions:
+    globs = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    pairs = tuple((rename or {}).items())
     if isinstance(weights, Mapping):
-        from archc.weights import match
-        from archc.weights.state_dict import arrays
+        return WeightOptions(None, seed, globs, pairs, weights)
+    return WeightOptions(None if weights is None else Path(weights), seed, globs, pairs)
 
-        graph = compile_spec(load_spec(find_target(target).spec), settings)
-        return Network(graph, match(arrays(weights), graph.parameters()), fresh=False)
-    file = Path(weights) if weights is not None else None
-    return load_network(find_target(target), WeightOptions(file, seed), settings)
+
+def _settings(parameters: Mapping[str, object]) -> dict[str, str]:
+    return {name: _text(value) for name, value in parameters.items()}
 
 
 def _text(value: object) -> str:

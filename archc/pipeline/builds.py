@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,11 +15,14 @@ from archc.diagnostics import BuildError
 from archc.files import write_text
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
+from archc.pipeline.json_text import json_text
 from archc.targets import MANIFEST
 
 CHANGED = "not the file that was built: its SHA-256 differs"
+SPEC = "spec.yaml"
 WEIGHTS = "model.safetensors"
 PARITY = "parity.json"
+INITIALISED = "initialised"
 
 
 FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
@@ -39,7 +43,9 @@ class Export(BaseModel):
 class Manifest(BaseModel):
     """What a build is made of. `files` holds the SHA-256 of every file, artefacts included.
 
-    `weights` is "initialised" (with the seed) or the SHA-256 of the file that was given.
+    `weights` is "initialised" (with the seed) or the SHA-256 of the file that was given; `initialised` names the
+    tensors that were drawn from the seed in place of the file's. `sensitivity` is the smallest relative change of each
+    block's weights that a proof would notice. Both are left out where there is nothing to tell.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -49,32 +55,49 @@ class Manifest(BaseModel):
     fingerprint: str
     seed: int
     weights: str
+    initialised: list[str] = []
     versions: dict[str, str]
     files: dict[FileName, str] = {}
     exports: dict[FileName, Export] = {}
+    sensitivity: dict[str, str] = {}
 
     @property
     def fresh(self) -> bool:
         """Whether the weights were initialised, not given."""
-        return self.weights == "initialised"
+        return self.weights == INITIALISED
 
     def same_network(self, other: Manifest) -> bool:
         """Whether both describe the same structure with the same weights."""
-        mine, others = (
-            (manifest.fingerprint, manifest.weights, manifest.seed if manifest.fresh else 0)
-            for manifest in (self, other)
-        )
-        return mine == others
+        return self._identity() == other._identity()
+
+    def _identity(self) -> tuple[object, ...]:
+        drawn = self.fresh or self.initialised
+        return self.fingerprint, self.weights, self.initialised, self.seed if drawn else 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, as the file holds it."""
+        return self.model_dump(exclude={name for name in ("initialised", "sensitivity") if not getattr(self, name)})
 
     def write(self, folder: Path) -> None:
         """Write the manifest into its build. Raises ExportError."""
-        write_text(folder / MANIFEST, self.model_dump_json(indent=2) + "\n")
+        write_text(folder / MANIFEST, json_text(self.as_json()))
 
 
-def new_manifest(graph: Graph, weights: str, seed: int) -> Manifest:
+def new_manifest(graph: Graph, weights: str, seed: int, initialised: Sequence[str] = ()) -> Manifest:
     """The manifest of a build that has no files yet."""
-    packages = {name: _version(name) for name in ("archc", "numpy")}
-    return Manifest(name=graph.name, fingerprint=fingerprint(graph), seed=seed, weights=weights, versions=packages)
+    return Manifest(
+        name=graph.name,
+        fingerprint=fingerprint(graph),
+        seed=seed,
+        weights=weights,
+        initialised=list(initialised),
+        versions=versions("archc", "numpy"),
+    )
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """The installed versions of packages."""
+    return {package: _version(package) for package in packages}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -92,43 +115,61 @@ def read_manifest(folder: Path) -> Manifest:
 
 def write_description(folder: Path, resolved_spec: str, graph: Graph, manifest: Manifest) -> None:
     """Write the resolved spec and the printed graph. Raises ExportError."""
-    manifest.files["spec.yaml"] = write_text(folder / "spec.yaml", resolved_spec)
+    manifest.files[SPEC] = write_text(folder / SPEC, resolved_spec)
     manifest.files["graph.txt"] = write_text(folder / "graph.txt", print_graph(graph))
 
 
-def write_parity(folder: Path, artefact: str, report: dict[str, Any] | None) -> None:
-    """Put an artefact's verification into `parity.json`, or remove an older one. Raises ExportError.
+def write_parity(folder: Path, manifest: Manifest, reports: Mapping[str, dict[str, Any] | None]) -> None:
+    """Put verifications of artefacts into `parity.json`; what the manifest does not know is left out of it.
 
+    None forgets an older one. Raises ExportError.
     The manifest does not list the file: measured errors vary with threads and machines, and manifests do not.
     """
     path = folder / PARITY
     try:
-        reports = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        reports = {}
-    reports = {name: kept for name, kept in reports.items() if name != artefact} if isinstance(reports, dict) else {}
-    if report is not None:
-        reports[artefact] = report
-    if report is not None or path.exists():
-        write_text(path, json.dumps(reports, indent=2) + "\n")
+        stored = {}
+    stored = stored if isinstance(stored, dict) else {}
+    kept = {name: report for name, report in stored.items() if name in manifest.exports and name not in reports}
+    kept |= {name: report for name, report in reports.items() if report is not None}
+    if kept or path.exists():
+        write_text(path, json_text(kept))
+
+
+def remove_replaced(folder: Path, before: Manifest | None, now: Manifest) -> None:
+    """Remove the files that only the manifest of before knows, unless somebody changed them. Raises BuildError.
+
+    It is called when the new manifest is in place, so that a crash leaves files too many and never too few.
+    """
+    for name, digest in before.files.items() if before else ():
+        path = folder / name
+        if name not in now.files and path.is_file() and sha256_of(path) == digest:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise BuildError(f"cannot remove {path}: {error.strerror}", code="cannot-write") from None
 
 
 def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:
-    """The files that are not what the manifest says: and in what, by name."""
+    """The files that are not what the manifest says: and in what, by name. Raises BuildError: one cannot be read."""
     changes: dict[str, str] = {}
     for name, digest in manifest.files.items():
         path = folder / name
         if not path.is_file():
             changes[name] = "missing"
         elif sha256_of(path) != digest:
-            changes[name] = "not the file that was built: its SHA-256 differs"
+            changes[name] = CHANGED
     return changes
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file, in hexadecimal. Raises BuildError: it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise BuildError(f"cannot read {path}: {error.strerror}", code="unreadable") from None
 
 
 def _version(package: str) -> str:

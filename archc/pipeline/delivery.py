@@ -39,10 +39,12 @@ def deliver(
     allow_inconclusive: bool = False,
     verifier: Verifier | None = None,
     progress: Progress = lambda message: None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> Delivery:
     """Write one artefact; with `verify`, only if it is shown to compute the network's function.
 
-    A `verifier` that is given serves several artefacts of one network with one reference run.
+    A `verifier` that is given serves several artefacts of one network with one reference run. `confirm` raises if the
+    artefact is not to be delivered although it was written.
     Raises: ExportError; VerificationFailed; Inconclusive: unless allowed.
     """
     report, digest, companions = None, sha256(), Companions(path)
@@ -50,6 +52,7 @@ def deliver(
         with atomic_write(path, digest) as file:
             progress(f"writing {path.name}")
             exporter.write(network, file, options, companions)
+            confirm()
             if verify:
                 file.flush()
                 progress(f"verifying {path.name}")
@@ -71,7 +74,7 @@ def _verified(
 ) -> Report:
     from archc.verification.check import Verifier
 
-    return (verifier or Verifier(network)).verify(name, exporter.open(written), options)
+    return (verifier or Verifier(network)).verify(name, exporter.open(written), options, own=True)
 
 
 def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from archc.diagnostics import UsageError, did_you_mean
-from archc.exporting import Exporter, ExportOptions, exporters
+from archc.diagnostics import BuildError, UsageError, did_you_mean
+from archc.exporting import Exporter, ExportOptions, check_options, effective_options, exporters
 from archc.files import atomic_write
-from archc.network import Network
-from archc.pipeline.api import load_network
 from archc.pipeline.builds import (
     WEIGHTS,
     Export,
     Manifest,
-    new_manifest,
     read_manifest,
+    remove_replaced,
     sha256_of,
+    versions,
     write_description,
     write_parity,
 )  # fmt: skip
 from archc.pipeline.delivery import Delivery, deliver
+from archc.pipeline.folders import made_folder
+from archc.pipeline.loading import Loaded, load
 from archc.pipeline.options import WeightOptions
 from archc.spec.loading import resolved_text
 from archc.targets import MANIFEST, Target
@@ -31,6 +32,7 @@ from archc.targets import MANIFEST, Target
 if TYPE_CHECKING:
     from archc.verification import Report
     from archc.verification.check import Verifier
+    from archc.verification.sensitivity import Sensitivity
 
 Progress = Callable[[str], None]
 
@@ -42,21 +44,60 @@ def write_build(
     settings: Mapping[str, str],
     progress: Progress = lambda message: None,
 ) -> tuple[Path, Manifest]:
-    """Write a whole build, and return its folder and manifest. Raises SpecError, BuildError, ExportError."""
+    """Write a whole build, and return its folder and manifest.
+
+    What lies in the folder of another build is removed, unless somebody changed it; artefacts of the same network stay.
+    Raises: SpecError; BuildError; ExportError; UsageError.
+    """
+    progress("reading the spec")
+    loaded = load(target, weights, settings)
+    with made_folder(folder or default_folder(loaded)) as folder:
+        before = _manifest_or_none(folder)
+        progress(f"writing {WEIGHTS}")
+        digest = _write_weights(folder, loaded)
+        manifest = loaded.manifest()
+        write_description(folder, resolved_text(target.spec, settings), loaded.network.graph, manifest)
+        manifest.files[WEIGHTS] = digest
+        if before and before.same_network(manifest):
+            _keep_exports(folder, before, manifest)
+        manifest.write(folder)
+        remove_replaced(folder, before, manifest)
+        write_parity(folder, manifest, {})
+    return folder, manifest
+
+
+def _write_weights(folder: Path, loaded: Loaded) -> str:
     from archc.weights import write_safetensors
 
-    progress("reading the spec")
-    origin = _origin(weights)
-    network = load_network(target, weights, settings)
-    folder = _folder(folder, network)
-    manifest = new_manifest(network.graph, origin(), network.seed)
-    write_description(folder, resolved_text(target.spec, settings), network.graph, manifest)
-    progress(f"writing {WEIGHTS}")
     with atomic_write(folder / WEIGHTS) as file:
-        write_safetensors(file, network.weights)
-    manifest.files[WEIGHTS] = sha256_of(folder / WEIGHTS)
-    manifest.write(folder)
-    return folder, manifest
+        write_safetensors(file, loaded.network.weights)
+        loaded.confirm()
+    return sha256_of(folder / WEIGHTS)
+
+
+def _manifest_or_none(folder: Path) -> Manifest | None:
+    """The manifest of a folder that is written anew: a damaged one knows no files."""
+    try:
+        return read_manifest(folder)
+    except BuildError:
+        return None
+
+
+def _keep_exports(folder: Path, before: Manifest, manifest: Manifest) -> None:
+    """Take over the artefacts of the same network that are still there."""
+    for name, export in before.exports.items():
+        files = [file for file in (name, *export.companions) if file in before.files and (folder / file).is_file()]
+        if name in files:
+            manifest.exports[name] = export
+            manifest.files.update({file: before.files[file] for file in files})
+    if manifest.exports:
+        manifest.versions = {**before.versions, **manifest.versions}
+    manifest.sensitivity = before.sensitivity
+
+
+def default_folder(loaded: Loaded) -> Path:
+    """Where a build goes that was given no folder."""
+    return Path("build") / loaded.network.graph.name
 
 
 @dataclass(frozen=True)
@@ -71,15 +112,16 @@ class ExportRequest:
     options: ExportOptions
     verify: bool = True
     allow_inconclusive: bool = False
+    sensitivity: bool = False
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An artefact that has been delivered."""
+    """An artefact that has been delivered; `options` are those that its exporter honoured."""
 
     path: Path
-    exporter: str
-    notice: str | None
+    exporter: Exporter
+    options: ExportOptions
     usage: str
     delivery: Delivery
 
@@ -97,7 +139,9 @@ class Exported:
         """Plain data for a script."""
         return {
             "path": str(self.path),
-            "exporter": self.exporter,
+            "exporter": self.exporter.name,
+            "opset": self.options.opset,
+            "notice": self.exporter.notice,
             "bytes": self.path.stat().st_size,
             "sha256": self.delivery.sha256,
             "companions": dict(self.delivery.companions),
@@ -105,44 +149,66 @@ class Exported:
         }
 
 
-def write_exports(request: ExportRequest, progress: Progress = lambda message: None) -> list[Exported]:
+@dataclass(frozen=True)
+class Exports:
+    """What an export left: the artefacts, and the sensitivity of their proofs if it was asked for."""
+
+    artefacts: list[Exported]
+    sensitivities: tuple[Sensitivity, ...] = ()
+
+
+def write_exports(request: ExportRequest, progress: Progress = lambda message: None) -> Exports:
     """Export a network to every format asked for, into its build, whose manifest then knows them.
 
-    Raises: UsageError: no format, an unknown one, or a folder that holds another network; SpecError; BuildError;
-    ExportError; VerificationFailed; Inconclusive.
+    Raises: UsageError: no format, an unknown one, an option that none takes, or a folder that holds another network;
+    SpecError; BuildError; ExportError; VerificationFailed; Inconclusive.
     """
-    origin = _origin(request.weights)
     chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
     if not chosen:
         raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
+    check_options(request.options, chosen)
     progress("reading the spec")
-    network = load_network(request.target, request.weights, request.settings)
-    folder = _folder(request.folder or request.target.build, network)
-    present = read_manifest(folder) if (folder / MANIFEST).is_file() else None
-    _refuse_other_build(folder, present, network, request, origin)
-    verifier = _verifier(network) if request.verify else None
+    loaded = load(request.target, request.weights, request.settings)
+    with made_folder(request.folder or request.target.build or default_folder(loaded)) as folder:
+        return _write_all(request, chosen, loaded, folder, progress)
+
+
+def _write_all(
+    request: ExportRequest, chosen: Sequence[Exporter], loaded: Loaded, folder: Path, progress: Progress
+) -> Exports:
+    before = read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    _refuse_other_build(folder, before, loaded, request)
+    verifier = _verifier(loaded) if request.verify or request.sensitivity else None
     exported: list[Exported] = []
     manifest = None
     for exporter in chosen:
-        artefact = _export(network, exporter, folder, request, verifier, progress)
+        artefact = _export(loaded, exporter, folder, request, verifier, progress)
         exported.append(artefact)
-        manifest = manifest or _manifest_for(folder, present, network, request, origin())
-        _record(artefact, manifest, request.options)
+        manifest = manifest or _manifest_for(folder, before, loaded, request)
+        _record(artefact, manifest)
         manifest.write(folder)
-        _remove_companions(folder, present.exports.get(artefact.path.name) if present else None, manifest)
-        write_parity(folder, artefact.path.name, artefact.report.as_json() if artefact.report else None)
-    return exported
+        remove_replaced(folder, before, manifest)
+        report = artefact.report.as_json() if artefact.report else None
+        write_parity(folder, manifest, {artefact.path.name: report})
+    if not request.sensitivity or verifier is None or manifest is None:
+        return Exports(exported)
+    progress("measuring the sensitivity of the comparison")
+    sensitivities = tuple(verifier.sensitivities())
+    manifest.sensitivity = {found.block: f"{found.smallest:.0e}" for found in sensitivities}
+    manifest.write(folder)
+    return Exports(exported, sensitivities)
 
 
-def _record(artefact: Exported, manifest: Manifest, options: ExportOptions) -> None:
+def _record(artefact: Exported, manifest: Manifest) -> None:
     """Put an artefact and its companions into the manifest, in place of the one that it replaced."""
-    name, companions = artefact.path.name, artefact.delivery.companions
+    name, companions, options = artefact.path.name, artefact.delivery.companions, artefact.options
     if name in manifest.exports:
         for companion in manifest.exports[name].companions:
             manifest.files.pop(companion, None)
     manifest.files.update({name: artefact.delivery.sha256, **companions})
+    manifest.versions.update(versions(*artefact.exporter.packages))
     manifest.exports[name] = Export(
-        exporter=artefact.exporter,
+        exporter=artefact.exporter.name,
         opset=options.opset,
         fold_batch_norm=options.fold_batch_norm,
         verdict=artefact.report.verdict.value if artefact.report else None,
@@ -150,33 +216,27 @@ def _record(artefact: Exported, manifest: Manifest, options: ExportOptions) -> N
     )
 
 
-def _remove_companions(folder: Path, replaced: Export | None, manifest: Manifest) -> None:
-    """Remove the files beside an artefact that has been replaced, once nothing in the manifest names them."""
-    for name in replaced.companions if replaced else ():
-        if name not in manifest.files:
-            (folder / name).unlink(missing_ok=True)
-
-
 def _export(
-    network: Network,
+    loaded: Loaded,
     exporter: Exporter,
     folder: Path,
     request: ExportRequest,
     verifier: Verifier | None,
     progress: Progress,
 ) -> Exported:
-    path = folder / f"{network.graph.name}{exporter.suffix}"
+    path = folder / f"{loaded.network.graph.name}{exporter.suffix}"
     delivery = deliver(
-        network, exporter, path, request.options,
+        loaded.network, exporter, path, request.options, confirm=loaded.confirm,
         verify=request.verify, allow_inconclusive=request.allow_inconclusive, verifier=verifier, progress=progress,
     )  # fmt: skip
-    return Exported(path, exporter.name, exporter.notice, exporter.usage(network, path), delivery)
+    usage = exporter.usage(loaded.network, path)
+    return Exported(path, exporter, effective_options(exporter, request.options), usage, delivery)
 
 
-def _verifier(network: Network) -> Verifier:
+def _verifier(loaded: Loaded) -> Verifier:
     from archc.verification.check import Verifier
 
-    return Verifier(network)
+    return Verifier(loaded.network)
 
 
 def _exporter(name: str) -> Exporter:
@@ -186,47 +246,26 @@ def _exporter(name: str) -> Exporter:
     return exporters()[name]
 
 
-def _folder(folder: Path | None, network: Network) -> Path:
-    """The build's folder, made if it is not there."""
-    folder = folder or Path("build") / network.graph.name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the folder {folder}: {error.strerror}", code="bad-option") from None
-    return folder
-
-
-def _refuse_other_build(
-    folder: Path, present: Manifest | None, network: Network, request: ExportRequest, origin: Callable[[], str]
-) -> None:
+def _refuse_other_build(folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest) -> None:
     """Raise UsageError if the folder holds weights, and they are others than those that are exported."""
-    if present is None or WEIGHTS not in present.files or _is_own_build(folder, request):
+    if before is None or WEIGHTS not in before.files or _is_own_build(folder, request):
         return
-    if not present.same_network(new_manifest(network.graph, origin(), network.seed)):
+    if not before.same_network(loaded.manifest()):
         raise UsageError(
             f"{folder} is a build of another network or of other weights",
             code="other-build",
-            help=f"export that build with `archc export {folder}`, or choose another folder with -o",
+            help=f"export that build with `archc export {quote(str(folder))}`, or choose another folder with -o",
         )
 
 
-def _manifest_for(
-    folder: Path, present: Manifest | None, network: Network, request: ExportRequest, origin: str
-) -> Manifest:
+def _manifest_for(folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest) -> Manifest:
     """The manifest of the build that an artefact lands in: the folder's own if it holds this network."""
-    fresh = new_manifest(network.graph, origin, network.seed)
-    if present and (present.same_network(fresh) or _is_own_build(folder, request)):
-        return present
-    write_description(folder, resolved_text(request.target.spec, request.settings), network.graph, fresh)
+    fresh = loaded.manifest()
+    if before and (before.same_network(fresh) or _is_own_build(folder, request)):
+        return before.model_copy(deep=True)
+    write_description(folder, resolved_text(request.target.spec, request.settings), loaded.network.graph, fresh)
     return fresh
 
 
 def _is_own_build(folder: Path, request: ExportRequest) -> bool:
-    return folder == request.target.build and request.weights.file is None
-
-
-def _origin(weights: WeightOptions) -> Callable[[], str]:
-    """Where a network's weights come from, as the manifest records it; a file is hashed meanwhile, by a thread."""
-    if weights.file is None:
-        return lambda: "initialised"
-    return ThreadPoolExecutor(1).submit(sha256_of, weights.file).result
+    return folder == request.target.build and not request.weights.given

@@ -3,39 +3,43 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from archc.diagnostics import UsageError
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
-from archc.pipeline.api import compile
+from archc.pipeline.loading import load_network
+from archc.pipeline.options import WeightOptions
 from archc.targets import find_target
-from archc.weights import InitializedWeights
 
 _ARTEFACTS = (".onnx", ".pt", ".pt2", ".safetensors")
 
 
-def view(target: Path, port: int, browse: bool) -> None:
+def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port: int, browse: bool) -> None:
     """Serve a model in Netron until interrupted. A spec is shown as the ONNX graph that it exports to.
 
-    Raises: UsageError: there is no such target, or the port is taken.
+    Raises: UsageError: there is no such target, the port is taken, or options of a spec with a file; SpecError;
+    BuildError.
     """
+    asked = weights.asked or bool(settings)
     if target.is_file() and target.suffix in _ARTEFACTS:
+        if asked:
+            message = f"{target} is shown as it is, so --weights, --seed and --set mean nothing"
+            raise UsageError(message, code="bad-option")
         _serve(target, port, browse)
         return
-    build = find_target(target).build
-    exported = sorted(build.glob("*.onnx")) if build else []
+    found = find_target(target)
+    exported = sorted(found.build.glob("*.onnx")) if found.build and not asked else []
     if exported:
         _serve(exported[0], port, browse)
         return
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        _serve(_drawn(target, Path(folder)), port, browse)
+        _serve(_drawn(load_network(found, weights, settings), Path(folder)), port, browse)
 
 
-def _drawn(target: Path, folder: Path) -> Path:
-    graph = compile(target)
-    network = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)
-    path = folder / f"{graph.name}.onnx"
+def _drawn(network: Network, folder: Path) -> Path:
+    path = folder / f"{network.graph.name}.onnx"
     with path.open("wb") as file:
         exporters()["onnx"].write(network, file, ExportOptions())
     return path

@@ -35,11 +35,13 @@ UNKNOWN = _Unknown()
 
 
 class ExpressionError(Exception):
-    """What is wrong with an expression, without its position."""
+    """What is wrong with an expression; `part` is the piece of its text that is to blame, if one is, and `at` where."""
 
-    def __init__(self, message: str, code: Code = "bad-expression", help: str | None = None) -> None:
+    def __init__(
+        self, message: str, code: Code = "bad-expression", help: str | None = None, *, part: str = "", at: int = 0
+    ) -> None:
         super().__init__(message)
-        self.message, self.help = message, help
+        self.message, self.help, self.part, self.at = message, help, part, at
         self.code: Code = code
 
 
@@ -80,7 +82,8 @@ def look_up(name: str, environment: Environment) -> object:
     listed = [f"${other}" for other in islice(environment, MAX_LISTED)]
     more = ", …" if len(environment) > MAX_LISTED else ""
     available = f"available are {', '.join(listed)}{more}" if environment else None
-    raise ExpressionError(f"there is no '${name}' here", "unknown-name", did_you_mean(name, environment) or available)
+    help = did_you_mean(name, environment) or available
+    raise ExpressionError(f"there is no '${name}' here", "unknown-name", help, part=f"${name}")
 
 
 @dataclass(frozen=True, slots=True)

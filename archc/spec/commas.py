@@ -8,7 +8,7 @@ what to do.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from archc.diagnostics import Diagnostic, Span
 from archc.spec.tree import Entry, Scalar, Tree
@@ -42,6 +42,16 @@ def join_cut_items(items: list[Tree]) -> list[Diagnostic]:
             items[index : index + len(pieces)] = [whole]
             problems.append(_problem(whole))
     return problems
+
+
+def goes_on(entries: dict[str, Entry]) -> bool:
+    """Whether the next key of a flow mapping is a piece of a value that a comma has cut."""
+    still_open = 0
+    for entry in islice(reversed(entries.values()), MOST_PIECES):
+        if not _is_absent(entry.value):
+            return isinstance(entry.value, Scalar) and _open_brackets(entry.value) + still_open > 0
+        still_open += _open_brackets(entry.key)
+    return False
 
 
 def _pieces(first: Tree, others: Iterable[Tree]) -> list[Scalar]:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from archc.diagnostics import Span, SpecError, UsageError, did_you_mean
+from archc.diagnostics import Diagnostic, Span, SpecError, UsageError, did_you_mean
+from archc.spec.expressions import UNKNOWN
 from archc.spec.grammar import parse_layer
 from archc.spec.items import Item
 from archc.spec.signatures import Signature, value_of
@@ -52,18 +53,25 @@ class Input(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Ramp:
-    """A value spaced evenly over all uses of some blocks; `endpoint`: whether the last one has `stop`."""
+    """A value spaced evenly over all uses of some blocks; `endpoint`: whether the last one has `stop`.
+
+    `span` covers its name, and `words` those of the blocks.
+    """
 
     blocks: tuple[str, ...]
     start: float
     stop: float
     endpoint: bool = True
     span: Span | None = field(compare=False, default=None)
+    words: tuple[Span, ...] = field(compare=False, default=())
 
 
 @dataclass(frozen=True, slots=True)
 class BlockDefinition:
-    """A block defined in YAML. `let` holds derived values in order; `kind` is the body's key."""
+    """A block defined in YAML. `let` holds derived values in order; `kind` is the body's key.
+
+    A `shared` one stands in a file of its own; the ramps of the specs that use it are not known there.
+    """
 
     name: str
     parameters: MappingType[str, Signature]
@@ -71,6 +79,7 @@ class BlockDefinition:
     kind: Literal["layers", "sequence", "inline"]
     items: tuple[Item, ...]
     span: Span
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,12 @@ class Spec:
             UsageError: a setting has an unknown name, or a value of the wrong type.
             SpecError: a parameter has neither a setting nor a default.
         """
+        if missing := self.without_value(settings):
+            raise SpecError(missing)
+        return self.known(settings)
+
+    def known(self, settings: MappingType[str, str]) -> dict[str, object]:
+        """The same, with UNKNOWN for a parameter that has neither. Raises UsageError."""
         given = {name: self._read(name, text) for name, text in settings.items()}
         return {name: self._value(signature, given) for name, signature in self.parameters.items()}
 
@@ -110,13 +125,22 @@ class Spec:
         except ValueError as error:
             raise UsageError(f"the parameter '{name}' {error}", code="invalid-value") from None
 
-    def _value(self, signature: Signature, given: MappingType[str, Tree]) -> object:
-        tree = given.get(signature.name, signature.default)
-        if tree is None:
-            raise SpecError(
+    def without_value(self, settings: MappingType[str, str]) -> tuple[Diagnostic, ...]:
+        """What is wrong with the parameters that have neither a setting nor a default."""
+        return tuple(
+            Diagnostic(
+                "missing-parameter",
                 f"the parameter '{signature.name}' has no value",
-                code="missing-parameter",
-                span=signature.span,
+                signature.span,
                 help=f"give one with --set {signature.name}=VALUE, or a default: '{signature.type} = VALUE'",
             )
+            for signature in self.parameters.values()
+            if signature.default is None and signature.name not in settings
+        )
+
+    def _value(self, signature: Signature, given: MappingType[str, Tree]) -> object:
+        """The value; UNKNOWN if there is none."""
+        tree = given.get(signature.name, signature.default)
+        if tree is None:
+            return UNKNOWN
         return parse_layer(tree) if signature.type == "layer" else value_of(tree)

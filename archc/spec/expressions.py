@@ -38,6 +38,7 @@ from archc.spec.arithmetic import (
     look_up,
     show,
 )
+from archc.spec.hints import function_meant, symbol_meant
 from archc.spec.names import is_path
 from archc.spec.tree import Scalar, Tree
 
@@ -109,6 +110,12 @@ def substitute(text: str, environment: Environment, span: Span) -> str:
 
 
 def _placed(error: ExpressionError, span: Span) -> SpecError:
+    """The error with its position: that of the part that is to blame, where the text stands in one line as it is."""
+    if error.part and span.line == span.end_line:
+        text = span.source.lines[span.line][: span.end_column]
+        begin = text.find(error.part, span.column + error.at)
+        if begin >= 0:
+            span = Span(span.source, span.line, begin, span.line, begin + len(error.part))
     return SpecError(error.message, code=error.code, span=span, help=error.help)
 
 
@@ -122,6 +129,7 @@ class _Parser:
 
     def __init__(self, text: str) -> None:
         self._text = text
+        self._starts: list[int] = []
         self._tokens = self._tokenize()
         self._position = 0
         self._depth = 0
@@ -139,8 +147,11 @@ class _Parser:
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
-                raise ExpressionError(f"cannot read '{text[position:].strip()}' in the expression '{text}'")
+                rest = text[position:].lstrip()
+                message = f"cannot read '{rest}' in the expression '{text}'"
+                raise ExpressionError(message, help=symbol_meant(rest), part=rest, at=position)
             tokens.append((str(match.lastgroup), match[str(match.lastgroup)]))
+            self._starts.append(match.start(str(match.lastgroup)))
             position = match.end()
             if len(tokens) > MAX_TOKENS:
                 raise ExpressionError(f"an expression of more than {MAX_TOKENS} words and symbols")
@@ -159,7 +170,23 @@ class _Parser:
     def _fail(self) -> NoReturn:
         token = self._next()
         what = f"'{token[1]}' is not expected here" if token else "it ends too early"
-        raise ExpressionError(f"cannot read the expression '{self._text}': {what}")
+        message = f"cannot read the expression '{self._text}': {what}"
+        raise ExpressionError(message, help=self._advice(), **self._blamed(self._position))
+
+    def _blamed(self, index: int) -> dict[str, Any]:
+        """The token to which an error points."""
+        inside = index < len(self._tokens)
+        return {"part": self._tokens[index][1], "at": self._starts[index]} if inside else {}
+
+    def _advice(self) -> str | None:
+        """What to write for what other languages have."""
+        symbol = ("symbol", "*")
+        if self._tokens[max(0, self._position - 1) : self._position + 1] == [symbol, symbol]:
+            return "there are no powers: write a product, such as $x * $x"
+        token = self._next()
+        if token and token[1] in COMPARISONS and any(text in COMPARISONS for _, text in self._tokens[: self._position]):
+            return "join two comparisons by 'and', such as 0 < $x and $x < 8"
+        return None
 
     def _or(self) -> Node:
         self._depth += 1
@@ -225,20 +252,19 @@ class _Parser:
         """`(…)` or `function(…)`."""
         if kind == "word" and self._tokens[self._position + 1 : self._position + 2] == [("symbol", "(")]:
             self._position += 2
-            return self._function(text)
+            return self._function(text, self._blamed(self._position - 2))
         if kind == "word" and text not in ("and", "or", "not"):
             hint = did_you_mean(text, FUNCTIONS) or f"write '${text}' for a parameter"
-            raise ExpressionError(f"'{text}' is not a value", help=hint)
+            raise ExpressionError(f"'{text}' is not a value", help=hint, **self._blamed(self._position))
         if not self._take("("):
             self._fail()
         tree = self._or()
         self._expect(")")
         return tree
 
-    def _function(self, name: str) -> Node:
+    def _function(self, name: str, blamed: dict[str, Any]) -> Node:
         if name not in FUNCTIONS:
-            hint = did_you_mean(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
-            raise ExpressionError(f"there is no function '{name}'", "unknown-function", hint)
+            raise ExpressionError(f"there is no function '{name}'", "unknown-function", function_meant(name), **blamed)
         arguments = [self._or()]
         while self._take(","):
             arguments.append(self._or())
@@ -246,7 +272,7 @@ class _Parser:
         function, fewest, most = FUNCTIONS[name]
         if not fewest <= len(arguments) <= most:
             count = "1 argument" if fewest == most == 1 else f"{fewest} to {most} arguments"
-            raise ExpressionError(f"{name} takes {count}, not {len(arguments)}")
+            raise ExpressionError(f"{name} takes {count}, not {len(arguments)}", **blamed)
         return Application(name, function, tuple(arguments))
 
     def _expect(self, symbol: str) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from archc.diagnostics import Span
 from archc.spec.expressions import Expression
-from archc.spec.tree import Mapping, Scalar
+from archc.spec.tree import Mapping, Scalar, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,13 @@ class Call:
 class Group:
     """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
 
-    `span` covers the key.
+    `span` covers the key. `values` is a list in which nothing is an item, which only a field could have.
     """
 
     name: Scalar | None
     items: tuple[Item, ...]
     span: Span
+    values: Sequence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,4 +94,11 @@ class Reference:
     span: Span
 
 
-Item = Call | Group | Composite | When | OutputMark | Auxiliary | Reference
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An item that is wrong, which has been reported. The value after it is unknown."""
+
+    span: Span
+
+
+Item = Call | Group | Composite | When | OutputMark | Auxiliary | Reference | Unread

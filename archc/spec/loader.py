@@ -22,12 +22,16 @@ from typing import Any, NoReturn
 import yaml
 
 from archc.codes import Code
-from archc.diagnostics import Diagnostic, Note, Source, Span, SpecError
-from archc.spec.commas import join_cut_entries, join_cut_items
+from archc.diagnostics import MAX_EXCERPT, MAX_PROBLEMS, Diagnostic, Note, Source, Span, SpecError, did_you_mean
+from archc.spec.commas import goes_on, join_cut_entries, join_cut_items
+from archc.spec.hints import fields_meant
 from archc.spec.scalars import resolve
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
+_CUT_SIGNATURE = re.compile(r":\s+(size\s*=\s*)$")
+"""What stands before the bracket of a default that a flow mapping cannot hold: `{kernel: size = [1, 3]}`."""
+
 # What YAML 1.2 does not allow as it stands, and what its parsers count as a line break but editors do not.
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
@@ -41,7 +45,8 @@ class Limits:
     depth: int = 64
     nodes: int = 100_000
     scalar_characters: int = 4096
-    problems: int = 100
+    expression_characters: int = 100_000
+    problems: int = MAX_PROBLEMS
 
 
 DEFAULT_LIMITS = Limits()
@@ -59,7 +64,7 @@ def read_source(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
         reason = getattr(error, "strerror", None) or str(error)
         raise SpecError(f"cannot read {path}: {reason}", code="unreadable") from None
     if len(data) > limits.bytes:
-        raise SpecError(f"{path} has more than {limits.bytes:,} bytes", code="too-large")
+        raise _too_large(Source(str(path), data[:MAX_EXCERPT].decode("utf-8", "replace")), limits)
     try:
         return Source(str(path), data.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -68,6 +73,11 @@ def read_source(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
         text = Source(str(path), data.decode("utf-8", "replace"))
         span = Span(text, line, column, line, column + 1)
         raise SpecError("this is not UTF-8", code="bad-encoding", span=span, help="save the file as UTF-8") from None
+
+
+def _too_large(source: Source, limits: Limits) -> SpecError:
+    message = f"{source.name} has more than {limits.bytes:,} bytes"
+    return SpecError(message, code="too-large", span=Span(source, 0, 0, 0, 0))
 
 
 def load(source: Source, limits: Limits = DEFAULT_LIMITS) -> Tree:
@@ -84,7 +94,7 @@ def compose(source: Source, limits: Limits = DEFAULT_LIMITS) -> tuple[Tree, list
     Raises: SpecError: a problem after which nothing can be read.
     """
     if len(source.text) > limits.bytes or len(source.text.encode("utf-8", "replace")) > limits.bytes:
-        raise SpecError(f"{source.name} has more than {limits.bytes:,} bytes", code="too-large")
+        raise _too_large(source, limits)
     _refuse_forbidden_character(source)
     _refuse_many_directives(source, limits)
     composer = _Composer(source, limits)
@@ -146,7 +156,7 @@ class _Composer:
         self._source, self._limits = source, limits
         self._stack: list[_Open] = []
         self._anchors: dict[str, _Anchored] = {}
-        self._nodes = 0
+        self._nodes = self._expressions = 0
         self._root: Tree | None = None
 
     def compose(self) -> Tree:
@@ -198,8 +208,11 @@ class _Composer:
         earlier = self._source.lines[start.line] if start.line < span.line else ""
         if (opened := earlier[start.column : start.column + 1]) in ("{", "["):
             return f"is the '{opened}' that begins there closed?"
+        if match := _CUT_SIGNATURE.search(line, start.column if start.line == span.line else 0, span.column):
+            return f'quote it: "{match[1]}{line[span.column :].partition("]")[0]}]"'
         if line[span.column : span.column + 1] == ":":
-            return "a value that contains ': ' must be quoted; the fields of a call are indented below it"
+            above = self._source.lines[span.line - 1] if span.line else ""
+            return fields_meant(above, line, span.column, is_flow=line[start.column : start.column + 1] == "{")
         return None
 
     def _scalar(self, event: Any) -> Scalar:
@@ -208,6 +221,7 @@ class _Composer:
             message = f"this value has more than {self._limits.scalar_characters:,} characters"
             self._stop("too-large", message, span)
         self._refuse_tag(event, span, allowed=_STRING_TAGS)
+        self._count_expression(text, span)
         if not event.implicit[0] or event.tag in _STRING_TAGS:
             return Scalar(text, text, span)
         try:
@@ -216,6 +230,15 @@ class _Composer:
             shown = text if len(text) <= 24 else f"{text[:20]}…"
             self._report("invalid-value", f"the number {shown} {error}", span)
             return Scalar(0, text, span)
+
+    def _count_expression(self, text: str, span: Span) -> None:
+        """To parse expressions takes most of the time that a file of them takes."""
+        key = self._stack[-1].key if self._stack else None
+        if "$" in text or "(" in text or (key is not None and key.value == "when"):
+            self._expressions += len(text)
+            if self._expressions > self._limits.expression_characters:
+                most = f"{self._limits.expression_characters:,}"
+                self._stop("too-large", f"the expressions of this file have more than {most} characters", span)
 
     def _refuse_tag(self, event: Any, span: Span, allowed: tuple[str, ...] = ()) -> None:
         if event.tag is not None and event.tag not in allowed:
@@ -245,12 +268,19 @@ class _Composer:
         span = self._span(event)
         anchored = self._anchors.get(event.anchor)
         if anchored is None:
-            # The parser itself refuses names that are not there, so this one is still open.
-            message = f"'{event.anchor}' is not complete here: a value cannot contain itself"
-            self._stop("recursive-alias", message, span)
+            self._no_such_anchor(event.anchor, span)
         self._count(anchored.nodes, event)
         self._refuse_depth(anchored.height, span)
+        if len(self._source.repeated) < self._limits.problems:
+            self._source.repeated.setdefault(anchored.tree.span, span)
         self._place(anchored.tree, None, anchored.nodes, anchored.height)
+
+    def _no_such_anchor(self, name: str, span: Span) -> NoReturn:
+        if any(opened.event.anchor == name for opened in self._stack):
+            message = f"'{name}' is not complete here: a value cannot contain itself"
+            self._stop("recursive-alias", message, span)
+        help = did_you_mean(name, self._anchors) or f"write '&{name}' before the value that is meant"
+        self._stop("unknown-name", f"there is no anchor '{name}' before this alias", span, help)
 
     def _place(self, tree: Tree, anchor: str | None, nodes: int, height: int) -> None:
         """Put a finished value where it belongs: the root, a list, a key, or a key's value."""
@@ -278,6 +308,8 @@ class _Composer:
             help = "texts such as {{ x }} are not filled in: use a parameter, $x"
             self._report("bad-key", "a key must be a word, and this is a list or mapping", tree.span, help=help)
             raise SpecError(self.problems)
+        if not isinstance(tree.value, str) and goes_on(parent.entries):
+            return Scalar(tree.text, tree.text, tree.span)
         if not isinstance(tree.value, str):
             help = f'quote it if you mean the text: "{tree.text}"'
             self._report("bad-key", f"a key must be a word, and '{tree.text}' is not", tree.span, help=help)
@@ -316,5 +348,5 @@ class _Composer:
         if len(self.problems) >= self._limits.problems:
             raise SpecError(self.problems)
 
-    def _stop(self, code: Code, message: str, span: Span) -> NoReturn:
-        raise SpecError([*self.problems, Diagnostic(code, message, span)])
+    def _stop(self, code: Code, message: str, span: Span, help: str | None = None) -> NoReturn:
+        raise SpecError([*self.problems, Diagnostic(code, message, span, help=help)])

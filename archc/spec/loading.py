@@ -84,7 +84,8 @@ def _with_shared(parsed: Parsed, folder: Path) -> Parsed:
         else:
             blocks |= library.spec.blocks
             problems, complete = problems + library.problems, complete and library.complete
-    return Parsed(replace(parsed.spec, blocks={**blocks, **parsed.spec.blocks}), problems, parsed.files, complete)
+    spec = replace(parsed.spec, blocks={**blocks, **parsed.spec.blocks})
+    return replace(parsed, spec=spec, problems=problems, complete=complete)
 
 
 def _whole(parsed: Parsed) -> Spec:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 
 LONGEST = 200
 
+COMPOSITES = ("sum", "product", "concat")
+
 RESERVED = frozenset(
     (
-        *("sum", "product", "concat", "sequence", "identity", "none"),
+        *(*COMPOSITES, "sequence", "identity", "none"),
         *("when", "then", "else", "output", "aux", "mark", "from"),
     )
 )
@@ -21,8 +24,13 @@ _TEMPLATE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_name(text: str) -> bool:
-    """Whether a spec, an operator, a block or an output can be called so: letters, digits, `_`, `-`."""
+    """Whether a spec, an operator or a block can be called so: letters, digits, `_`, `-`."""
     return _NAME.fullmatch(text) is not None and len(text) <= LONGEST
+
+
+def is_output_name(text: str) -> bool:
+    """Whether an output of the network can be called so: it becomes a field of a NamedTuple in Python."""
+    return is_variable(text) and not text.startswith("_") and not iskeyword(text)
 
 
 def is_variable(text: str) -> bool:

@@ -6,8 +6,8 @@ parse_library(tree, problems) -> Parsed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -18,6 +18,7 @@ from archc.spec.document import BlockDefinition, Input, Ramp, Spec
 from archc.spec.expressions import is_expression
 from archc.spec.expressions import parse as parse_expression
 from archc.spec.grammar import CALL_KEYS, Grammar
+from archc.spec.indentation import indented
 from archc.spec.items import Item
 from archc.spec.names import RESERVED, is_name, is_variable
 from archc.spec.signatures import Signature, parse_signature
@@ -39,12 +40,16 @@ SPEC_KEYS = (
     *PIECES,
 )
 
+SECTIONS = ("input", "parameters", "let", "defaults", "ramps", "blocks", "init")
+"""Keys of a spec or of a block whose values are mappings."""
+
 Body = Literal["layers", "sequence", "inline"]
 BODIES: tuple[Body, ...] = ("layers", "sequence", "inline")
 BLOCK_KEYS = ("parameters", "let", *BODIES)
 
-NOTHING_LOST = {"cut-expression", "duplicate-key", "invalid-value"}
-"""After these problems the loader goes on with what is likely to be meant."""
+JOINED = "cut-expression"
+NOTHING_LOST = {JOINED, "duplicate-key", "invalid-value", "unknown-tag"}
+"""After these problems no key is left out by the loader, and after the first no value either."""
 
 Result = TypeVar("Result")
 
@@ -54,13 +59,15 @@ class Parsed:
     """What could be read of a file, and what is wrong with it.
 
     `files` are the shared files that it names under `use`. Every name is known unless it is not `complete`: something
-    was left out that may declare one.
+    was left out that may declare one. Shapes can be worked out unless it is not `traceable`: something was left out
+    that they depend on wherever they are.
     """
 
     spec: Spec
     problems: tuple[Diagnostic, ...]
     files: tuple[Scalar, ...] = ()
     complete: bool = True
+    traceable: bool = True
 
 
 def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
@@ -80,14 +87,15 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
         init=parser.optional_mapping(document, "init"),
     )
     files = parser.files(document.get("use"))
-    return Parsed(spec, parser.problems(), files, parser.complete)
+    return Parsed(spec, parser.problems(), files, parser.complete, parser.traceable)
 
 
 def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     """The blocks of a shared file, which has nothing else, as a spec without items. Raises as `parse_spec`."""
     parser = _Parser(problems)
     document = parser.mapping(tree, "a shared file", ("blocks",))
-    blocks = parser.each(document, "blocks", _is_block_name, parser.block)
+    definitions = parser.each(document, "blocks", _is_block_name, parser.block)
+    blocks = {name: replace(definition, shared=True) for name, definition in definitions.items()}
     spec = Spec("shared", None, Input(channels=1, height=1, width=1), tree.span, (), blocks=blocks)
     return Parsed(spec, parser.problems(), complete=parser.complete)
 
@@ -96,9 +104,27 @@ class _Parser:
     """Parses the parts of a document; a part that is wrong is reported and replaced by an empty one."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self._grammar = Grammar()
         self._earlier = tuple(problems)
-        self.complete = all(problem.code in NOTHING_LOST for problem in self._earlier)
+        places = [(problem.code, problem.span) for problem in self._earlier if problem.span]
+        self._grammar = Grammar(
+            (span for code, span in places if code not in NOTHING_LOST),
+            (span for code, span in places if code in NOTHING_LOST and code != JOINED),
+        )
+        self._complete = self._traceable = True
+
+    @property
+    def complete(self) -> bool:
+        """Whether every name is known; when all has been parsed."""
+        return self._complete and not any(code not in NOTHING_LOST for code in self._astray())
+
+    @property
+    def traceable(self) -> bool:
+        """Whether shapes can be worked out; when all has been parsed."""
+        return self._traceable and all(code == JOINED for code in self._astray())
+
+    def _astray(self) -> Iterator[Code]:
+        """The codes of the earlier problems that lie in no call."""
+        return (problem.code for problem in self._earlier if problem.span and self._grammar.is_astray(problem.span))
 
     def problems(self) -> tuple[Diagnostic, ...]:
         """Everything that was wrong."""
@@ -117,6 +143,7 @@ class _Parser:
         if not isinstance(tree, Mapping):
             self._report("wrong-kind", f"{what} is a mapping", tree.span, f"with the keys {', '.join(keys)}")
             raise SpecError(self._grammar.problems)
+        tree = self.indented(tree, lambda key: key in SECTIONS, lambda key: not nearest(key, keys))
         entries = {key: entry for key, entry in tree.entries.items() if key in keys}
         for key, entry in tree.entries.items():
             if key not in keys:
@@ -126,8 +153,14 @@ class _Parser:
                 if meant:
                     entries[meant] = entry
                 else:
-                    self.complete = False
+                    self._complete = False
         return Mapping(entries, tree.span)
+
+    def indented(self, tree: Mapping, is_owner: Callable[[str], bool], is_part: Callable[[str], bool]) -> Mapping:
+        """The mapping as it was meant where its parts are not indented, which is reported."""
+        meant, problems = indented(tree, is_owner, is_part)
+        self._grammar.add(*problems)
+        return meant
 
     def name(self, document: Mapping) -> str:
         """The spec's name."""
@@ -160,6 +193,7 @@ class _Parser:
                 return validate(Input, tree, "input")
             except SpecError as error:
                 self._grammar.add(*error.diagnostics)
+        self._traceable = False
         return Input(channels=1, height=1, width=1)
 
     def network(self, document: Mapping) -> tuple[Item, ...]:
@@ -170,6 +204,7 @@ class _Parser:
                 span = document.entries[pieces[0]].key.span
                 message = f"a network is written as 'layers' or as '{pieces[0]}', not both"
                 self._report("several-keys", message, span)
+                self._traceable = False
             pieces = ["layers"]
         if not pieces:
             help = "write it under layers, or under stem, stages and head"
@@ -189,17 +224,20 @@ class _Parser:
         value = document.get(key)
         if value is None or isinstance(value, Mapping):
             return value
-        self._report("wrong-kind", f"'{key}' is a mapping", value.span)
+        help = "its keys stand below it without '- '" if isinstance(value, Sequence) else None
+        self._report("wrong-kind", f"'{key}' is a mapping", value.span, help)
         return None
 
     def files(self, tree: Tree | None) -> tuple[Scalar, ...]:
         """The names under `use`."""
         items = tree.items if isinstance(tree, Sequence) else ()
         names = tuple(item for item in items if isinstance(item, Scalar) and isinstance(item.value, str))
-        if tree is not None and (not isinstance(tree, Sequence) or len(names) < len(items)):
-            help = "such as use: [blocks/inverted_residual.yaml]"
-            self._report("wrong-kind", "'use' is a list of files", tree.span, help)
-            self.complete = False
+        wrong = [item for item in items if item not in names] if isinstance(tree, Sequence) else [tree]
+        for item in wrong:
+            if item is not None:
+                help = "such as use: [blocks/vgg.yaml]"
+                self._report("wrong-kind", "'use' is a list of files", item.span, help)
+                self._complete = False
         return names
 
     def each(
@@ -208,17 +246,20 @@ class _Parser:
         """Parse every entry of an optional mapping whose keys are names."""
         parsed: dict[str, Result] = {}
         tree = self.optional_mapping(owner, key)
-        self.complete &= tree is not None or owner.get(key) is None
+        if tree and key == "blocks":
+            tree = self.indented(tree, lambda name: name not in BLOCK_KEYS, lambda name: name in BLOCK_KEYS)
+        self._complete &= tree is not None or owner.get(key) is None
         for name, entry in tree.entries.items() if tree else ():
             if not is_fit(name):
                 self._report("bad-name", f"'{name}' cannot be a name in '{key}'", entry.key.span, _why_not(name))
-                self.complete = False
+                self._complete = False
                 continue
             try:
                 parsed[name] = parse(entry)
             except SpecError as error:
                 self._grammar.add(*error.diagnostics)
-                self.complete = False
+                self._complete = False
+                self._traceable &= key != "defaults"
         return parsed
 
     def block(self, entry: Entry) -> BlockDefinition:
@@ -274,7 +315,9 @@ def _fields(entry: Entry) -> Entry:
 
 def _ramp(entry: Entry) -> Ramp:
     model = validate(_RampModel, entry.value, f"the ramp {entry.key.text}")
-    return Ramp(tuple(model.blocks), model.start, model.stop, model.endpoint, entry.key.span)
+    blocks = entry.value.get("blocks") if isinstance(entry.value, Mapping) else None
+    words = tuple(item.span for item in blocks.items) if isinstance(blocks, Sequence) else ()
+    return Ramp(tuple(model.blocks), model.start, model.stop, model.endpoint, entry.key.span, words)
 
 
 def _is_block_name(text: str) -> bool:

@@ -31,12 +31,8 @@ def _diagnostics(error: ValidationError, tree: Mapping, what: str, model: type[B
     missing = {path for line, path in lines if line["type"] == "missing"}
     for line, path in lines:
         if line["type"] == "extra_forbidden":
-            meant = nearest(path[-1], [key for *owner, key in missing if owner == [*path[:-1]]])
-            missing.discard((*path[:-1], meant or ""))
-            known = f"the keys are {', '.join(model.model_fields)}" if len(path) == 1 else None
-            help = f"did you mean '{meant}'?" if meant else known
             message = f"{_owner(what, path)} has no key '{path[-1]}'"
-            yield Diagnostic("unknown-key", message, _find(tree, path)[0], help=help)
+            yield Diagnostic("unknown-key", message, _find(tree, path)[0], help=_meant_by(path, missing, model))
         elif line["type"] != "missing":
             yield _invalid(line, path, tree, what)
     for path in missing:
@@ -44,11 +40,32 @@ def _diagnostics(error: ValidationError, tree: Mapping, what: str, model: type[B
         yield Diagnostic("missing-key", message, _find(tree, path[:-1])[1].span)
 
 
+def _meant_by(path: tuple[str, ...], missing: set[tuple[str, ...]], model: type[BaseModel]) -> str | None:
+    """Help for a key that is not known; the missing key that it is likely to stand for is taken out of `missing`."""
+    lacking = [key for *owner, key in missing if owner == [*path[:-1]]]
+    meant = nearest(path[-1], lacking) or (lacking[0] if len(lacking) == 1 else None)
+    if meant is not None:
+        missing.discard((*path[:-1], meant))
+        return f"did you mean '{meant}'?" if nearest(path[-1], [meant]) else f"the key '{meant}' is missing"
+    return f"the keys are {', '.join(model.model_fields)}" if len(path) == 1 else None
+
+
 def _invalid(line: Any, path: tuple[str, ...], tree: Mapping, what: str) -> Diagnostic:
     value = _find(tree, path)[1]
-    shown = f", not '{value.text}'" if isinstance(value, Scalar) else ""
+    shown = ""
+    if isinstance(value, Scalar):
+        is_text = isinstance(value.value, str) or value.text == ""
+        shown = f", not '{value.text}'" if is_text else f", not {value.text}"
     message = f"{'.'.join((what, *path))} {_requirement(line)}{shown}"
-    return Diagnostic("invalid-value", message, value.span)
+    return Diagnostic("invalid-value", message, value.span, help=_range_of(line))
+
+
+def _range_of(line: Any) -> str | None:
+    """The range that a single size is likely to mean."""
+    size = line["input"]
+    if line["type"] != "model_type" or not isinstance(size, int) or size < 1:
+        return None
+    return f"such as {{min: 1, opt: {int(size)}, max: {int(size)}}}"
 
 
 def _written_path(line: Any) -> tuple[str, ...]:

@@ -4,13 +4,14 @@ from archc.weights.derive import resolve
 from archc.weights.initialize import InitializedWeights
 from archc.weights.lazy import Array, LazyWeights, read_all, shape_and_dtype
 from archc.weights.load import open_weights
-from archc.weights.match import match
+from archc.weights.match import MatchedWeights, match
 from archc.weights.safetensors_file import SafetensorsFile, write_safetensors
 
 __all__ = [
     "Array",
     "InitializedWeights",
     "LazyWeights",
+    "MatchedWeights",
     "SafetensorsFile",
     "match",
     "open_weights",

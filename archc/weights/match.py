@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from archc.codes import Code
-from archc.diagnostics import BuildError, Diagnostic, Note
+from archc.diagnostics import BuildError, Diagnostic, Note, UsageError, nearest
 from archc.ir.graph import Parameter
+from archc.weights.initialize import InitializedWeights
 from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
 from archc.weights.nearest import NearestKey
+from archc.weights.wrappers import unwrapped
 
 SHOWN = 10
 # Absent from checkpoints older than PyTorch 0.4.1, and without effect on inference.
@@ -23,14 +25,20 @@ COUNTER = "num_batches_tracked"
 class MatchedWeights(LazyWeights):
     """Another source's tensors under the parameters' names, converted to the parameters' dtypes when read.
 
-    Arrays of a plain dict that need no conversion are passed on, not copied.
+    Arrays of a plain dict that need no conversion are passed on, not copied. `initialised` names the parameters whose
+    tensors were ignored, and which are drawn instead.
     """
 
     def __init__(
-        self, weights: Mapping[str, Array], parameters: Mapping[str, Parameter], keys: Mapping[str, str]
+        self,
+        weights: Mapping[str, Array],
+        parameters: Mapping[str, Parameter],
+        keys: Mapping[str, str],
+        drawn: InitializedWeights,
     ) -> None:
         self.source = _source(weights)
-        self._weights, self._parameters, self._keys = weights, parameters, keys
+        self.initialised = tuple(drawn)
+        self._weights, self._parameters, self._keys, self._drawn = weights, parameters, keys, drawn
 
     def shape(self, key: str) -> tuple[int, ...]:
         """Shape of the parameter."""
@@ -41,6 +49,8 @@ class MatchedWeights(LazyWeights):
         return np.dtype(self._parameters[key].dtype)
 
     def __getitem__(self, key: str) -> Array:
+        if key in self._drawn:
+            return self._drawn[key]
         if key not in self._keys:
             return np.zeros(self.shape(key), self.dtype(key))
         return self._weights[self._keys[key]].astype(self.dtype(key), copy=False)
@@ -58,23 +68,24 @@ def match(
     *,
     ignore: Sequence[str] = (),
     rename: Sequence[tuple[str, str]] = (),
-) -> LazyWeights:
+    seed: int = 0,
+) -> MatchedWeights:
     """The weights of these parameters, checked by shape and kind (floating point or integer), none read yet.
 
     `rename` pairs (pattern, replacement) are applied to the file's keys in order. A pattern is a regular
     expression that is matched at the beginning of a key, so a prefix is one too; the replacement may use its
-    groups (`\\1`). `ignore` globs name keys of the file, before renaming, that may be left over. A missing
-    `num_batches_tracked` is zero.
-    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys.
+    groups (`\\1`). Keys of the file that match an `ignore` glob, before renaming, count as if they were not there; a
+    parameter that matches one and has no tensor is drawn from `seed`. A missing `num_batches_tracked` is zero.
+    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys;
+    UsageError: an invalid pattern, or a glob that matches nothing.
     """
     wanted = {parameter.path: parameter for parameter in parameters}
-    keys = _renamed(weights, rename)
-    left_over = {
-        key: name
-        for name, key in keys.items()
-        if name not in wanted and not any(fnmatchcase(key, glob) for glob in ignore)
-    }
-    missing = [name for name in wanted if name not in keys and name.rpartition(".")[2] != COUNTER]
+    weights = unwrapped(weights, wanted)
+    _check_globs(ignore, weights, wanted)
+    keys = _renamed(weights, [key for key in weights if not _matches(key, ignore)], rename)
+    left_over = {key: name for name, key in keys.items() if name not in wanted}
+    absent = [name for name in wanted if name not in keys]
+    missing = [name for name in absent if not _matches(name, ignore) and name.rpartition(".")[2] != COUNTER]
     problems = [
         *_missing(missing, left_over, wanted, weights),
         *_unexpected(left_over, missing, wanted, weights),
@@ -82,19 +93,47 @@ def match(
     ]
     if problems:
         raise BuildError(problems)
-    return MatchedWeights(weights, wanted, {name: key for name, key in keys.items() if name in wanted})
+    drawn = InitializedWeights([wanted[name] for name in absent if _matches(name, ignore)], seed)
+    return MatchedWeights(weights, wanted, keys, drawn)
+
+
+def _matches(key: str, globs: Sequence[str]) -> bool:
+    return any(fnmatchcase(key, glob) for glob in globs)
+
+
+def _check_globs(ignore: Sequence[str], weights: Mapping[str, Array], wanted: Mapping[str, Parameter]) -> None:
+    """Raise UsageError for a glob that matches no key of the file and no parameter."""
+    keys = dict.fromkeys([*weights, *wanted])
+    for glob in ignore:
+        if not any(fnmatchcase(key, glob) for key in keys):
+            message = f"nothing in {_source(weights)} or in the network matches '{glob}', which is to be ignored"
+            near = _nearest_to_glob(glob, keys)
+            raise UsageError(message, code="unused-glob", help=f"the nearest key is '{near}'" if near else None)
+
+
+def _nearest_to_glob(glob: str, keys: Iterable[str]) -> str | None:
+    """The first key under the path, or part of one, that is most like the glob without its last star."""
+    by_path: dict[str, str] = {}
+    for key in keys:
+        parts = key.split(".")
+        for end in range(1, len(parts) + 1):
+            by_path.setdefault(".".join(parts[:end]), key)
+    near = nearest(glob.rstrip("*?."), by_path)
+    return by_path[near] if near else None
 
 
 def _source(weights: Mapping[str, Array]) -> str:
     return weights.source if isinstance(weights, LazyWeights) else LazyWeights.source
 
 
-def _renamed(weights: Mapping[str, Array], rename: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """The file's key of each name. Raises BuildError: an invalid pattern, or two keys of one name."""
+def _renamed(
+    weights: Mapping[str, Array], considered: Sequence[str], rename: Sequence[tuple[str, str]]
+) -> dict[str, str]:
+    """The file's key of each name. Raises UsageError: an invalid pattern; BuildError: two keys of one name."""
     try:
-        names = {key: _rename(key, rename) for key in weights}
+        names = {key: _rename(key, rename) for key in considered}
     except (re.error, IndexError) as error:
-        raise BuildError(f"a pattern of rename is not valid: {error}", code="invalid-rename") from error
+        raise UsageError(f"a pattern of rename is not valid: {error}", code="invalid-rename") from error
     keys: dict[str, str] = {}
     clashes = []
     for key, name in names.items():

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archc.ir.graph import Graph
+from archc.ir.printer import print_graph
 from archc.nn import build_module
 from archc.weights import InitializedWeights, read_all
 from tests.elaborate.specs import layers, refusal
@@ -160,3 +161,21 @@ def test_squeeze_excitation_scales_channels_by_a_gate_of_their_means() -> None:
     hidden = (image.mean((2, 3)) @ state["fc1.weight"][:, :, 0, 0].T + state["fc1.bias"]).relu()
     gate = nn.functional.hardsigmoid(hidden @ state["fc2.weight"][:, :, 0, 0].T + state["fc2.bias"])
     assert_equal(compiled(image), image * gate[:, :, None, None])
+
+
+def test_a_dilated_bottleneck_keeps_the_size_that_a_stride_would_halve() -> None:
+    compiled = block("bottleneck: {name: block, width: 4, dilation: 2}")
+    expected = ByHand([(4, 1, 1, 1), (4, 3, 1, 1), (16, 1, 1, 1)], None)
+    expected.conv2 = nn.Conv2d(4, 4, 3, padding=2, dilation=2, bias=False)
+    expected.double().eval().load_state_dict(compiled.state_dict(), strict=True)
+    image = torch.randn(2, 16, 9, 12, dtype=torch.float64)
+    assert_equal(compiled(image), expected(image))
+
+
+@pytest.mark.parametrize("word", ["basic", "bottleneck", "conv_norm_act", "squeeze_excitation"])
+def test_a_block_does_not_rely_on_what_defaults_may_change(word: str) -> None:
+    needed = {"conv_norm_act": "{out_channels: 4}", "squeeze_excitation": "{squeeze_channels: 4}"}
+    item = f"- {word}: {needed.get(word, '{width: 4, stride: 2}')}"
+    changed = "defaults: {conv2d: {bias: %s, padding: 1, stride: 2, dilation: 2, groups: 3}}"
+    plain = print_graph(layers(item))
+    assert [print_graph(layers(item, changed % bias)) for bias in ("true", "false")] == [plain, plain]

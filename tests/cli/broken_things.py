@@ -45,6 +45,8 @@ def _make_builds() -> None:
         "build saturated.yaml -o saturated",
         "export small.yaml --onnx --torchscript -o exported --no-verify",
         "build small.yaml -o ten",
+        "build small.yaml -o other_weights",
+        "build small.yaml -o other_spec",
         "export small.yaml --onnx -o without_weights --weights ten/model.safetensors --no-verify",
         "export small.yaml --onnx -o changed --no-verify",
     )
@@ -52,10 +54,19 @@ def _make_builds() -> None:
         assert cli.run(shlex.split(command)) == 0
     numbers = {key: value.astype(np.int64) for key, value in load_file("ten/model.safetensors").items()}
     save_file(numbers, "whole_numbers.safetensors")
+    Path("other_weights/model.safetensors").write_bytes(_with_one_other_bit(Path("ten/model.safetensors")))
+    with Path("other_spec/spec.yaml").open("a") as file:
+        file.write("# seen by somebody\n")
     Path("damaged").mkdir()
     Path("damaged/spec.yaml").write_text(RESIDUAL)
     Path("damaged/manifest.json").write_text('{"format": 1')
     Path("in_the_way/small.onnx").mkdir(parents=True)
+
+
+def _with_one_other_bit(path: Path) -> bytes:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    return bytes(data)
 
 
 def _make_onnx_files() -> None:

@@ -175,7 +175,7 @@ def test_a_dynamic_size_flows_through_the_network() -> None:
         ("flatten", 5, "flatten cannot flatten the dynamic size (height - 1)//2",
          "pool to a fixed size before, for example with adaptive_avg_pool2d: 1"),
         ("adaptive_avg_pool2d: 7", 26,
-         "adaptive_avg_pool2d its windows depend on the size, "
+         "adaptive_avg_pool2d has windows that depend on the size, "
          "but float32[batch, 4, (height - 1)//2, 15] is dynamic",
          "a dynamic size can be pooled to 1"),
     ],
@@ -243,3 +243,25 @@ def test_definitions_cannot_multiply_beyond_the_limit_without_making_operators(
     blocks = "".join(f"  b{i}: {{layers: [{{b{i + 1}: {{count: 20}}}}]}}\n" for i in range(9))
     text = f"{HEAD}blocks:\n{blocks}  b9: {{inline: [identity]}}\nlayers: [b0]\n"
     assert "error[over-budget]" in over_budget(text)
+
+
+NOTHING_LEFT = [
+    "when: false\n  then: relu",
+    "output: q",
+    "sum: [identity, {when: false, then: relu, else: none}]",
+    "aux: {side: [relu]}",
+]
+
+
+@pytest.mark.parametrize("item", NOTHING_LEFT)
+def test_a_network_without_any_operator_is_refused_at_its_first_item(item: str) -> None:
+    (told,) = [line for line in refusal(f"- {item}").splitlines() if "error[" in line]
+    assert told == "net.yaml:4:5: error[empty]: nothing is left of the network: its output would be its input"
+
+
+def test_an_auxiliary_head_s_name_is_not_that_of_another_output() -> None:
+    text = refusal("- relu\n- output: side\n- aux: {side: [tanh]}\n- aux: {input: [tanh]}\n- tanh")
+    assert [line for line in text.splitlines() if "error[" in line] == [
+        "net.yaml:6:11: error[name-taken]: there is already an input or output 'side'",
+        "net.yaml:7:11: error[name-taken]: there is already an input or output 'input'",
+    ]

@@ -130,7 +130,7 @@ def test_every_mistake_is_told_in_one_run_and_nothing_that_only_follows_from_ano
         - relu: {slope: 1, count: 0}
         - relu: {slope: 1}
         - leaky_relu: {negative_slope: [1, 2]}
-        - softplus: 3
+        - silu: 3
         - gelu: exact
         - dropout: 1.5
         """)
@@ -143,7 +143,7 @@ def test_every_mistake_is_told_in_one_run_and_nothing_that_only_follows_from_ano
         "net.yaml:8:29: error[invalid-value]: count must be an integer of at least 1, not 0",
         "net.yaml:9:12: error[unknown-field]: relu has no field 'slope'",
         "net.yaml:10:34: error[invalid-value]: leaky_relu.negative_slope must be a number, not [1, 2]",
-        "net.yaml:11:15: error[unknown-field]: softplus takes no value",
+        "net.yaml:11:11: error[unknown-field]: silu takes no value",
         "net.yaml:12:11: error[invalid-value]: gelu.approximate must be 'none' or 'tanh', not 'exact'",
         "net.yaml:13:14: error[invalid-value]: dropout.p must be at most 1.0, not 1.5",
     ]
@@ -320,3 +320,42 @@ def test_mistakes_in_init_are_told_where_they_stand() -> None:
         "kaiming_normal needs a tensor of two or more dimensions, and 'bias' has one",
         "net.yaml:9:29: error[wrong-kind]: init goes with an operator, and basic is a block",
     ]
+
+
+def test_the_layer_of_a_field_may_be_an_identity_and_may_have_initializers_of_its_own() -> None:
+    graph = layers(
+        "- basic: {width: 3, activation: identity, norm: {batch_norm: {init: {weight: zeros}}}}\n- $act",
+        "parameters: {act: layer = identity}",
+    )
+    assert paths(graph) == [
+        "basic.conv1", "basic.bn1", "basic.identity", "basic.conv2", "basic.bn2", "basic:sum", "basic.identity_1",
+        "identity",
+    ]  # fmt: skip
+    weights = {p.path: p.initializer for p in graph.parameters() if p.path.endswith(("bn1.weight", "bn2.weight"))}
+    assert weights == {"basic.bn1.weight": Zeros(), "basic.bn2.weight": Zeros()}
+
+
+def test_a_value_that_a_field_refuses_is_told_with_what_the_caller_set() -> None:
+    assert (
+        refusal("- linear: $classes - 1", "parameters: {classes: int = 10}", classes="-3")
+        == """\
+net.yaml:5:13: error[invalid-value]: linear.out_features must be greater than 0, not -4
+  |
+5 |   - linear: $classes - 1
+  |             ^^^^^^^^^^^^
+  = note: net.yaml:3:23: $classes is -3
+  |
+3 | parameters: {classes: int = 10}
+  |                       ^^^^^^^^
+"""
+    )
+
+
+def test_same_padding_keeps_the_size_also_where_it_is_dynamic() -> None:
+    from tests.elaborate.specs import compiled
+
+    text = "name: net\ninput: {channels: 3, height: {min: 8, opt: 16, max: 32}, width: 9}\n"
+    graph = compiled(
+        f"{text}layers: [conv2d: {{out_channels: 4, kernel_size: [5, 2], dilation: [1, 2], padding: same}}]"
+    )
+    assert str(graph.nodes[0].output.type) == "float32[batch, 4, height, 9]"

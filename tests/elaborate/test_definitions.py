@@ -118,10 +118,10 @@ def test_a_ramp_over_a_block_that_is_not_there_is_refused() -> None:
     assert (
         refusal("- b", RAMPS.replace("[a, b]", "[a, b, c]"))
         == """\
-net.yaml:4:3: error[unknown-block]: the ramp rise names no block 'c'
+net.yaml:4:25: error[unknown-block]: the ramp rise names no block 'c'
   |
 4 |   rise: {blocks: [a, b, c], start: 0.0, stop: 0.5}
-  |   ^^^^
+  |                         ^
   = help: a ramp goes over blocks that the spec defines
 """
     )
@@ -189,6 +189,10 @@ net.yaml:5:16: error[recursive-block]: the definition of a uses itself
   |
 4 |   a: {layers: [b]}
   |                ^
+  = note: net.yaml:7:5: a is used here
+  |
+7 |   - a
+  |     ^
 """
     )
 
@@ -211,3 +215,38 @@ def test_the_blocks_of_a_spec_give_the_keys_of_a_hand_written_module() -> None:
     assert [key for key in keys(graph) if key.endswith("weight")] == [
         "stage.0.left.0.weight", "stage.0.left.1.weight", "stage.0.right.0.weight",
     ]  # fmt: skip
+
+
+DECIDING = """\
+ramps: {{rate: {{blocks: [outer, inner], start: {start}, stop: {stop}}}}}
+blocks:
+  inner: {{layers: [dropout: $rate]}}
+  outer: {{layers: [dropout: $rate, {{when: $rate > 0.1, then: {then}}}]}}
+"""
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0.0, 0.4), (0.4, 0.0)])
+def test_a_ramp_cannot_decide_over_how_many_uses_it_is_spaced(start: float, stop: float) -> None:
+    text = refusal("- outer: {count: 3}", DECIDING.format(start=start, stop=stop, then="inner"))
+    assert text.splitlines()[0] == (
+        "net.yaml:3:9: error[invalid-value]: the values of the ramp rate decide how often its blocks are used, "
+        "over which it is spaced"
+    )
+
+
+def test_a_ramp_may_decide_about_what_changes_neither_its_uses_nor_a_shape() -> None:
+    graph = layers("- outer: {count: 3}", DECIDING.format(start=0.0, stop=0.4, then="{relu: {name: act}}"))
+    assert paths(graph) == ["outer.dropout", "outer_1.dropout", "outer_1.act", "outer_2.dropout", "outer_2.act"]
+
+
+def test_a_ramp_cannot_decide_whether_the_last_item_changes_the_size() -> None:
+    text = refusal("- outer: {count: 2}", DECIDING.format(start=0.0, stop=0.4, then="{max_pool2d: 2}"))
+    assert text.splitlines()[0] == (
+        "net.yaml:6:63: error[shape-mismatch]: the output output gets its shape from a ramp, which may affect none"
+    )
+
+
+def test_a_ramp_cannot_decide_about_a_tensor() -> None:
+    item = "{conv2d: {out_channels: 3, kernel_size: 1, bias: $rate > 0.1}}"
+    head = DECIDING.format(start=0.0, stop=0.4, then="relu").replace("[dropout: $rate,", f"[{item},")
+    assert "error[shape-mismatch]: outer_1.conv2d gets its shape from a ramp" in refusal("- outer: {count: 2}", head)

@@ -18,7 +18,6 @@ def test_in_a_sequence_every_item_takes_a_position_named_or_not() -> None:
             - tanh: {name: middle}
             - sequence: [relu, tanh]
             - relu: {count: 2}
-            - identity
             - sum: [sigmoid, identity]
             - when: true
               then: [silu, identity, mish]
@@ -152,10 +151,51 @@ def test_a_name_made_of_something_unknown_is_refused() -> None:
     assert (
         refusal("- relu: {name: a$k, count: 2}")
         == """\
-net.yaml:4:18: error[unknown-name]: there is no '$k' here
+net.yaml:4:19: error[unknown-name]: there is no '$k' here
   |
 4 |   - relu: {name: a$k, count: 2}
-  |                  ^^^
+  |                   ^^
   = help: available are $i, $n
 """
     )
+
+
+def test_an_operator_at_the_top_level_cannot_be_called_as_the_network_s_input() -> None:
+    assert (
+        refusal("- relu: {name: input}")
+        == """\
+net.yaml:4:5: error[name-taken]: the name 'input' is that of the network's input
+  |
+4 |   - relu: {name: input}
+  |     ^^^^
+"""
+    )
+    assert paths(layers("- input: [relu]\n- deep: [relu: {name: input}]")) == ["input.0", "deep.input"]
+
+
+def test_an_identity_with_a_name_is_a_module_and_counts() -> None:
+    graph = layers("- features: [relu, {identity: {name: here}}, {identity: {}}, tanh]\n- identity\n- identity: {}")
+    assert paths(graph) == ["features.0", "features.here", "features.2", "features.3", "identity"]
+
+
+STRIDED = """\
+blocks:
+  asks: {parameters: {stride: int}, inline: [max_pool2d: {kernel_size: 1, stride: $stride}]}
+  halves: {parameters: {stride: int = 2}, inline: [max_pool2d: {kernel_size: 1, stride: $stride}]}
+  once: {parameters: {stride: size = 1}, inline: [max_pool2d: {kernel_size: 1, stride: $stride}]}
+  named: {parameters: {stride: layer = relu}, inline: [$stride]}
+defaults: {once: {stride: 2}, basic: {stride: 2}}
+"""
+
+
+@pytest.mark.parametrize("item", ["asks: {count: 3, stride: 2}", "halves: {count: 3}", "once: {count: 3}"])
+def test_every_copy_of_a_block_but_the_first_has_stride_1_wherever_the_stride_comes_from(item: str) -> None:
+    assert [node.output.type.shape[2] for node in layers(f"- {item}", STRIDED).nodes] == [16, 16, 16]
+
+
+def test_a_default_stride_of_a_built_in_block_goes_to_the_first_copy_only() -> None:
+    assert layers("- basic: {count: 2, width: 4}", STRIDED).nodes[-1].output.type.shape[2] == 16
+
+
+def test_a_parameter_called_stride_that_is_no_number_goes_to_every_copy() -> None:
+    assert paths(layers("- named: {count: 2, stride: tanh}", STRIDED)) == ["tanh", "tanh_1"]

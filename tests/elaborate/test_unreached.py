@@ -29,8 +29,8 @@ def path(tmp_path: Path) -> Path:
 def test_a_block_that_is_not_used_is_checked(path: Path) -> None:
     body = "    layers: [rellu, conv2d: {out_channels: 0, kernel_size: $k}, linear: $wide]\n"
     unused = f"blocks:\n  unused:\n    parameters: {{k: int}}\n    let: {{w: $k * $q}}\n{body}"
-    assert problems(path, HEAD + unused + "layers: [relu]\n") == ["6:14: error[unknown-name]: there is no '$q' here"]
-    assert problems(path, HEAD + unused.replace("$q", "2") + "layers: [relu]\n") == [
+    assert problems(path, HEAD + unused + "layers: [relu]\n") == [
+        "6:19: error[unknown-name]: there is no '$q' here",
         "7:14: error[unknown-block]: there is no operator or block 'rellu'",
         "7:44: error[invalid-value]: conv2d.out_channels must be greater than 0, not 0",
         "7:73: error[unknown-name]: there is no '$wide' here",
@@ -86,3 +86,18 @@ def test_the_bundled_files_have_no_problem(file: Path) -> None:
 
 def test_a_block_that_is_not_used_may_have_a_name_that_no_module_can_have(path: Path) -> None:
     assert problems(path, f"{HEAD}blocks: {{parameters: {{layers: [relu]}}}}\nlayers: [relu]\n") == []
+
+
+SHARED = "blocks:\n  drops:\n    layers: [dropout: $rate, linear: {out_features: 3, slope: 1}]\n"
+
+
+def test_a_shared_file_may_read_the_ramps_of_the_specs_that_use_it(path: Path, tmp_path: Path) -> None:
+    slope = "3:56: error[unknown-field]: linear has no field 'slope'"
+    assert problems(tmp_path / "shared.yaml", SHARED) == [slope]
+    (tmp_path / "shared.yaml").write_text(SHARED.replace(", slope: 1", ""))
+    ramps = "ramps: {rate: {blocks: [drops], start: 0.0, stop: 0.2}}\n"
+    assert problems(path, f"{HEAD}use: [shared.yaml]\n{ramps}layers: [drops]\n") == []
+    assert problems(path, f"{HEAD}use: [shared.yaml]\nlayers: [relu]\n") == []
+    assert problems(path, f"{HEAD}use: [shared.yaml]\nlayers: [drops]\n") == [
+        "3:23: error[unknown-name]: there is no '$rate' here"
+    ]

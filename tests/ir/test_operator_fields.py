@@ -26,6 +26,8 @@ MODULES: dict[str, type[nn.Module]] = {
     "linear": nn.Linear,
     "local_response_norm": nn.LocalResponseNorm,
     "max_pool2d": nn.MaxPool2d,
+    "prelu": nn.PReLU,
+    "softplus": nn.Softplus,
 }
 INFERRED = {"in_channels", "in_features", "num_features", "num_channels", "normalized_shape"}
 
@@ -67,6 +69,10 @@ def test_a_softmax_left_alone_is_over_the_channels() -> None:
         ("batch_norm", {"momentum": 1.5}),
         ("conv2d", {"out_channels": 0, "kernel_size": 3}),
         ("conv2d", {"out_channels": 4, "kernel_size": 3, "padding": -1}),
+        ("conv2d", {"out_channels": 4, "kernel_size": 3, "padding": "valid"}),
+        ("prelu", {"num_parameters": 0}),
+        ("softplus", {"beta": 0.0}),
+        ("softplus", {"threshold": 19.0}),
     ],
 )
 def test_a_field_of_another_kind_or_out_of_range_is_refused(word: str, fields: dict[str, Any]) -> None:

@@ -68,11 +68,13 @@ CASES |= {
     "narrow": grid([[IMAGE], [(6,)]], dim=[1, 2, 3], start=[0, 3], length=[1, 3, 7]),
     "pad": grid([[IMAGE]], pad=[(1, 2), (1, 0, 2, 3), (0, 1, 0, 0, 2, 2)], value=[0.0, -1.5]),
     "permute": grid([[IMAGE], [(5, 6)]], dims=[(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1)]),
+    "prelu": grid([[IMAGE], [(6,)], [(6, 5)]], num_parameters=[1, 6]),
     "product": grid(
         [[IMAGE, IMAGE], [IMAGE, (6, 1, 1)], [(6, 1, 1), IMAGE], [IMAGE, (6, 9, 10)], [(6, 1, 1), (6, 1, 1)]]
     ),
     "select": grid([[IMAGE], [(5, 6)]], dim=[1, 2, 3], index=[0, 5, 9]),
     "softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
+    "softplus": grid([[IMAGE]], beta=[0.5], threshold=[25.0]),
     "stochastic_depth": grid([[IMAGE]], p=[0.0, 0.3], mode=["row", "batch"]),
     "sum": grid([[IMAGE, IMAGE], [(6,), (6,), (6,)], [IMAGE, (6, 1, 1)]]),
 }
@@ -160,6 +162,7 @@ DYNAMIC = TensorType((BATCH, 4, SymbolicDim("height", 8, 12, 24), SymbolicDim("w
     [
         ("conv2d", {"out_channels": 3, "kernel_size": 3, "stride": 2, "padding": 1}),
         ("conv2d", {"out_channels": 3, "kernel_size": (5, 2), "stride": (1, 3), "dilation": (1, 2)}),
+        ("conv2d", {"out_channels": 3, "kernel_size": (5, 2), "padding": "same", "dilation": (1, 2)}),
         ("max_pool2d", {"kernel_size": 3, "stride": 2}),
         ("max_pool2d", {"kernel_size": 3, "stride": 1, "ceil_mode": True}),
         ("avg_pool2d", {"kernel_size": 2, "padding": 1, "ceil_mode": False}),
@@ -203,6 +206,13 @@ VECTOR = TensorType((BATCH, 6))
          "window of 9 pixels does not fit into 8 (size 8 with padding)", "kernel_size"),
         ("conv2d", {"out_channels": 8, "kernel_size": 3, "in_channels": 3}, [SQUARE],
          "declares in_channels=3, but receives 6", "in_channels"),
+        ("conv2d", {"out_channels": 8, "kernel_size": 3, "stride": 2, "padding": "same"}, [SQUARE],
+         "cannot keep the size ('same') with a stride", "padding"),
+        ("conv2d", {"out_channels": 8, "kernel_size": (3, 2), "padding": "same"}, [SQUARE],
+         "needs more padding on one side than on the other to keep the size", "padding"),
+        ("prelu", {"num_parameters": 5}, [SQUARE],
+         "num_parameters (=5) must be 1 or the number of channels (=6)", "num_parameters"),
+        ("prelu", {"num_parameters": 2}, [TensorType((BATCH,))], "expects [N, C, ...], received float32[batch]", None),
         ("conv2d", {"out_channels": 8, "kernel_size": 3}, [VECTOR],
          "expects [N, C, H, W], received float32[batch, 6]", None),
         ("conv2d", {"out_channels": 8, "kernel_size": 9}, [DYNAMIC],
@@ -212,9 +222,9 @@ VECTOR = TensorType((BATCH, 6))
         ("max_pool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}, [DYNAMIC],
          "has ceil_mode, which depends on the size, but height is dynamic", "ceil_mode"),
         ("adaptive_avg_pool2d", {"output_size": 2}, [DYNAMIC],
-         "its windows depend on the size, but float32[batch, 4, height, width] is dynamic", "output_size"),
+         "has windows that depend on the size, but float32[batch, 4, height, width] is dynamic", "output_size"),
         ("adaptive_avg_pool2d", {"output_size": 2}, [TensorType((BATCH, 4, SymbolicDim("height", 8, 12, 24), 9))],
-         "its windows depend on the size, but float32[batch, 4, height, 9] is dynamic", "output_size"),
+         "has windows that depend on the size, but float32[batch, 4, height, 9] is dynamic", "output_size"),
         ("flatten", {}, [DYNAMIC], "cannot flatten the dynamic size height and width", None),
         ("flatten", {"start_dim": 0}, [SQUARE],
          "cannot flatten axes 0 to -1 of float32[batch, 6, 8, 8]", "start_dim"),
@@ -298,3 +308,14 @@ def test_a_refusal_of_a_dynamic_size_says_what_to_do(word: str, fields: dict[str
     with pytest.raises(ShapeError) as caught:
         operator_model(word).model_validate(fields).infer(DYNAMIC)
     assert caught.value.help == help
+
+
+@pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (3, 1), ((5, 2), (1, 2)), (3, (2, 3))])
+def test_same_padding_computes_what_pytorch_s_does(kernel_size: int | Size, dilation: int | Size) -> None:
+    fields: dict[str, Any] = {"kernel_size": kernel_size, "dilation": dilation, "padding": "same", "out_channels": 4}
+    node = node_of(operator_model("conv2d").model_validate(fields), [IMAGE])
+    expected = nn.Conv2d(IMAGE[0], **fields)
+    module = MODULES["conv2d"](node.operator, node).to_empty(device="cpu")
+    module.load_state_dict(expected.state_dict())
+    x = torch.randn(2, *IMAGE)
+    torch.testing.assert_close(module(x), expected(x), rtol=0, atol=0)

@@ -31,9 +31,10 @@ def started(word: str, fields: dict[str, Any]) -> dict[str, np.ndarray]:
         ("batch_norm", {}, nn.BatchNorm2d(8)),
         ("group_norm", {"num_groups": 2}, nn.GroupNorm(2, 8)),
         ("layer_norm", {}, nn.LayerNorm(6)),
+        ("prelu", {"num_parameters": 8}, nn.PReLU(8)),
     ],
 )
-def test_a_norm_starts_as_pytorch_s(word: str, fields: dict[str, Any], module: nn.Module) -> None:
+def test_a_norm_or_slope_starts_as_pytorch_s(word: str, fields: dict[str, Any], module: nn.Module) -> None:
     expected = {key: tensor.numpy() for key, tensor in module.state_dict().items()}
     actual = started(word, fields)
     assert list(actual) == list(expected)

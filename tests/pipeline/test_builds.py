@@ -9,8 +9,9 @@ import pytest
 from archc.diagnostics import ArchcError, BuildError, UsageError
 from archc.exporting import ExportOptions
 from archc.ir.printer import fingerprint, print_graph
-from archc.pipeline.api import compile, load_network
+from archc.pipeline.api import compile
 from archc.pipeline.builds import CHANGED, Manifest, changed_files, read_manifest
+from archc.pipeline.loading import load_network
 from archc.pipeline.options import WeightOptions
 from archc.pipeline.production import ExportRequest, write_build, write_exports
 from archc.pipeline.proof import Proof, ProofOptions, verify_build
@@ -27,16 +28,18 @@ def spec(tmp_path: Path) -> Path:
     return path
 
 
-def built(spec: Path, folder: Path, seed: int = 0, **settings: str) -> Manifest:
+def built(spec: Path, folder: Path, seed: int | None = None, **settings: str) -> Manifest:
     _, manifest = write_build(find_target(spec), folder, WeightOptions(seed=seed), settings)
     return manifest
 
 
-def export(target: Path, *formats: str, folder: Path | None = None, seed: int = 0, **settings: str) -> list[Path]:
+def export(
+    target: Path, *formats: str, folder: Path | None = None, seed: int | None = None, **settings: str
+) -> list[Path]:
     request = ExportRequest(
         find_target(target), formats, folder, WeightOptions(seed=seed), settings, ExportOptions(), verify=False
     )
-    return [artefact.path for artefact in write_exports(request)]
+    return [artefact.path for artefact in write_exports(request).artefacts]
 
 
 def proved(folder: Path) -> Proof:

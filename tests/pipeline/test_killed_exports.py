@@ -54,3 +54,14 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(options: tuple[str, ...], tmp_
     assert seen == {0, 1}, "no export came to its end, so nothing was replaced"
     assert start(tmp_path, 0, *options).wait() == 0
     assert content(tmp_path) == whole[0]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no SIGTERM")
+def test_an_export_that_is_asked_to_stop_removes_what_it_had_begun(tmp_path: Path) -> None:
+    (tmp_path / "wide.yaml").write_text(SPEC)
+    process = start(tmp_path, 0)
+    while process.poll() is None and not list(tmp_path.glob("build/wide/.*.tmp")):
+        time.sleep(0.001)
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert [path for path in tmp_path.rglob("*") if path.suffix in (".tmp", ".onnx")] == []

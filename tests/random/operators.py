@@ -19,8 +19,8 @@ Draw = Callable[[st.SearchStrategy[Any]], Any]
 Fields = dict[str, Any]
 
 ELEMENTWISE = (
-    "relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus", "hardsigmoid",
-    "hardswish", "hardtanh", "mul", "dropout", "stochastic_depth",
+    "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
+    "hardsigmoid", "hardswish", "hardtanh", "mul", "dropout", "stochastic_depth",
 )  # fmt: skip
 WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
 IMAGES_ONLY = (*WINDOWS, "dropout2d", "adaptive_avg_pool2d", "channel_shuffle", "local_response_norm")
@@ -217,6 +217,8 @@ _FIELDS: dict[str, Callable[[Draw, TensorType], Fields]] = {
     "channel_shuffle": lambda draw, x: {"groups": draw(st.sampled_from(divisors(sizes(x)[0])))},
     "mul": lambda draw, x: {"other": draw(st.sampled_from([0.5, -2.0, 1.5]))},
     "leaky_relu": lambda draw, x: _optional(draw, negative_slope=st.sampled_from([0.2, 0.01])),
+    "prelu": lambda draw, x: _optional(draw, num_parameters=st.sampled_from([1, *sizes(x)[:1]])),
+    "softplus": lambda draw, x: _optional(draw, beta=st.sampled_from([0.5, 2.0]), threshold=st.just(30.0)),
     "elu": lambda draw, x: _optional(draw, alpha=st.sampled_from([0.5, 2.0])),
     "gelu": lambda draw, x: _optional(draw, approximate=st.sampled_from(["none", "tanh"])),
     "hardtanh": lambda draw, x: _optional(draw, min_val=st.just(-2.0), max_val=st.sampled_from([0.5, 3.0])),

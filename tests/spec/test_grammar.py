@@ -4,7 +4,7 @@ import pytest
 
 from archc.diagnostics import Source, SpecError
 from archc.spec.grammar import Grammar, parse_layer
-from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, When
+from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, Unread, When
 from archc.spec.loader import load
 from archc.spec.tree import plain
 
@@ -35,6 +35,8 @@ def show(item: Item) -> str:
             return f"aux {show(inner)}"
         case Reference(parameter, _):
             return f"${parameter}"
+        case Unread():
+            return "unread"
 
 
 def arm(branch: Branch | When | None) -> str:
@@ -81,8 +83,9 @@ def test_outputs_and_auxiliary_heads_are_items_of_the_root() -> None:
     ]
 
 
-def test_an_identity_among_items_is_no_item() -> None:
+def test_an_identity_among_items_is_no_item_unless_it_has_fields() -> None:
     assert items("[$a, identity, $b]") == ["$a", "$b"]
+    assert items("- identity: {name: here}") == ["identity({}, -, here, -, -)"]
 
 
 def test_a_word_that_yaml_1_1_took_for_a_boolean_is_a_word() -> None:
@@ -97,10 +100,11 @@ def test_a_layer_is_a_word_a_call_or_none() -> None:
     assert layer("relu") == "relu(-, -, -, -, -)"
     assert layer("{leaky_relu: {negative_slope: 0.1}}") == "leaky_relu({'negative_slope': 0.1}, -, -, -, -)"
     assert layer("{leaky_relu: 0.1}") == "leaky_relu(-, 0.1, -, -, -)"
+    assert layer("identity") == "identity(-, -, -, -, -)"
     assert layer("none") is None
 
 
-@pytest.mark.parametrize("text", ["[relu]", "{sequence: [relu]}", "{sum: [relu, relu]}", "3", "$x", "{}", "identity"])
+@pytest.mark.parametrize("text", ["[relu]", "{sequence: [relu]}", "{sum: [relu, relu]}", "3", "$x", "{}", "mark"])
 def test_what_is_no_layer_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         parse_layer(load(Source("<test>", text)))

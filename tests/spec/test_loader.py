@@ -123,7 +123,7 @@ def test_positions_are_those_of_keys_and_values() -> None:
 
 
 def test_every_limit_holds_at_its_value_and_not_beyond() -> None:
-    limits = Limits(bytes=60, depth=3, nodes=8, scalar_characters=5)
+    limits = Limits(bytes=60, depth=3, nodes=8, scalar_characters=5, expression_characters=8)
     fits = ["[[[]]]", "[1, 2, 3, 4, 5, 6, 7]", "[&a [1, 2], *a, 3]", "abcde", "#" * 60]
     for text in fits[:-1]:
         load(Source("<test>", text), limits)
@@ -133,8 +133,15 @@ def test_every_limit_holds_at_its_value_and_not_beyond() -> None:
     assert refusal("[&a [1, 2], *a, 3, 4]", limits) == ["too-large"]
     assert refusal("[&a [[]], [*a]]", limits) == ["too-deep"]
     assert refusal("abcdef", limits) == ["too-large"]
+    load(Source("<test>", "[$a+$b, when: 123]"), limits)
+    assert refusal("[$a+$b, when: (12)]", limits) == ["too-large"]
     assert refusal("#" * 61, limits) == ["too-large"]
     assert refusal("#" + "é" * 30, limits) == ["too-large"]
+
+
+def test_an_alias_of_what_is_still_open_and_one_of_nothing_are_told_apart() -> None:
+    assert refusal("[&a [*a]]") == ["recursive-alias"]
+    assert refusal("[&a [], *b]") == ["unknown-name"]
 
 
 def test_depth_is_not_paid_for_beyond_the_limit() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from archc.diagnostics import BuildError
+from archc.diagnostics import BuildError, UsageError
 from archc.ir.graph import Parameter
 from archc.ir.initializers import Normal, Ones, Zeros
 from archc.weights import InitializedWeights, match
@@ -82,13 +82,57 @@ def test_long_lists_end_in_a_count() -> None:
     assert unexpected[2] == [*(f"other.{index:02} [2]" for index in range(10)), "and 2 more"]
 
 
-def test_ignored_keys_may_be_left_over_but_are_still_used_where_they_fit() -> None:
+def test_ignored_keys_that_the_network_does_not_have_may_be_left_over() -> None:
     given = tensors(aux1__weight=np.zeros(1), aux2__bias=np.zeros(1))
-    assert len(match(given, PARAMETERS, ignore=["aux*"])) == 5
-    assert len(match(given, PARAMETERS, ignore=["*"])) == 5
+    assert match(given, PARAMETERS, ignore=["aux*"]).initialised == ()
     assert [code for code, _, _ in problems(lambda: match(given, PARAMETERS, ignore=["aux1*"]))] == [
         "unexpected-weights"
     ]
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("given", [np.ones((10, 8)), np.ones((1000, 8)), None], ids=["fits", "other shape", "absent"])
+def test_a_parameter_whose_key_is_ignored_is_drawn_as_in_a_fresh_network(given: np.ndarray | None, seed: int) -> None:
+    matched = match(tensors(fc__weight=given), PARAMETERS, ignore=["fc.*"], seed=seed)
+    assert matched.initialised == ("fc.weight",)
+    fresh = InitializedWeights(PARAMETERS, seed)
+    np.testing.assert_array_equal(matched["fc.weight"], fresh["fc.weight"], strict=True)
+    np.testing.assert_array_equal(matched["conv1.weight"], tensors()["conv1.weight"], strict=True)
+
+
+def test_a_parameter_that_no_glob_matches_is_missing_although_others_are_ignored() -> None:
+    given = tensors(fc__weight=None, conv1__weight=None)
+    ((code, _, notes),) = problems(lambda: match(given, PARAMETERS, ignore=["fc.*"]))
+    assert (code, notes) == ("missing-weights", ["conv1.weight [8, 3, 3, 3]"])
+
+
+@pytest.mark.parametrize(
+    ("glob", "help"),
+    [
+        ("fcc.*", "\n  = help: the nearest key is 'fc.weight'"),
+        ("bn1.runing*", "\n  = help: the nearest key is 'bn1.running_var'"),
+        ("head*", ""),
+    ],
+)
+def test_a_glob_that_matches_nothing_is_refused_with_the_nearest_key(glob: str, help: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        match(tensors(), PARAMETERS, ignore=["conv1.*", glob])
+    assert str(caught.value) == (
+        f"error[unused-glob]: nothing in the weights or in the network matches '{glob}', which is to be ignored{help}"
+    )
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_a_prefix_of_training_that_every_key_has_is_removed(prefix: str) -> None:
+    matched = match({prefix + key: array for key, array in tensors().items()}, PARAMETERS, ignore=["bn1.weigh?"])
+    assert matched.initialised == ("bn1.weight",)
+    np.testing.assert_array_equal(matched["fc.weight"], tensors()["fc.weight"], strict=True)
+
+
+def test_a_network_may_have_the_prefix_itself() -> None:
+    parameters = [Parameter("module.weight", (2,), Ones()), Parameter("module.bias", (2,), Zeros())]
+    given = {"module.weight": np.full(2, 3, np.float32), "module.bias": np.full(2, 4, np.float32)}
+    assert match(given, parameters)["module.bias"].tolist() == [4, 4]
 
 
 @pytest.mark.parametrize(
@@ -133,9 +177,8 @@ def test_two_keys_of_one_name_are_refused() -> None:
 @pytest.mark.parametrize("pair", [("(", ""), ("a(b)?", r"\2"), ("conv", r"\g<nothing>")])
 def test_an_invalid_pattern_is_the_users_mistake(pair: tuple[str, str]) -> None:
     given = {"ab": np.zeros(1), **tensors()}
-    ((code, message, _),) = problems(lambda: match(given, PARAMETERS, rename=[pair]))
-    assert code == "invalid-rename"
-    assert message.startswith("a pattern of rename is not valid: ")
+    with pytest.raises(UsageError, match=r"^error\[invalid-rename\]: a pattern of rename is not valid: "):
+        match(given, PARAMETERS, rename=[pair])
 
 
 def test_a_missing_batch_counter_is_zero() -> None:

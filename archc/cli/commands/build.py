@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from shlex import quote
+from typing import TYPE_CHECKING
+
 from archc.cli.app import (
     Format,
     FormatOption,
@@ -18,19 +21,25 @@ from archc.cli.app import (
 from archc.cli.output import print_json, progress, size
 from archc.cli.settings import parse_settings, weight_options
 
+if TYPE_CHECKING:
+    from archc.pipeline.builds import Manifest
+
+SHOWN_TENSORS = 5
+
 
 @app.command(
     epilog=examples(
         "archc build specs/resnet34.yaml",
         "archc build resnet50 --weights resnet50.pth -o build/mine",
         "archc build resnet18 --set num_classes=10 --seed 1",
+        "archc build resnet18 --set num_classes=10 --weights resnet18.pth --ignore 'fc.*'",
     )
 )
 def build(
     target: TargetArgument,
     output: OutputOption = None,
     weights: WeightsOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     set_: SetOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
@@ -44,10 +53,23 @@ def build(
     with progress() as tell:
         folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell)
     if format is Format.json:
-        print_json({"folder": str(folder), **manifest.model_dump()})
+        print_json({"folder": str(folder), **manifest.as_json()})
         return
     print(f"{manifest.name} is built in {folder}")
     for name in manifest.files:
         print(f"  {folder / name}  {size((folder / name).stat().st_size)}")
-    print(f"  weights: {'initialised, seed ' + str(manifest.seed) if manifest.fresh else 'as given'}")
-    print(f"\nnext: archc export {folder} --onnx")
+    print(f"  weights: {_told(manifest)}")
+    print(f"\nnext: archc export {quote(str(folder))} --onnx")
+
+
+def _told(manifest: Manifest) -> str:
+    """Where the weights come from."""
+    if manifest.fresh:
+        return f"initialised, seed {manifest.seed}"
+    drawn = manifest.initialised
+    if not drawn:
+        return "as given"
+    tensors = f"{len(drawn)} tensor{'s' if len(drawn) > 1 else ''}"
+    return f"as given, but {tensors} initialised, seed {manifest.seed}: {', '.join(drawn[:SHOWN_TENSORS])}" + (
+        f" and {len(drawn) - SHOWN_TENSORS} more" if len(drawn) > SHOWN_TENSORS else ""
+    )

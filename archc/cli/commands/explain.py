@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Annotated
 
 import typer
@@ -11,19 +12,29 @@ from archc.cli.output import print_table
 from archc.codes import CODES, explanation
 from archc.diagnostics import UsageError, did_you_mean
 
+LINE = 100  # characters
+
 
 @app.command(epilog=examples("archc explain shape-mismatch", "archc explain conv2d", "archc explain"))
 def explain(
     word: Annotated[
         str | None,
-        typer.Argument(help="The code in error[CODE], an operator, block or initializer. [default: all codes]"),
+        typer.Argument(help="The code in error[CODE], an operator, block or initializer. [default: all]"),
     ] = None,
 ) -> None:
     """Explain an error's code, or an operator or block."""
     if word is None:
-        print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
+        _print_all()
         return
     print(f"{word}\n\n{_explained(word)}", end="")
+
+
+def _print_all() -> None:
+    from archc.reference import SECTIONS
+
+    print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
+    for title, words in SECTIONS.items():
+        print(f"\n{title.lower()}\n{fill(', '.join(words), LINE, initial_indent='  ', subsequent_indent='  ')}")
 
 
 def _explained(word: str) -> str:
@@ -35,5 +46,5 @@ def _explained(word: str) -> str:
     words = [word for section in SECTIONS.values() for word in section]
     if word in words:
         return describe(word)
-    help = did_you_mean(word, (*CODES, *words)) or "`archc explain` lists the codes, `archc schema` has every word"
+    help = did_you_mean(word, (*CODES, *words)) or "`archc explain` lists every one"
     raise UsageError(f"there is no code, operator or block '{word}'", code="unknown-code", help=help)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,8 +18,11 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_report, progress, size
+from archc.cli.output import print_json, print_report, print_sensitivities, progress, size
 from archc.cli.settings import parse_settings, weight_options
+
+if TYPE_CHECKING:
+    from archc.pipeline.production import Exported
 
 
 @app.command(
@@ -41,7 +44,7 @@ def export(
     to: Annotated[list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")] = None,
     output: OutputOption = None,
     weights: WeightsOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     set_: SetOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
@@ -55,6 +58,9 @@ def export(
     ] = True,
     allow_inconclusive: Annotated[
         bool, typer.Option("--allow-inconclusive", help="Deliver even if the proof is inconclusive.")
+    ] = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Put into the manifest what the proof would notice, block by block.")
     ] = False,
     format: FormatOption = Format.text,
 ) -> None:
@@ -73,21 +79,27 @@ def export(
         options=ExportOptions(opset, fold, external_data),
         verify=verify,
         allow_inconclusive=allow_inconclusive,
+        sensitivity=sensitivity,
     )
     with progress() as tell:
         exported = write_exports(request, tell)
     if format is Format.json:
-        print_json([artefact.as_json() for artefact in exported])
+        print_json([artefact.as_json() for artefact in exported.artefacts])
         return
-    for artefact in exported:
-        for path in (artefact.path, *artefact.companions):
-            print(f"{path}  {size(path.stat().st_size)}")
-        if artefact.notice:
-            print(f"  note: {artefact.notice}")
-        if artefact.report:
-            print_report(artefact.report)
-            weights_used = "the weights of a calibrated twin" if artefact.report.twin else "its own weights"
-            print(f"  compared with {weights_used}")
-        else:
-            print("  not verified")
-        print(f"\n{artefact.usage}\n")
+    for artefact in exported.artefacts:
+        _print_artefact(artefact)
+    print_sensitivities(exported.sensitivities)
+
+
+def _print_artefact(artefact: Exported) -> None:
+    for path in (artefact.path, *artefact.companions):
+        print(f"{path}  {size(path.stat().st_size)}")
+    if artefact.exporter.notice:
+        print(f"  note: {artefact.exporter.notice}")
+    if artefact.report:
+        print_report(artefact.report)
+        weights_used = "the weights of a calibrated twin" if artefact.report.twin else "its own weights"
+        print(f"  compared with {weights_used}")
+    else:
+        print("  not verified")
+    print(f"\n{artefact.usage}\n")

@@ -18,8 +18,9 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_report, print_table, progress
+from archc.cli.output import print_json, print_report, print_sensitivities, progress
 from archc.cli.settings import parse_settings, weight_options
+from archc.diagnostics import UsageError
 
 if TYPE_CHECKING:
     from archc.pipeline.proof import Proof
@@ -44,7 +45,7 @@ def verify(
         ),
     ] = None,
     weights: WeightsOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     set_: SetOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
@@ -64,22 +65,26 @@ def verify(
     options = ProofOptions(tuple(witness or ()), sensitivity)
     with progress() as tell:
         if artefact.is_dir():
-            proof = verify_build(artefact, chosen, options, tell)
+            if against is not None:
+                message = f"{artefact} is a build, whose artefacts are compared with its own network"
+                raise UsageError(message, code="bad-option", help="name one artefact to use --against")
+            proof = verify_build(artefact, chosen, options, tell, parse_settings(set_))
         else:
             proof = verify_artefact(artefact, against, chosen, parse_settings(set_), options, tell)
     if format is Format.json:
         print_json(proof.as_json())
     else:
-        _print_proof(proof)
+        _print_proof(proof, artefact)
     raise typer.Exit(proof.exit_status)
 
 
-def _print_proof(proof: Proof) -> None:
+def _print_proof(proof: Proof, target: Path) -> None:
     for problem in proof.problems:
         print(problem)
     for report in proof.reports:
         print(f"{report.artefact}: {report.verdict.value}")
         print_report(report)
-    if proof.sensitivities:
-        print("\nthe smallest relative change of a block's weights that would be noticed")
-        print_table(["block", "change"], [[found.block, f"{found.smallest:.1e}"] for found in proof.sensitivities])
+    if not proof.reports:
+        files = f"{proof.unchanged} file{' is' if proof.unchanged == 1 else 's are'}"
+        print(f"{target}: {files} unchanged, and no artefact was verified")
+    print_sensitivities(proof.sensitivities)

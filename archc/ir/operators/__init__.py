@@ -10,7 +10,7 @@ from archc.ir.operator import Operator
 
 _FAMILIES = {
     "activation": (
-        "relu", "relu6", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
+        "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
         "hardsigmoid", "hardswish", "hardtanh", "softmax", "log_softmax", "mul",
     ),
     "arrangement": ("identity", "flatten", "permute", "narrow", "select", "pad", "channel_shuffle"),

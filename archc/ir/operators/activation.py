@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from archc.ir.operator import Operator, Window, expect
+from archc.ir.initializers import Constant
+from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_channels
 from archc.ir.types import TensorType
 
 
@@ -25,6 +26,32 @@ class LeakyRelu(Operator):
 
     word = "leaky_relu"
     negative_slope: float = 0.01
+
+
+class Prelu(Operator):
+    """x where positive, else a learned slope times x: one slope for all channels, or `num_parameters` of them.
+
+    The slopes start at 0.25; `init: {weight: {constant: …}}` is the `init` of torch.nn.PReLU.
+
+    Source: torch.nn.PReLU; He et al. 2015, arXiv:1502.01852; ONNX PRelu-16.
+    """
+
+    word = "prelu"
+    tensors = ("weight",)
+    num_parameters: Positive = 1
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Unchanged. Raises ShapeError: neither one slope nor one for each channel, or channels dynamic."""
+        (x,) = inputs
+        if self.num_parameters > 1:
+            channels = expect_channels(x)
+            message = f"num_parameters (={self.num_parameters}) must be 1 or the number of channels (={channels})"
+            expect(self.num_parameters == channels, message, "num_parameters")
+        return x
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """`weight`, the slopes."""
+        return (Weight("weight", (self.num_parameters,), Constant(val=0.25)),)
 
 
 class Elu(Operator):
@@ -72,9 +99,14 @@ class Gelu(Operator):
 
 
 class Softplus(Operator):
-    """log(1 + exp(x))."""
+    """log(1 + exp(beta * x)) / beta, and x itself where beta * x is greater than threshold.
+
+    The threshold is at least 20: from there on the two are the same in float32, and below it the function would jump.
+    """
 
     word = "softplus"
+    beta: Annotated[float, Field(gt=0)] = 1.0
+    threshold: Annotated[float, Field(ge=20)] = 20.0
 
 
 class Hardsigmoid(Operator):

@@ -132,7 +132,7 @@ class AdaptiveAvgPool2d(Operator):
         dynamic = any(isinstance(size, SymbolicDim) for size in x.shape[2:])
         expect(
             self.output_size == (1, 1) or not dynamic,
-            f"its windows depend on the size, but {x} is dynamic",
+            f"has windows that depend on the size, but {x} is dynamic",
             "output_size",
             "a dynamic size can be pooled to 1",
         )

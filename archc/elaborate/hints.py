@@ -1,0 +1,58 @@
+"""What is likely to be meant by a field that is not there, and by a value that does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from archc.diagnostics import did_you_mean
+from archc.spec.grammar import CALL_KEYS
+from archc.spec.hints import colon_meant, function_meant
+from archc.spec.tree import Scalar, Sequence
+
+_CALLED = re.compile(r"(\w+)\s*\(")
+_WORD = re.compile(r"(?<![\w.$])[A-Za-z_]\w*")
+
+
+def known_fields(word: str, fields: Iterable[str]) -> str:
+    """Help that lists the fields of an operator or block."""
+    listed = ", ".join(fields)
+    return f"{word} has the fields {listed}" if listed else f"{word} has no fields"
+
+
+def field_meant(word: str, name: str, fields: Iterable[str], *, of_call: bool = True) -> str:
+    """Help for a field that is not there; every call has a name, a count and an `init`."""
+    candidates = (*fields, *CALL_KEYS) if of_call and name else fields
+    return colon_meant(name) or did_you_mean(name, candidates) or known_fields(word, fields)
+
+
+def list_meant(word: str, fields: Iterable[str], values: Sequence, *, of_numbers: bool) -> str:
+    """Help for a list of values in place of fields; `of_numbers` says that the first field may be such a list."""
+    texts = [item.text if isinstance(item, Scalar) else "…" for item in values.items]
+    first = next(iter(fields), None)
+    if first is None:
+        return known_fields(word, fields)
+    if of_numbers:
+        return f"write '{word}: {{{first}: [{', '.join(texts)}]}}'"
+    return f"write '{word}: {{{_named(fields, texts)}}}'"
+
+
+def _named(fields: Iterable[str], texts: Iterable[str]) -> str:
+    return ", ".join(f"{field}: {text}" for field, text in zip(fields, texts, strict=False))
+
+
+def value_meant(
+    word: str, fields: Iterable[str], value: object, names: Mapping[str, object], short: bool
+) -> str | None:
+    """Help for a text in place of a number; `short` says that it is the only value of a call."""
+    if not isinstance(value, str):
+        return None
+    if value.startswith("(") and value.endswith(")"):
+        parts = [part.strip() for part in value[1:-1].split(",")]
+        if short:
+            return f"fields have names: '{word}: {{{_named(fields, parts)}}}'"
+        return f"a pair is written [{', '.join(parts)}]"
+    if called := _CALLED.match(value):
+        return function_meant(called[1])
+    meant = _WORD.sub(lambda match: f"${match[0]}" if match[0] in names else match[0], value)
+    return f"write '{meant}' for the parameter's value" if meant != value else None
