@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from archc.diagnostics import UsageError
+from archc.pipeline.hashing import hash_ahead
 from archc.pipeline.options import WeightOptions
 
 
@@ -20,6 +22,13 @@ def weight_options(
     """The options about weights. Raises UsageError."""
     pairs = tuple(_pair("--rename", "REGEX=TEXT", text) for text in rename or ())
     return WeightOptions(file, seed, tuple(ignore or ()), pairs)
+
+
+def hashed(options: WeightOptions) -> WeightOptions:
+    """The same, with a thread that hashes the file while a command still imports what it needs."""
+    if options.file is None or not options.file.is_file():
+        return options
+    return replace(options, digest=hash_ahead(options.file))
 
 
 def _pair(option: str, form: str, text: str) -> tuple[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +14,7 @@ from archc.diagnostics import BuildError
 from archc.files import write_text
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
+from archc.pipeline.hashing import sha256_of
 from archc.pipeline.json_text import json_text
 from archc.targets import MANIFEST
 
@@ -161,15 +161,6 @@ def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:
         elif sha256_of(path) != digest:
             changes[name] = CHANGED
     return changes
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal. Raises BuildError: it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BuildError(f"cannot read {path}: {error.strerror}", code="unreadable") from None
 
 
 def _version(package: str) -> str:

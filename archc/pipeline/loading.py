@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,8 @@ from archc.compilation import compile_spec
 from archc.diagnostics import BuildError, UsageError
 from archc.ir.graph import Graph
 from archc.network import Network
-from archc.pipeline.builds import CHANGED, INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest, sha256_of
+from archc.pipeline.builds import CHANGED, INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest
+from archc.pipeline.hashing import hash_ahead, sha256_of
 from archc.pipeline.options import WeightOptions
 from archc.spec.loading import load_spec
 from archc.targets import Target
@@ -88,7 +88,7 @@ def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapp
 
 
 def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
-    origin = _known("a state_dict") if weights.file is None else _hashing(weights.file)
+    origin = _known("a state_dict") if weights.file is None else weights.digest or hash_ahead(weights.file)
     seed = build_seed if weights.seed is None else weights.seed
     matched = match(
         _tensors(weights), graph.parameters(), ignore=weights.ignore, rename=weights.rename, seed=seed
@@ -112,7 +112,7 @@ def _stored(graph: Graph, build: Path, manifest: Manifest, checked: bool) -> Loa
     """A build with the weights that it holds, or that its seed gives."""
     origin = _known(manifest.weights)
     if WEIGHTS in manifest.files:
-        digest = _known(manifest.files[WEIGHTS]) if checked else _hashing(build / WEIGHTS)
+        digest = _known(manifest.files[WEIGHTS]) if checked else hash_ahead(build / WEIGHTS)
         network = Network(
             graph, match(open_weights(build / WEIGHTS), graph.parameters()), manifest.fresh, manifest.seed
         )
@@ -134,8 +134,3 @@ def _stored(graph: Graph, build: Path, manifest: Manifest, checked: bool) -> Loa
 
 def _known(text: str) -> Callable[[], str]:
     return lambda: text
-
-
-def _hashing(path: Path) -> Callable[[], str]:
-    """Waits for the SHA-256 of a file, with which a thread begins at once."""
-    return ThreadPoolExecutor(1).submit(sha256_of, path).result

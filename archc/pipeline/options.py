@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from archc.diagnostics import UsageError
@@ -22,6 +22,7 @@ class WeightOptions:
     ignore: Sequence[str] = ()
     rename: Sequence[tuple[str, str]] = ()
     state_dict: Mapping[str, object] | None = None
+    digest: Callable[[], str] | None = field(default=None, compare=False)  # the file's, if it is hashed already
 
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, int) and not isinstance(self.seed, bool) and self.seed >= 0

@@ -17,13 +17,13 @@ from archc.pipeline.builds import (
     Manifest,
     read_manifest,
     remove_replaced,
-    sha256_of,
     versions,
     write_description,
     write_parity,
 )  # fmt: skip
 from archc.pipeline.delivery import Delivery, deliver
 from archc.pipeline.folders import made_folder
+from archc.pipeline.hashing import sha256_of
 from archc.pipeline.loading import Loaded, load
 from archc.pipeline.options import WeightOptions
 from archc.spec.loading import resolved_text

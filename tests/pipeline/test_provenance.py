@@ -9,7 +9,8 @@ import pytest
 from archc import cli
 from archc.diagnostics import BuildError, UsageError
 from archc.exporting import ExportOptions
-from archc.pipeline.builds import Manifest, read_manifest, sha256_of
+from archc.pipeline.builds import Manifest, read_manifest
+from archc.pipeline.hashing import sha256_of
 from archc.pipeline.options import WeightOptions
 from archc.pipeline.production import ExportRequest, write_build, write_exports
 from archc.pipeline.proof import ProofOptions, verify_artefact

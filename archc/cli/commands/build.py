@@ -19,7 +19,7 @@ from archc.cli.app import (
     examples,
 )  # fmt: skip
 from archc.cli.output import print_json, progress, size
-from archc.cli.settings import parse_settings, weight_options
+from archc.cli.settings import hashed, parse_settings, weight_options
 
 if TYPE_CHECKING:
     from archc.pipeline.builds import Manifest
@@ -49,7 +49,7 @@ def build(
     from archc.pipeline.production import write_build
     from archc.targets import find_target
 
-    options = weight_options(weights, seed, ignore, rename)
+    options = hashed(weight_options(weights, seed, ignore, rename))
     with progress() as tell:
         folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell)
     if format is Format.json:

@@ -19,7 +19,7 @@ from archc.cli.app import (
     examples,
 )  # fmt: skip
 from archc.cli.output import print_json, print_report, print_sensitivities, progress, size
-from archc.cli.settings import parse_settings, weight_options
+from archc.cli.settings import hashed, parse_settings, weight_options
 
 if TYPE_CHECKING:
     from archc.pipeline.production import Exported
@@ -65,6 +65,8 @@ def export(
     format: FormatOption = Format.text,
 ) -> None:
     """Export a network, proved equal to its PyTorch module."""
+    chosen = hashed(weight_options(weights, seed, ignore, rename))
+
     from archc.exporting import ExportOptions
     from archc.pipeline.production import ExportRequest, write_exports
     from archc.targets import find_target, only_build
@@ -74,7 +76,7 @@ def export(
         target=find_target(target) if target else only_build(),
         formats=(*(name for name, asked in flags.items() if asked), *(to or ())),
         folder=output,
-        weights=weight_options(weights, seed, ignore, rename),
+        weights=chosen,
         settings=parse_settings(set_),
         options=ExportOptions(opset, fold, external_data),
         verify=verify,
