@@ -10,7 +10,7 @@ from archc.files import Companions
 from archc.network import Network
 
 from .torch_artefact import TorchArtefact
-from .torch_export import load_torch_export, write_torch_export
+from .torch_export import image_shape, load_torch_export, write_torch_export
 
 
 class Pt2Exporter:
@@ -35,7 +35,7 @@ class Pt2Exporter:
 
     def open(self, path: Path) -> TorchArtefact:
         """Open a file. Raises ExportError."""
-        return TorchArtefact("torch.export, reloaded", lambda: load_torch_export(path), None)
+        return TorchArtefact("torch.export, reloaded", lambda: load_torch_export(path), lambda: image_shape(path))
 
     def usage(self, network: Network, path: Path) -> str:
         """How to load the file in Python."""

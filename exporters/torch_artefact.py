@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
+    Shape = tuple[int, ...]
+
 
 class TorchArtefact:
     """A loaded file: held to its network key by key, and run by PyTorch."""
 
-    def __init__(self, name: str, load: Callable[[], nn.Module], shape: tuple[int, ...] | None) -> None:
+    def __init__(
+        self, name: str, load: Callable[[], nn.Module], shape: Callable[[], Shape | None] = lambda: None
+    ) -> None:
         self._name, self._load, self._shape = name, load, shape
 
     @cached_property
@@ -45,7 +49,7 @@ class TorchArtefact:
 
     def image_shape(self) -> tuple[int, ...] | None:
         """Channels, height and width of the input, where the format tells them."""
-        return self._shape
+        return self._shape()
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
         """None: no parser but PyTorch reads these formats."""

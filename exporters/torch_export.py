@@ -13,6 +13,7 @@ from archc.diagnostics import ExportError
 
 if TYPE_CHECKING:
     from torch import fx, nn
+    from torch.export import ExportedProgram
 
 EXAMPLE_BATCH = 2  # one image would make torch.export treat the batch as a constant
 KEPT_METADATA = ("val", "tensor_meta", "nn_module_stack", "torch_fn")
@@ -53,12 +54,25 @@ def write_torch_export(module: nn.Module, shape: tuple[int, ...], sizes: Sizes, 
 
 def load_torch_export(path: Path) -> nn.Module:
     """Load an archive as a module; its `state_dict` has the exported module's keys. Raises ExportError."""
+    return _program(path).module()
+
+
+def image_shape(path: Path) -> tuple[int, ...] | None:
+    """Channels, height and width that an archive takes; None if one of them is dynamic. Raises ExportError."""
+    program = _program(path)
+    inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
+    sizes = tuple(inputs[0].meta["val"].shape[1:]) if len(inputs) == 1 else ()
+    return sizes if sizes and all(isinstance(size, int) for size in sizes) else None
+
+
+def _program(path: Path) -> ExportedProgram:
+    """Read an archive. Raises ExportError."""
     import torch
 
     try:
         # Not by path: that must end in .pt2, and a file that is not yet delivered does not.
         with path.open("rb") as file, _without_log():
-            return torch.export.load(file).module()
+            return torch.export.load(file)
     except Exception as error:  # a damaged archive can raise anything
         message = f"{path} cannot be read as .pt2: {_reason(error)}"
         raise ExportError(message, code="unreadable") from None

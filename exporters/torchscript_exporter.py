@@ -33,7 +33,7 @@ class TorchScriptExporter:
 
     def open(self, path: Path) -> TorchArtefact:
         """Open a file. Raises ExportError."""
-        return TorchArtefact("TorchScript, reloaded", lambda: load_torch_script(path), None)
+        return TorchArtefact("TorchScript, reloaded", lambda: load_torch_script(path))
 
     def usage(self, network: Network, path: Path) -> str:
         """How to load the file in Python."""

@@ -50,7 +50,7 @@ def _is_number(rows: list[list[str]], column: int) -> bool:
 
 
 def print_report(report: Report) -> None:
-    """A verification as a table: errors are RMS, in units of the output's RMS."""
+    """A verification as a table: errors are RMS (and the largest), in units of the output's RMS."""
     rows = [
         [
             row.runner,
@@ -59,15 +59,15 @@ def print_report(report: Report) -> None:
             _figure(row.relative_error, ".1e"),
             _figure(row.ratio, ".2f"),
             _figure(row.bound / row.rms_output if row.rms_output else None, ".1e"),
+            _figure(row.max_error / row.rms_output if row.rms_output else None, ".1e"),
+            _figure(1 - row.cosine, ".0e"),
             _figure(row.top1_agreement, ".0%"),
             row.verdict.value,
         ]
         for row in report.comparisons
     ]
-    print_table(
-        ["against PyTorch float64", "output", "batches", "error", "/ float32", "bound", "top-1", "verdict"],
-        rows,
-    )
+    header = ["output", "batches", "error", "/ float32", "bound", "largest", "1 - cosine", "top-1", "verdict"]
+    print_table([f"against {report.reference}", *header], rows)
     for difference in report.differences[:SHOWN_DIFFERENCES]:
         print(f"  {difference}")
     if len(report.differences) > SHOWN_DIFFERENCES:
@@ -76,6 +76,8 @@ def print_report(report: Report) -> None:
         print(f"  {report.divergence}")
     for reason in dict.fromkeys(row.reason for row in report.comparisons if row.reason):
         print(f"  {reason}")
+    if report.weights:
+        print(f"  compared under {'the weights of a calibrated twin' if report.twin else 'its own weights'}")
 
 
 def print_sensitivities(found: Iterable[Sensitivity]) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from archc.compilation import compile_target
 from archc.diagnostics import Inconclusive, UsageError, VerificationFailed, did_you_mean
 from archc.exporting import Exporter, ExportOptions, exporter_for, exporters
 from archc.ir.printer import fingerprint
+from archc.network import Network
 from archc.pipeline.builds import SPEC, WEIGHTS, Export, Manifest, changed_files, read_manifest, versions
 from archc.pipeline.loading import check_file, load, load_network
 from archc.pipeline.options import WeightOptions
@@ -103,7 +105,15 @@ def _compared(
         )
     progress(f"comparing {path.name} with {other.name}")
     artefacts = exporter.open(path), exporter_for(other).open(other)
-    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1]),))
+    shape = next(filter(None, map(_declared_shape, (path, other))), None)
+    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shape),))
+
+
+def _declared_shape(artefact: Path) -> tuple[int, ...] | None:
+    """Shape of one image, from the spec of the build that an artefact lies in; None if it lies in none."""
+    if not (artefact.parent / MANIFEST).is_file():
+        return None
+    return Network(compile_target(artefact.parent, {}), {}, fresh=False).image_shape()
 
 
 def verify_build(

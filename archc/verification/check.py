@@ -207,7 +207,7 @@ def compare_artefacts(
         raise ExportError(f"{other_name} cannot be run: {first_line(error)}", code="cannot-run") from None
     names = judge.outputs or tuple(f"output {index}" for index in range(len(exact)))
     rows = [row for runner in artefact.runners() for row in _compare(runner, x, names, exact, moved, BATCHES)]
-    return Report(f"{name} against {other_name}", False, tuple(rows))
+    return Report(name, False, tuple(rows), reference=other_name)
 
 
 def _compare(

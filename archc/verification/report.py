@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
+PYTORCH = "PyTorch float64"
+
 
 class Verdict(Enum):
     """Whether an artefact is equal to its network, as far as numbers can tell."""
@@ -79,13 +81,24 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Report:
-    """All comparisons of an artefact. `twin` tells that they were made with a calibrated twin's weights."""
+    """All comparisons of an artefact with `reference`: the network's module, or another artefact by its name.
+
+    `twin` tells that they were made with a calibrated twin's weights.
+    """
 
     artefact: str
     twin: bool
     comparisons: tuple[Comparison, ...]
     differences: tuple[str, ...] = ()
     divergence: Divergence | None = None
+    reference: str = PYTORCH
+
+    @property
+    def weights(self) -> str | None:
+        """Under which weights the comparisons were made; None for two files, of which each has its own."""
+        if self.reference != PYTORCH:
+            return None
+        return "calibrated twin" if self.twin else "own"
 
     @property
     def verdict(self) -> Verdict:
@@ -105,7 +118,8 @@ class Report:
         return {
             "artefact": self.artefact,
             "verdict": self.verdict.value,
-            "weights": "calibrated twin" if self.twin else "own",
+            "reference": self.reference,
+            "weights": self.weights,
             "differences": list(self.differences),
             "divergence": _plain_row(self.divergence) if self.divergence else None,
             "comparisons": rows,

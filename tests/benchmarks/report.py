@@ -7,7 +7,6 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from math import log10
 from pathlib import Path
 from typing import Any
 
@@ -73,18 +72,17 @@ def table(figures: Sequence[Figure], measured: Mapping[str, Measurement]) -> str
 
 
 def plot(measured: Mapping[str, Measurement], network: str) -> str:
-    """Time of every way to export a network, as bars on a logarithmic scale, in SVG."""
+    """Time of every way to export a network, as bars, in SVG."""
     bars = sorted((measured[f"{name} {network}"].median_seconds, name) for name in _LABELS)
-    low, high = 0.1, 10 ** (int(log10(bars[-1][0])) + 1)
-    lines = [_text(10, 24, f"Export of {network}: seconds, whole process (logarithmic)", 15, "bold")]
+    lines = [_text(10, 24, f"Export of {network}: seconds of the whole process", 15, "bold")]
     for row, (time, name) in enumerate(bars):
         top = 44 + 30 * row
-        width = 430 * log10(time / low) / log10(high / low)
+        width = 430 * time / bars[-1][0]
         colour = "#0b6e4f" if name.startswith("archc") else "#9aa5b1"
         lines += [
             _text(210, top + 15, _LABELS[name], 13, anchor="end"),
             f'<rect x="220" y="{top}" width="{width:.0f}" height="20" fill="{colour}"/>',
-            _text(226 + width, top + 15, f"{time:.2g} s" if time < 10 else f"{time:.0f} s", 13),
+            _text(226 + width, top + 15, f"{time:.2f} s", 13),
         ]
     height = 54 + 30 * len(bars)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="720" height="{height}" font-family="sans-serif">'

@@ -49,7 +49,7 @@ def test_build_and_then_export_without_a_target() -> None:
     exported = run("export", "--onnx")
     assert (exported.returncode, exported.stderr) == (0, "")
     assert exported.stdout.startswith("build/small/small.onnx  ")
-    assert "  compared with the weights of a calibrated twin\n" in exported.stdout
+    assert "  compared under the weights of a calibrated twin\n" in exported.stdout
     assert (
         "TensorRT:\n  trtexec --onnx=build/small/small.onnx --minShapes=input:1x3x32x32 "
         "--optShapes=input:8x3x32x32 --maxShapes=input:32x3x32x32\n"

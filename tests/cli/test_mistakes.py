@@ -86,7 +86,7 @@ COMMANDS = (
     "verify unknown_operator.onnx --against small.yaml",
     "verify exported/small.onnx --against unknown_operator.onnx",
     "verify weights_elsewhere.onnx --against small.yaml",
-    "verify exported/small.pt --against exported/small.pt",
+    "verify loose.pt --against loose.pt",
     "verify exported/small.onnx --witness openvine",
     "verify exported/small.onnx --witness openvino",
     "verify exported --witness openvine",

@@ -146,7 +146,7 @@ def test_what_proves_nothing_can_be_delivered_and_says_so(capsys: pytest.Capture
 
 def test_the_same_network_freshly_initialised_is_proved_with_its_twin(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["export", "saturated.yaml", "--onnx", "-o", "out"]) == 0
-    assert "compared with the weights of a calibrated twin" in capsys.readouterr().out
+    assert "compared under the weights of a calibrated twin" in capsys.readouterr().out
 
 
 def test_against_another_artefact_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,8 +156,21 @@ def test_against_another_artefact_both_ways(capsys: pytest.CaptureFixture[str]) 
     capsys.readouterr()
     pairs = [("a/small.onnx", "b/small.onnx"), ("b/small.onnx", "a/small.onnx"), ("a/small.pt", "b/small.onnx")]
     for artefact, against in pairs:
-        assert cli.run(["verify", artefact, "--against", against]) == 0, capsys.readouterr().out
+        assert cli.run(["verify", artefact, "--against", against]) == 0
+        assert f"\nagainst {Path(against).name} " in capsys.readouterr().out
     assert cli.run(["verify", "a/small.onnx", "--against", "c/small.onnx"]) == 5
+
+
+def test_archives_of_pytorch_are_compared_where_one_of_them_or_its_build_tells_the_size(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.run(["export", "small.yaml", "--torchscript", "--pt2", "-o", "a", "--no-verify"]) == 0
+    assert cli.run(["verify", "a/small.pt", "--against", "a/small.pt"]) == 0
+    for name in ("small.pt", "small.pt2"):
+        Path("a", name).rename(name)
+    assert cli.run(["verify", "small.pt", "--against", "small.pt2"]) == 0
+    assert cli.run(["verify", "small.pt", "--against", "small.pt"]) == 4
+    assert "neither small.pt nor small.pt tells the size of its input" in capsys.readouterr().err
 
 
 def test_against_a_spec_means_the_seed_or_the_given_weights(capsys: pytest.CaptureFixture[str]) -> None:

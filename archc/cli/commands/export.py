@@ -100,8 +100,6 @@ def _print_artefact(artefact: Exported) -> None:
         print(f"  note: {artefact.exporter.notice}")
     if artefact.report:
         print_report(artefact.report)
-        weights_used = "the weights of a calibrated twin" if artefact.report.twin else "its own weights"
-        print(f"  compared with {weights_used}")
     else:
         print("  not verified")
     print(f"\n{artefact.usage}\n")
