@@ -218,22 +218,17 @@ class Grammar:
                 self._refuse("reserved-word", f"'{key.text}' cannot name a sequence", key.span)
             if not is_path_template(key.text) or "$" in key.text:
                 self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
-            self._refuse_branches(key, items)
+            self._refuse_branches(key)
         if items.items and not any(map(_may_be_item, items.items)):
             return Group(key, (), key.span, items)
         name = None if key.text == "sequence" else key
         return Group(name, self._some_items(items, "this sequence"), key.span)
 
-    def _refuse_branches(self, name: Scalar, items: Sequence) -> None:
+    def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
         if meant := composite_meant(name.text):
             message = f"there is no composite '{name.text}', and a sequence cannot be called so"
             self._refuse("unknown-block", message, name.span, f"did you mean '{meant}'?")
-        shortcut = next((item for item in items.items if _is_word(item, "identity")), None)
-        if shortcut:
-            help = "branches are written under sum, product or concat; leave it out otherwise"
-            message = f"'{name.text}' is a sequence, in which identity does nothing"
-            self._refuse("misplaced", message, shortcut.span, help)
 
     def _some_items(self, tree: Sequence, what: str, *, root: bool = False) -> tuple[Item, ...]:
         if not tree.items:

@@ -18,6 +18,7 @@ def test_in_a_sequence_every_item_takes_a_position_named_or_not() -> None:
             - tanh: {name: middle}
             - sequence: [relu, tanh]
             - relu: {count: 2}
+            - identity
             - sum: [sigmoid, identity]
             - when: true
               then: [silu, identity, mish]

@@ -28,11 +28,6 @@ def test_a_list_under_what_nearly_is_a_composite_is_refused(word: str) -> None:
     assert codes(f"[{word}: [relu, tanh]]") == ["unknown-block"]
 
 
-def test_an_identity_in_a_named_sequence_is_refused_and_in_the_list_of_a_network_or_branch_it_is_not() -> None:
-    assert codes("[residual: [relu, identity]]") == ["misplaced"]
-    assert codes("[relu, identity, sum: [[relu, identity], identity]]") == []
-
-
 def test_what_cannot_be_read_leaves_the_value_unknown_and_the_others_are_read() -> None:
     grammar = Grammar()
     parsed = grammar.items(load(Source("<test>", "[relu, 3, sum: [4, relu], tanh]")))
