@@ -12,7 +12,7 @@ from archc.ir.graph import Graph
 from archc.spec.document import Spec
 from archc.spec.loading import load_file, load_spec
 from archc.spec.parsing import Parsed
-from archc.targets import find_target
+from archc.targets import find_target, fixed_build
 
 SURE = ("invalid-value", "recursive-block", "shape-mismatch")
 """Codes of problems that are told although names may be missing."""
@@ -23,7 +23,14 @@ def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
 
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
-    return compile_spec(load_spec(find_target(target).spec), settings)
+    return compile_spec(load_spec(_spec(target, settings)), settings)
+
+
+def _spec(target: str | Path, settings: Mapping[str, str]) -> Path:
+    found = find_target(target)
+    if found.build and settings:
+        raise fixed_build(found.build, "--set")
+    return found.spec
 
 
 def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
@@ -31,7 +38,7 @@ def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
 
     A file of shared blocks may be a target as well. Raises SpecError, UsageError.
     """
-    parsed = load_file(find_target(target).spec)
+    parsed = load_file(_spec(target, settings))
     found = parsed.problems + parsed.spec.without_value(settings)
     for others in (_reached(parsed, settings), unreached_problems(parsed.spec, Budget.from_environment().nodes)):
         if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out

@@ -43,8 +43,8 @@ class Source:
     """
 
     name: str
-    text: str
-    repeated: dict[Span, Span] = field(default_factory=dict)
+    text: str = field(repr=False)
+    repeated: dict[Span, Span] = field(default_factory=dict, repr=False)
 
     @cached_property
     def lines(self) -> list[str]:

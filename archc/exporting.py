@@ -169,11 +169,12 @@ def check_options(options: ExportOptions, chosen: Sequence[Exporter]) -> None:
     honoured = {name for exporter in chosen for name in exporter.honours}
     for field in fields(options):
         if getattr(options, field.name) != field.default and field.name not in honoured:
-            takers = [f"--{exporter.name}" for exporter in exporters().values() if field.name in exporter.honours]
+            takers = [exporter.suffix for exporter in exporters().values() if field.name in exporter.honours]
+            asked = ", ".join(exporter.suffix for exporter in chosen)
             raise UsageError(
-                f"{OPTION_NAMES[field.name]} means nothing for {', '.join(exporter.name for exporter in chosen)}",
+                f"{OPTION_NAMES[field.name]} means nothing for {asked} files",
                 code="bad-option",
-                help=f"it goes with {' or '.join(takers)}",
+                help=f"it goes with {' or '.join(takers)} files",
             )
 
 

@@ -195,6 +195,6 @@ def _sync_directory(directory: Path) -> None:
 
 def _error(target: Path, error: OSError) -> ExportError:
     reason = error.strerror or str(error)
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) and not target.parent.is_dir():
         reason = f"there is no directory {target.parent}"
     return ExportError(f"cannot write {target}: {reason}", code="cannot-write")

@@ -36,6 +36,12 @@ def find_target(target: str | Path) -> Target:
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
 
 
+def fixed_build(build: Path, option: str) -> UsageError:
+    """What to raise where an option would make another network of a build."""
+    message = f"{build} is a build, so its parameters and weights are fixed, and it takes no {option}"
+    return UsageError(message, code="bad-option", help=f"build the spec anew with {option}")
+
+
 def find_specs(target: str) -> list[str]:
     """The target; in place of a folder that is no build, the `.yaml` and `.yml` files below it.
 

@@ -242,3 +242,9 @@ def test_errors_of_the_block_itself_are_not_renamed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="missing"):
         read_something_else()
     assert contents(tmp_path) == {}
+
+
+def test_a_directory_that_takes_no_file_is_not_said_to_be_missing() -> None:
+    with pytest.raises(ExportError) as caught, atomic_write("/proc/model.onnx"):
+        pass
+    assert "there is no directory" not in str(caught.value)

@@ -143,6 +143,8 @@ class Elaborator:
             self.refuse(error, operator.word, error.path, where, inputs)
         except NameTaken as error:
             self.name_taken(error, span)
+            # Under another name, so that what follows is still checked; the graph is not used any more.
+            return self.add(operator, *inputs, name=None, span=span, fields=fields) if name else None
         except TooManyNodes:
             self._too_large(span)
             raise

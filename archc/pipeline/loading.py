@@ -14,7 +14,7 @@ from archc.pipeline.builds import CHANGED, INITIALISED, SPEC, WEIGHTS, Manifest,
 from archc.pipeline.hashing import hash_ahead, sha256_of
 from archc.pipeline.options import WeightOptions
 from archc.spec.loading import load_spec
-from archc.targets import Target
+from archc.targets import Target, fixed_build
 from archc.weights import Array, InitializedWeights, match, open_weights
 
 
@@ -77,14 +77,10 @@ def _changed(path: Path) -> BuildError:
 
 
 def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapping[str, str]) -> None:
-    asked = "parameters" if settings else "a seed" if weights.seed is not None and not weights.given else None
-    if asked:
-        option = "--set" if settings else "--seed"
-        raise UsageError(
-            f"{build} is a build, so its parameters and weights are fixed, and it takes no {option}",
-            code="bad-option",
-            help=f"build the spec anew with {option}",
-        )
+    if settings:
+        raise fixed_build(build, "--set")
+    if weights.seed is not None and not weights.given:
+        raise fixed_build(build, "--seed")
 
 
 def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:

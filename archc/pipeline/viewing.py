@@ -9,7 +9,8 @@ from pathlib import Path
 from archc.diagnostics import UsageError
 from archc.exporting import ExportOptions, exporters
 from archc.network import Network
-from archc.pipeline.loading import load_network
+from archc.pipeline.builds import read_manifest
+from archc.pipeline.loading import check_file, load_network
 from archc.pipeline.options import WeightOptions
 from archc.targets import find_target
 
@@ -30,12 +31,21 @@ def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port
         _serve(target, port, browse)
         return
     found = find_target(target)
-    exported = sorted(found.build.glob("*.onnx")) if found.build and not asked else []
-    if exported:
-        _serve(exported[0], port, browse)
+    if found.build and not asked and (exported := _exported(found.build)):
+        _serve(exported, port, browse)
         return
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
         _serve(_drawn(load_network(found, weights, settings), Path(folder)), port, browse)
+
+
+def _exported(build: Path) -> Path | None:
+    """The ONNX file that a build's manifest knows, if there is one. Raises BuildError: it is not what was built."""
+    manifest = read_manifest(build)
+    name = next((name for name in sorted(manifest.exports) if name.endswith(".onnx")), None)
+    if name is None:
+        return None
+    check_file(build, manifest, name)
+    return build / name
 
 
 def _drawn(network: Network, folder: Path) -> Path:

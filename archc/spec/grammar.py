@@ -228,7 +228,8 @@ class Grammar:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
         if meant := composite_meant(name.text):
             message = f"there is no composite '{name.text}', and a sequence cannot be called so"
-            self._refuse("unknown-block", message, name.span, f"did you mean '{meant}'?")
+            help = f"did you mean '{meant}'? a sequence takes another name"
+            self._refuse("unknown-block", message, name.span, help)
 
     def _some_items(self, tree: Sequence, what: str, *, root: bool = False) -> tuple[Item, ...]:
         if not tree.items:

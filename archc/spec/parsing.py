@@ -152,7 +152,7 @@ class _Parser:
                 self._report("unknown-key", f"{what} has no key '{key}'", entry.key.span, help)
                 if meant:
                     entries[meant] = entry
-                else:
+                elif not isinstance(entry.value, Scalar):  # it may have declared names
                     self._complete = False
         return Mapping(entries, tree.span)
 

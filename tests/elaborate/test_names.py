@@ -200,3 +200,13 @@ def test_a_default_stride_of_a_built_in_block_goes_to_the_first_copy_only() -> N
 
 def test_a_parameter_called_stride_that_is_no_number_goes_to_every_copy() -> None:
     assert paths(layers("- named: {count: 2, stride: tanh}", STRIDED)) == ["tanh", "tanh_1"]
+
+
+def test_every_name_that_cannot_be_used_is_told() -> None:
+    told = refusal("- relu: {name: forward}\n- tanh: {name: half}\n- relu: {name: a}\n- relu: {name: a}\n- linear: x")
+    assert [line.partition("error")[2] for line in told.splitlines() if "error[" in line] == [
+        "[name-taken]: the name 'forward' is reserved: torch.nn.Module has an attribute 'forward'",
+        "[name-taken]: the name 'half' is reserved: torch.nn.Module has an attribute 'half'",
+        "[name-taken]: the name 'a' is taken at the top level",
+        "[invalid-value]: linear.out_features must be an integer, not 'x'",
+    ]

@@ -51,7 +51,7 @@ def test_data_parallel_weights_in_memory_are_taken() -> None:
 
 @pytest.mark.parametrize("options", [{"opset": 20}, {"fold_batch_norm": False}, {"external_data": True}])
 def test_an_option_that_the_format_does_not_have_is_refused(options: dict[str, bool]) -> None:
-    with pytest.raises(archc.UsageError, match=r"means nothing for pt2\n  = help: it goes with --onnx"):
+    with pytest.raises(archc.UsageError, match=r"means nothing for .pt2 files\n  = help: it goes with .onnx"):
         archc.export("small.yaml", "small.pt2", **options)  # type: ignore[arg-type]
 
 

@@ -9,6 +9,7 @@ import pytest
 from archc import cli
 from archc.diagnostics import BuildError, UsageError
 from archc.exporting import ExportOptions
+from archc.pipeline import viewing
 from archc.pipeline.builds import Manifest, read_manifest
 from archc.pipeline.hashing import sha256_of
 from archc.pipeline.options import WeightOptions
@@ -160,3 +161,25 @@ def test_the_sensitivity_is_kept_in_the_manifest_on_request(capsys: pytest.Captu
     told = json.loads(Path("source/manifest.json").read_text())["sensitivity"]
     assert list(told) == ["conv1", "bn1", "layer1.0", "layer2.0", "layer2.0.downsample", "layer2.1", "fc"]
     assert all(0 < float(text) < 1 and len(text) == len("3e-06") for text in told.values())
+
+
+@pytest.mark.parametrize("command", ["check", "summary"])
+def test_a_command_that_needs_no_weights_takes_no_parameters_for_a_build_either(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([command, "source", "--set", "num_classes=3"]) == 2
+    assert "source is a build, so its parameters and weights are fixed" in capsys.readouterr().err
+
+
+def test_only_an_artefact_that_the_manifest_knows_is_viewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Path] = []
+    monkeypatch.setattr(viewing, "_serve", lambda path, port, browse: shown.append(path))
+    Path("source/another.onnx").write_bytes(b"not ours")
+    viewing.view(Path("source"), WeightOptions(), {}, 0, False)
+    assert cli.run(["export", "source", "--onnx", "--no-verify"]) == 0
+    viewing.view(Path("source"), WeightOptions(), {}, 0, False)
+    assert [path.name for path in shown] == ["small.onnx", "small.onnx"]
+    assert [path.parent == Path("source") for path in shown] == [False, True]
+    Path("source/small.onnx").write_bytes(b"changed")
+    with pytest.raises(BuildError, match="not the file that was built"):
+        viewing.view(Path("source"), WeightOptions(), {}, 0, False)
