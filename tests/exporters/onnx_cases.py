@@ -83,7 +83,7 @@ CASES: tuple[Case, ...] = (
     *_cases("prelu", {"num_parameters": 5}, shape=TOKENS),
     *_cases("prelu", {"num_parameters": 12}, shape=VECTOR),
     *_cases("elu", {}, {"alpha": 0.4}),
-    *_cases("softplus", {}, {"beta": 0.5}, {"beta": 3.0, "threshold": 25.0}),
+    *_cases("softplus", {}, {"beta": 0.5}, {"beta": 2.0}, {"beta": 3.0, "threshold": 25.0}),
     *_cases("gelu", {}, {"approximate": "tanh"}),
     *_cases("hardtanh", {}, {"min_val": -0.3, "max_val": 0.7}),
     *_cases("softmax", {}, {"dim": -1}, {"dim": 2}),

@@ -299,12 +299,22 @@ def test_a_refusal_says_what_arrived_and_which_field_is_to_blame(
 @pytest.mark.parametrize(
     ("word", "fields", "help"),
     [
+        (
+            "conv2d",
+            {"out_channels": 2, "kernel_size": 3, "stride": 2, "padding": "same"},
+            "write the padding as a number",
+        ),
+        (
+            "conv2d",
+            {"out_channels": 2, "kernel_size": 2, "padding": "same"},
+            "write a pad before it, such as pad: {pad: [left, right, top, bottom]}",
+        ),
         ("flatten", {}, "pool to a fixed size before, for example with adaptive_avg_pool2d: 1"),
         ("linear", {"out_features": 2}, "pool to a fixed size before, for example with adaptive_avg_pool2d: 1"),
         ("adaptive_avg_pool2d", {"output_size": 2}, "a dynamic size can be pooled to 1"),
     ],
 )
-def test_a_refusal_of_a_dynamic_size_says_what_to_do(word: str, fields: dict[str, Any], help: str) -> None:
+def test_a_refusal_says_what_to_do(word: str, fields: dict[str, Any], help: str) -> None:
     with pytest.raises(ShapeError) as caught:
         operator_model(word).model_validate(fields).infer(DYNAMIC)
     assert caught.value.help == help
