@@ -18,6 +18,7 @@ import torch
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node
+from archc.ir.operators.arrangement import Identity
 from archc.network import Network
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence
@@ -57,7 +58,18 @@ def outputs_with_kernels(network: Network, images: Array, runners: Sequence[Node
         else:
             result = runner.run(inputs)
         values.advance(runner, result)
-    return [values[output.value.name] for output in graph.outputs]
+    return [values[name] for name in _output_values(graph)]
+
+
+def _output_values(graph: Graph) -> list[str]:
+    """The values that are the outputs, as an artefact computes them: before what does nothing at inference."""
+    producers = {node.output.name: node for node in graph.nodes}
+    names = [output.value.name for output in graph.outputs]
+    for index, name in enumerate(names):
+        while (node := producers.get(name)) and (isinstance(node.operator, Identity) or not node.operator.inference):
+            name = node.inputs[0].name
+        names[index] = name
+    return names
 
 
 class _Values(dict[str, Kept], Generic[Kept]):
@@ -66,7 +78,7 @@ class _Values(dict[str, Kept], Generic[Kept]):
     def __init__(self, graph: Graph, runners: Sequence[NodeRunner], images: Kept) -> None:
         super().__init__({graph.input.name: images})
         self._uses = Counter(name for runner in runners for name in runner.inputs)
-        self._uses.update(output.value.name for output in graph.outputs)
+        self._uses.update(_output_values(graph))
 
     def inputs(self, runner: NodeRunner) -> list[Kept]:
         return [self[name] for name in runner.inputs]

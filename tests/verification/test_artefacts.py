@@ -254,6 +254,15 @@ def test_a_noisy_network_may_exceed_its_bound_tenfold_where_every_node_passes(ex
     assert [row.verdict for row in found.comparisons] == [verdict]
 
 
+def test_a_chaotic_network_may_end_in_what_does_nothing_at_inference(tmp_path: Path) -> None:
+    spec = f"{CHAOTIC}  - dropout\n  - output: early\n  - relu\n  - identity: {{name: last}}\n"
+    network = Network(compiled(spec), chaotic().weights, fresh=False)
+    path = exported(network, tmp_path / "net.onnx")
+    found = verify(network, ONNX.open(path), path.name)
+    assert found.verdict is Verdict.PASSED
+    assert any(row.chaotic for row in found.comparisons)
+
+
 def test_an_output_that_is_not_finite_fails_even_in_a_chaotic_network() -> None:
     found = verify(chaotic(), InMemory(lambda x: np.full((len(x), 4, 8, 8), np.nan, np.float32)), "nan")
     assert [(row.verdict, row.reason) for row in found.comparisons] == [(Verdict.FAILED, "the output is not finite")]
