@@ -96,8 +96,9 @@ def _whole(parsed: Parsed) -> Spec:
 
 
 def _data(tree: Tree) -> dict[str, Any]:
-    assert isinstance(tree, Mapping), "it was parsed before"
-    return {key: plain(entry.value) for key, entry in tree.entries.items()}
+    data = plain(tree)
+    assert isinstance(data, dict), "it was parsed before"
+    return data
 
 
 def _shared(file: Scalar, folder: Path) -> tuple[Tree, Sequence[Diagnostic]]:

@@ -54,4 +54,11 @@ def plain(tree: Tree) -> object:
         return tree.value
     if isinstance(tree, Sequence):
         return [plain(item) for item in tree.items]
-    return {key: plain(entry.value) for key, entry in tree.entries.items()}
+    return {key: _plain(entry) for key, entry in tree.entries.items()}
+
+
+def _plain(entry: Entry) -> object:
+    """A value; a name is what was written, `010` and `False` included."""
+    if entry.key.text == "name" and isinstance(entry.value, Scalar):
+        return entry.value.text
+    return plain(entry.value)

@@ -1,8 +1,12 @@
 """How items get the names that become `state_dict` keys (LANGUAGE: "Names")."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.elaborate.specs import keys, layers, paths, refusal
+from archc.ir.printer import print_graph
+from archc.spec.loading import resolved_text
+from tests.elaborate.specs import HEAD, compiled, keys, layers, paths, refusal
 
 
 def test_an_unnamed_item_has_its_callee_s_word_and_its_siblings_are_counted() -> None:
@@ -210,3 +214,12 @@ def test_every_name_that_cannot_be_used_is_told() -> None:
         "[name-taken]: the name 'a' is taken at the top level",
         "[invalid-value]: linear.out_features must be an integer, not 'x'",
     ]
+
+
+def test_a_name_is_what_was_written_and_stays_it_when_the_spec_is_resolved(tmp_path: Path) -> None:
+    text = f"{HEAD}layers:\n  - sequence: [relu: {{name: 010}}, tanh: {{name: False}}, relu: {{name: 0x1F}}]\n"
+    text = text.replace("name: net", "name: True")
+    (tmp_path / "net.yaml").write_text(text)
+    graph, again = compiled(text), compiled(resolved_text(tmp_path / "net.yaml", {}))
+    assert paths(graph) == ["sequence.010", "sequence.False", "sequence.0x1F"]
+    assert (graph.name, print_graph(again)) == ("True", print_graph(graph))
