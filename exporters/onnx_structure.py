@@ -25,7 +25,7 @@ class Origins:
     def of(self, name: str) -> str:
         """` (conv2d layer1.0.conv1, specs/resnet18.yaml:18)` for a name in the file; nothing for one of no node."""
         node = self._nodes.get(name)
-        return f" ({', '.join(filter(None, (_called(node), _position(node))))})" if node else ""
+        return f" ({', '.join(filter(None, (_called(node), node.position)))})" if node else ""
 
 
 def structure_differences(model: onnx.ModelProto, expected: onnx.ModelProto, origins: Origins) -> list[str]:
@@ -110,7 +110,3 @@ def _value(attribute: onnx.AttributeProto | None) -> str:
 
 def _called(node: Node) -> str:
     return f"{node.operator.word} {node.path}"
-
-
-def _position(node: Node) -> str:
-    return f"{node.span.source.name}:{node.span.line + 1}" if node.span else ""

@@ -70,6 +70,11 @@ class Node:
     parameters: tuple[Parameter, ...] = ()
 
     @property
+    def position(self) -> str | None:
+        """The file and line that the node comes from, as messages name it."""
+        return f"{self.span.source.name}:{self.span.line + 1}" if self.span else None
+
+    @property
     def name(self) -> str:
         """The path below the enclosing scope; empty for a composite."""
         if ":" in self.path:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archc.ir.graph import Graph, Node, Value
-from archc.ir.operators.arrangement import Identity
 from archc.ir.verifier import verify_graph
 
 
@@ -18,7 +17,7 @@ def drop_training_only(graph: Graph) -> Graph:
     kept: list[Node] = []
     for node in graph.nodes:
         inputs = tuple(aliases.get(value.name, value) for value in node.inputs)
-        if isinstance(node.operator, Identity) or not node.operator.inference:
+        if not node.operator.inference:
             aliases[node.output.name] = inputs[0]
         else:
             kept.append(replace(node, inputs=inputs))

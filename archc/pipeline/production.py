@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,6 @@ from archc.pipeline.builds import (
 )  # fmt: skip
 from archc.pipeline.delivery import Delivery, deliver
 from archc.pipeline.folders import made_folder
-from archc.pipeline.hashing import sha256_of
 from archc.pipeline.loading import Loaded, load
 from archc.pipeline.options import WeightOptions
 from archc.spec.loading import resolved_text
@@ -69,10 +69,11 @@ def write_build(
 def _write_weights(folder: Path, loaded: Loaded) -> str:
     from archc.weights import write_safetensors
 
-    with atomic_write(folder / WEIGHTS) as file:
+    digest = sha256()
+    with atomic_write(folder / WEIGHTS, digest) as file:
         write_safetensors(file, loaded.network.weights)
         loaded.confirm()
-    return sha256_of(folder / WEIGHTS)
+    return digest.hexdigest()
 
 
 def _manifest_or_none(folder: Path) -> Manifest | None:

@@ -18,7 +18,6 @@ import torch
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node
-from archc.ir.operators.arrangement import Identity
 from archc.network import Network
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence
@@ -66,7 +65,7 @@ def _output_values(graph: Graph) -> list[str]:
     producers = {node.output.name: node for node in graph.nodes}
     names = [output.value.name for output in graph.outputs]
     for index, name in enumerate(names):
-        while (node := producers.get(name)) and (isinstance(node.operator, Identity) or not node.operator.inference):
+        while (node := producers.get(name)) and not node.operator.inference:
             name = node.inputs[0].name
         names[index] = name
     return names
@@ -155,7 +154,7 @@ class _Walk:
 
     def _divergence(self, runner: NodeRunner, error: float, bound: float, reason: str) -> Divergence:
         node = self._nodes[runner.path]
-        return Divergence(runner.path, node.operator.word, _position(node), error, bound, reason)
+        return Divergence(runner.path, node.operator.word, node.position, error, bound, reason)
 
 
 def first_line(error: Exception) -> str:
@@ -163,7 +162,3 @@ def first_line(error: Exception) -> str:
     if isinstance(error, ArchcError):
         return error.diagnostics[0].message
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-def _position(node: Node) -> str | None:
-    return f"{node.span.source.name}:{node.span.line + 1}" if node.span else None

@@ -16,6 +16,7 @@ class Identity(Operator):
     """
 
     word = "identity"
+    inference = False
 
 
 class Flatten(Operator):
