@@ -12,12 +12,6 @@ from math import pi, sqrt
 from typing import TYPE_CHECKING, Any
 
 from archc.ir.graph import Node, Parameter
-from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Prelu, Softmax, Softplus
-from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.linear import Linear
-from archc.ir.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
-from archc.ir.operators.pooling import Mean
 from archc.ir.types import Dim, TensorType
 from archc.weights import resolve
 
@@ -26,8 +20,15 @@ from .onnx_means import mean
 from .onnx_pooling import adaptive_avg_pool2d, avg_pool2d, max_pool2d
 from .onnx_reshaping import product, reshape, reshape_like
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a model of an operator is made when a spec uses it
     import numpy as np
+
+    from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Prelu, Softmax, Softplus
+    from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
+    from archc.ir.operators.convolution import Conv2d
+    from archc.ir.operators.linear import Linear
+    from archc.ir.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+    from archc.ir.operators.pooling import Mean
 
 Lowering = Callable[[OnnxBuilder, Node, Any, list[str]], str]
 

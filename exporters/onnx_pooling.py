@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from archc.ir.graph import Node
-from archc.ir.operators.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 from archc.ir.types import SymbolicDim, TensorType, largest
 
 from .onnx_builder import OnnxBuilder
@@ -17,6 +16,8 @@ from .onnx_means import LONGEST_SUM, mean
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from archc.ir.operators.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d
 
 
 def _overhang(node: Node, op: MaxPool2d | AvgPool2d) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ArchcError, as_json, render
-from archc.pipeline.json_text import json_text
 
 if TYPE_CHECKING:
     from archc.verification import Report
@@ -26,6 +25,8 @@ def print_error(error: ArchcError) -> None:
 
 def print_json(data: Any) -> None:
     """Data for a script."""
+    from archc.pipeline.json_text import json_text
+
     print(json_text(data), end="")
 
 

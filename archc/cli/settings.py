@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archc.diagnostics import UsageError
-from archc.pipeline.hashing import hash_ahead
-from archc.pipeline.options import WeightOptions
+
+if TYPE_CHECKING:
+    from archc.pipeline.options import WeightOptions
+
+BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
@@ -20,6 +25,8 @@ def weight_options(
     file: Path | None, seed: int | None, ignore: Sequence[str] | None, rename: Sequence[str] | None
 ) -> WeightOptions:
     """The options about weights. Raises UsageError."""
+    from archc.pipeline.options import WeightOptions
+
     pairs = tuple(_pair("--rename", "REGEX=TEXT", text) for text in rename or ())
     return WeightOptions(file, seed, tuple(ignore or ()), pairs)
 
@@ -28,7 +35,26 @@ def hashed(options: WeightOptions) -> WeightOptions:
     """The same, with a thread that hashes the file while a command still imports what it needs."""
     if options.file is None or not options.file.is_file():
         return options
+    from dataclasses import replace
+
+    from archc.pipeline.hashing import hash_ahead
+
     return replace(options, digest=hash_ahead(options.file))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Has NumPy, if it is imported inside, start no threads for products of matrices, of which a command makes none.
+
+    They would spin for a tenth of a second on the processor that hashes the weights.
+    """
+    before = os.environ.get(BLAS_THREADS)
+    os.environ.setdefault(BLAS_THREADS, "1")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[BLAS_THREADS]
 
 
 def _pair(option: str, form: str, text: str) -> tuple[str, str]:

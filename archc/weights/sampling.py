@@ -168,7 +168,7 @@ def _orthogonal(out: Floats, scale: float, random: np.random.Generator) -> None:
     out.reshape(rows, columns)[...] = q if rows >= columns else q.T
 
 
-Draw = Callable[[Floats, Any, np.random.Generator], None]
+Draw = Callable[[Floats, Any, "np.random.Generator"], None]  # in quotes: np.random is imported when it is named
 DRAWS: dict[type[Initializer], Draw] = {
     Zeros: lambda out, init, random: out.fill(0),
     Ones: lambda out, init, random: out.fill(1),

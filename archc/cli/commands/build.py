@@ -19,7 +19,7 @@ from archc.cli.app import (
     examples,
 )  # fmt: skip
 from archc.cli.output import print_json, progress, size
-from archc.cli.settings import hashed, parse_settings, weight_options
+from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
     from archc.pipeline.builds import Manifest
@@ -46,10 +46,12 @@ def build(
     format: FormatOption = Format.text,
 ) -> None:
     """Write a build: resolved spec, graph, weights, manifest."""
-    from archc.pipeline.production import write_build
+    options = hashed(weight_options(weights, seed, ignore, rename))
+
+    with one_blas_thread():
+        from archc.pipeline.production import write_build
     from archc.targets import find_target
 
-    options = hashed(weight_options(weights, seed, ignore, rename))
     with progress() as tell:
         folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell)
     if format is Format.json:

@@ -19,7 +19,7 @@ from archc.cli.app import (
     examples,
 )  # fmt: skip
 from archc.cli.output import print_json, print_report, print_sensitivities, progress, size
-from archc.cli.settings import hashed, parse_settings, weight_options
+from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
     from archc.pipeline.production import Exported
@@ -67,8 +67,9 @@ def export(
     """Export a network, proved equal to its PyTorch module."""
     chosen = hashed(weight_options(weights, seed, ignore, rename))
 
+    with one_blas_thread():
+        from archc.pipeline.production import ExportRequest, write_exports
     from archc.exporting import ExportOptions
-    from archc.pipeline.production import ExportRequest, write_exports
     from archc.targets import find_target, only_build
 
     flags = {"onnx": onnx, "torchscript": torchscript, "pt2": pt2}
