@@ -35,6 +35,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m compileall -q archc exporters  # as pip does for what it copies, whatever the environment says
 	@touch $@
 
 lock:  ## Resolve pyproject.toml anew into requirements.lock

@@ -1,8 +1,11 @@
 """The convolution of the built-in blocks."""
 
+from functools import lru_cache
+
 from archc.ir.operators.convolution import Conv2d
 
 
+@lru_cache(1024)
 def convolution(
     out_channels: int, kernel_size: int, *, stride: int = 1, dilation: int = 1, groups: int = 1, bias: bool
 ) -> Conv2d:

@@ -82,6 +82,13 @@ def layer_fields(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(name for name, info in model.model_fields.items() if set(layer) <= set(info.metadata))
 
 
+@cache
+def _default(model: type[BaseModel]) -> BaseModel | None:
+    """What a call without fields stands for; None if there are fields that it needs."""
+    needs = any(field.is_required() for field in model.model_fields.values())
+    return None if needs else model()
+
+
 def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) -> Any:
     """The plain value of a field; UNKNOWN if it depends on a value that an earlier problem left unknown.
 
@@ -113,6 +120,8 @@ def validate(
 
     None if something was wrong or unknown; what was wrong is in `problems`.
     """
+    if not (arguments or given) and isinstance(default := _default(model), model):
+        return default
     values: dict[str, Any] = dict(given or {})
     wrong: set[str] = set()
     layers = layer_fields(model)

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from archc.diagnostics import Span
 from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value
 from archc.ir.initializers import Initializer
 from archc.ir.module_names import RESERVED_NAMES
-from archc.ir.operator import Operator, ShapeError
+from archc.ir.operator import Operator, ShapeError, Weight
 from archc.ir.types import TensorType
 
 MAX_SIZE = 2**63 - 1
@@ -94,6 +95,13 @@ def _refuse_huge_sizes(type: TensorType) -> None:
             raise ShapeError(f"gives {type}, which has a size beyond 64 bits")
 
 
+@lru_cache(4096)
+def _typed(operator: Operator, inputs: tuple[TensorType, ...]) -> tuple[TensorType, tuple[Weight, ...]]:
+    output = operator.infer(*inputs)
+    _refuse_huge_sizes(output)
+    return output, operator.weights(*inputs)
+
+
 def _prefixes(name: str) -> list[str]:
     if "." not in name:
         return []
@@ -163,8 +171,7 @@ class GraphBuilder:
                 raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
         try:
-            output = operator.infer(*types)
-            _refuse_huge_sizes(output)
+            output, weights = _typed(operator, types)  # pyright: ignore[reportArgumentType]  # it is frozen
         except ShapeError as error:
             error.path = path
             raise
@@ -172,7 +179,7 @@ class GraphBuilder:
         parameters = tuple(
             [
                 Parameter(f"{path}.{name}", shape, chosen.get(name, initializer), dtype, buffer)
-                for name, shape, initializer, dtype, buffer in operator.weights(*types)
+                for name, shape, initializer, dtype, buffer in weights
             ]
         )
         value = Value(path, output)

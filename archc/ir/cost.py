@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
 from archc.ir.inference import inference_graph
-from archc.ir.operator import Window
+from archc.ir.operator import POINTWISE, Window
 from archc.ir.types import DTYPE_BYTES
 
 
@@ -101,6 +101,8 @@ def _receptive_fields(graph: Graph) -> dict[str, Field]:
 
 def _through(window: Window | None, field: Field) -> Field:
     """What is seen through a window on a value with this field."""
+    if window is POINTWISE:
+        return field
     if window is None or field.size is None or field.stride is None:
         return Field(None, None)
     (height, width), (down, right) = field.size, field.stride

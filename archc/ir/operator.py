@@ -82,6 +82,9 @@ class Window(NamedTuple):
     stride: tuple[int, int]
 
 
+POINTWISE = Window((1, 1), (1, 1))
+
+
 class Operator(BaseModel):
     """One operation. Subclasses add the fields of the `torch.nn` module of that name and override what differs."""
 
@@ -112,7 +115,7 @@ class Operator(BaseModel):
 
     def window(self, *inputs: TensorType) -> Window | None:
         """Receptive field of one output pixel on the first input; None where it sees the whole input."""
-        return Window((1, 1), (1, 1))
+        return POINTWISE
 
     def attributes(self) -> Mapping[str, Any]:
         """The fields that differ from their defaults, as a spec would write them."""

@@ -6,6 +6,7 @@ Writes `results.json`, `table.md` and `plot.svg` into tests/benchmarks/results, 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import sys
 import tempfile
@@ -15,6 +16,8 @@ from typing import Any
 from tests.benchmarks import figures, jobs, report
 from tests.benchmarks.processes import measure, output
 
+ROOT = Path(__file__).parents[2]
+
 
 def main() -> None:
     """Parse the command line, measure, write."""
@@ -23,6 +26,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    for package in ("archc", "exporters"):  # as pip does when it installs one, and has done with the alternatives
+        compileall.compile_dir(str(ROOT / package), quiet=2)
     with tempfile.TemporaryDirectory(prefix="archc-benchmarks-") as folder:
         _measure_all(Path(folder), arguments.runs, arguments.output)
 

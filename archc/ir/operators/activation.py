@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from archc.ir.initializers import Constant
-from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_channels
+from archc.ir.operator import POINTWISE, Operator, Positive, Weight, Window, expect, expect_channels
 from archc.ir.types import TensorType
 
 
@@ -153,7 +153,7 @@ class Softmax(Operator):
 
     def window(self, *inputs: TensorType) -> Window | None:
         """Over channels one pixel; over space the whole input."""
-        return Window((1, 1), (1, 1)) if self.dim % inputs[0].ndim == 1 else None
+        return POINTWISE if self.dim % inputs[0].ndim == 1 else None
 
 
 class LogSoftmax(Softmax):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from archc.ir.operator import Ints, NonNegative, Operator, Positive, Window, expect, expect_rank
+from archc.ir.operator import POINTWISE, Ints, NonNegative, Operator, Positive, Window, expect, expect_rank
 from archc.ir.types import SymbolicDim, TensorType
 
 
@@ -61,7 +61,7 @@ class Flatten(Operator):
     def window(self, *inputs: TensorType) -> Window | None:
         """Merging space with channels mixes the whole image."""
         spatial = inputs[0].shape[2:]
-        return Window((1, 1), (1, 1)) if all(size == 1 for size in spatial) else None
+        return POINTWISE if all(size == 1 for size in spatial) else None
 
 
 class Permute(Operator):

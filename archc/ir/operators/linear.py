@@ -1,7 +1,7 @@
 """Fully connected layers."""
 
 from archc.ir.initializers import TORCH_DEFAULT, Uniform
-from archc.ir.operator import Operator, Positive, Weight, Window, expect, expect_declared
+from archc.ir.operator import POINTWISE, Operator, Positive, Weight, Window, expect, expect_declared
 from archc.ir.types import SymbolicDim, TensorType
 
 
@@ -49,7 +49,7 @@ class Linear(Operator):
 
     def window(self, *inputs: TensorType) -> Window | None:
         """A vector came from the whole image; along the last axis of a larger tensor, position by position."""
-        return None if inputs[0].ndim == 2 else Window((1, 1), (1, 1))
+        return None if inputs[0].ndim == 2 else POINTWISE
 
     def _in_features(self, x: TensorType) -> int:
         features = x.shape[-1]
