@@ -16,6 +16,7 @@ arXiv:1706.02677, section 5.1 (small last gammas).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from zlib import crc32
 
@@ -54,7 +55,9 @@ def _calibrated(
     graph: Graph, images: np.ndarray, deviations: Mapping[str, float]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """The weights for these deviations of layers' outputs, and how the inputs of bounded activations then deviate."""
-    drawn = {parameter.path: _drawn(parameter) for parameter in graph.parameters()}
+    parameters = list(graph.parameters())
+    with ThreadPoolExecutor() as threads:  # NumPy draws without Python's lock
+        drawn = dict(zip([each.path for each in parameters], threads.map(_drawn, parameters), strict=True))
     norms = {node.path for node in graph.nodes if node.operator.word.endswith("_norm")}
     for path in deviations.keys() & norms:
         for key in {f"{path}.weight", f"{path}.bias"} & drawn.keys():
@@ -170,31 +173,37 @@ def _scale(
     To scale them together is not enough: what differs between channels and not between inputs is variance too, and in a
     deep network of sigmoids nothing else would be left.
     """
-    shape = [-1 if axis == _channel_axis(layer, output) else 1 for axis in range(output.ndim)]
-    variance, mean = torch.var_mean(output, dim=[axis for axis, size in enumerate(shape) if size == 1], correction=0)
-    sizes = _meant(_clamped(variance).sqrt(), output)
+    variance, mean = _channel_statistics(output.flatten(0, -2) if isinstance(layer, nn.Linear) else output)
+    sizes = _meant(_clamped(variance).sqrt(), variance, mean)
     if isinstance(layer.bias, torch.Tensor):
         shift = layer.bias - mean / sizes
         layer.bias.div_(sizes).add_(shift)
     else:  # where the mean outweighs the deviation, as in the gate of a squeeze-excitation, a sigmoid would saturate
         sizes = torch.maximum(sizes, mean.abs() / LARGEST_MEAN)
         shift = torch.zeros_like(sizes)
-    output = output / sizes.reshape(shape) + shift.reshape(shape)
-    factor = deviation / _meant(output.std(correction=0), output)
+    variance, mean = variance / sizes.square(), mean / sizes + shift
+    together = (variance.mean() + mean.var(correction=0)).sqrt()
+    factor = deviation / _meant(together, variance, mean)
     weight: torch.Tensor = layer.weight
     weight.mul_((factor / sizes).reshape(-1, *(1,) * (weight.ndim - 1)))
     if isinstance(layer.bias, torch.Tensor):
         layer.bias.mul_(factor)
-    return output * factor
+    shape = (-1,) if isinstance(layer, nn.Linear) else (-1, 1, 1)
+    return output.mul_((factor / sizes).reshape(shape)).add_((factor * shift).reshape(shape))
 
 
-def _channel_axis(layer: nn.Module, output: torch.Tensor) -> int:
-    return output.ndim - 1 if isinstance(layer, nn.Linear) else 1
+def _channel_statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Variance and mean over all axes but the second; three times as fast as `torch.var_mean`."""
+    mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)
+    return variance, mean
 
 
-def _meant(deviations: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-    """Deviations; in place of what may be rounding alone, which must not be blown up, the output's size."""
-    size = output.square().mean().sqrt()
+def _meant(deviations: torch.Tensor, variance: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+    """Deviations; in place of what may be rounding alone, which must not be blown up, the output's size.
+
+    `variance` and `mean` are those of its channels.
+    """
+    size = (variance + mean.square()).mean().sqrt()
     size = torch.where(size > 0, size, torch.ones_like(size))
     return torch.where(deviations > LEAST_DEVIATION * size, deviations, size)
 
@@ -206,8 +215,7 @@ def _clamped(variance: torch.Tensor) -> torch.Tensor:
 
 def _take_statistics(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
     (x,) = inputs
-    axes = [axis for axis in range(x.ndim) if axis != 1]
-    variance, mean = torch.var_mean(x, dim=axes, correction=0)
+    variance, mean = _channel_statistics(x)
     assert isinstance(layer.running_mean, torch.Tensor), "archc's batch norms track statistics"
     assert isinstance(layer.running_var, torch.Tensor), "archc's batch norms track statistics"
     layer.running_mean.copy_(mean)

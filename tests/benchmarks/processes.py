@@ -78,6 +78,7 @@ def output(command: Sequence[str]) -> str:
 
 
 def _run(job: Job) -> tuple[float, int]:
+    os.sync()  # what the job before wrote would be put on the disk on this one's time
     with tempfile.TemporaryFile("w+b") as printed:
         start = time.perf_counter()
         status, peak_bytes = _wait(_spawn(job.command, printed.fileno()))
