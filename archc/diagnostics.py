@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import cached_property
 from itertools import islice, takewhile
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from unicodedata import combining, east_asian_width
 
 from archc.codes import Code
@@ -52,8 +52,7 @@ class Source:
         return self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of a source. Lines and columns count from 0 (they are shown from 1); the end is exclusive."""
 
     source: Source
@@ -66,8 +65,7 @@ class Span:
         return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A second position that explains a diagnostic, such as the line that produced a value."""
 
     message: str

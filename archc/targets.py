@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
+from typing import NamedTuple
 
 from archc.diagnostics import UsageError, did_you_mean
 from archc.spec.bundled import bundled_specs
@@ -12,8 +12,7 @@ from archc.spec.bundled import bundled_specs
 MANIFEST = "manifest.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A spec's file, and the folder of the build that it is part of, if it is."""
 
     spec: Path

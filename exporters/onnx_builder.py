@@ -102,6 +102,8 @@ class OnnxBuilder:
                 inputs=tuple(names.get(name, name) for name in node.inputs),
                 output=names.get(node.output, node.output),
             )
+            if names.keys() & {node.output, *node.inputs}
+            else node
             for node in self.nodes
         ]
         self.tensors = {value: names.get(tensor, tensor) for value, tensor in self.tensors.items()}

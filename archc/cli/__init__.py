@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -20,6 +21,19 @@ SECONDS_BETWEEN_THREADS = 0.0002
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell counts the signals
 # Packages that are installed under another name than they are imported by.
 PACKAGES = {"yaml": "pyyaml"}
+
+
+def command() -> None:
+    """The installed `archc`: `main`, after which the process ends at once.
+
+    Python would first take every object apart, for 0.15 s after PyTorch was loaded, and wait for a thread whose file
+    nobody needs any more.
+    """
+    try:
+        main()
+    except SystemExit as finished:
+        atexit._run_exitfuncs()
+        os._exit(int(finished.code or 0))
 
 
 def main() -> None:
@@ -53,9 +67,7 @@ def _run_tuned(arguments: list[str]) -> int:
     """Run a command line in an interpreter that is set up for a process of seconds and a few threads."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
-    status = run(arguments)
-    gc.freeze()  # nor has the interpreter anything to look for while it ends
-    return status
+    return run(arguments)
 
 
 def _silence() -> None:

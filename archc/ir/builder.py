@@ -13,16 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from archc.diagnostics import Span
 from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value
 from archc.ir.initializers import Initializer
 from archc.ir.module_names import RESERVED_NAMES
-from archc.ir.operator import Operator, ShapeError, Weight
+from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import TensorType
-
-MAX_SIZE = 2**63 - 1
 
 
 class NameTaken(Exception):
@@ -85,21 +82,6 @@ class _Frame:
     @property
     def _where(self) -> str:
         return f"in {self.scope.path}" if self.scope.path else "at the top level"
-
-
-def _refuse_huge_sizes(type: TensorType) -> None:
-    """Raise ShapeError if no runtime could hold a size; doubled in every block, it would grow without bound."""
-    for dim in type.shape:
-        size = dim if isinstance(dim, int) else max(dim.scale, abs(dim.offset), dim.divisor)
-        if size > MAX_SIZE:
-            raise ShapeError(f"gives {type}, which has a size beyond 64 bits")
-
-
-@lru_cache(4096)
-def _typed(operator: Operator, inputs: tuple[TensorType, ...]) -> tuple[TensorType, tuple[Weight, ...]]:
-    output = operator.infer(*inputs)
-    _refuse_huge_sizes(output)
-    return output, operator.weights(*inputs)
 
 
 def _prefixes(name: str) -> list[str]:
@@ -171,7 +153,7 @@ class GraphBuilder:
                 raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
         try:
-            output, weights = _typed(operator, types)  # pyright: ignore[reportArgumentType]  # it is frozen
+            output, weights = operator.typed(*types)
         except ShapeError as error:
             error.path = path
             raise

@@ -8,6 +8,7 @@ table.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
@@ -17,6 +18,7 @@ from archc.ir.types import DType, TensorType
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[int, Field(ge=0)]
+MAX_SIZE = 2**63 - 1  # of an axis: what runtimes hold
 
 
 def _as_pair(value: Any) -> Any:
@@ -105,6 +107,10 @@ class Operator(BaseModel):
         """Type of the output. Raises ShapeError."""
         return inputs[0]
 
+    def typed(self, *inputs: TensorType) -> tuple[TensorType, tuple[Weight, ...]]:
+        """What `infer` and `weights` give, remembered for the next node of the kind. Raises ShapeError."""
+        return _typed(self, inputs)  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
+
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """The tensors that the operator owns, in `state_dict` order. Called after `infer` accepted the inputs."""
         return ()
@@ -148,3 +154,13 @@ def expect_declared(declared: int | None, actual: object, field: str) -> None:
     """Raise ShapeError if a size that may be left out was declared and differs from what arrived."""
     if declared is not None:
         expect(declared == actual, f"declares {field}={declared}, but receives {actual}", field)
+
+
+@lru_cache(4096)
+def _typed(operator: Operator, inputs: tuple[TensorType, ...]) -> tuple[TensorType, tuple[Weight, ...]]:
+    output = operator.infer(*inputs)
+    for dim in output.shape:  # doubled in every block, a size would grow without bound
+        size = dim if isinstance(dim, int) else max(dim.scale, abs(dim.offset), dim.divisor)
+        if size > MAX_SIZE:
+            raise ShapeError(f"gives {output}, which has a size beyond 64 bits")
+    return output, operator.weights(*inputs)

@@ -49,10 +49,10 @@ def _check_operator(node: Node) -> None:
     if count != arity if arity else count < 2:
         raise InvalidGraph(f"{node.path}: {count} inputs for {node.operator.word}")
     types = tuple(value.type for value in node.inputs)
-    inferred = node.operator.infer(*types)
+    inferred, weights = node.operator.typed(*types)
     if inferred != node.output.type:
         raise InvalidGraph(f"{node.path}: is of type {node.output.type}, but infers {inferred}")
-    expected = {f"{node.path}.{weight.name}": weight.shape for weight in node.operator.weights(*types)}
+    expected = {f"{node.path}.{weight.name}": weight.shape for weight in weights}
     actual = {parameter.path: parameter.shape for parameter in node.parameters}
     if expected != actual:
         raise InvalidGraph(f"{node.path}: has parameters {actual}, but needs {expected}")

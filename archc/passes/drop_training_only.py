@@ -13,6 +13,8 @@ from archc.ir.verifier import verify_graph
 
 def drop_training_only(graph: Graph) -> Graph:
     """The graph without operators that are the identity at inference."""
+    if all(node.operator.inference for node in graph.nodes):
+        return graph
     aliases: dict[str, Value] = {}
     kept: list[Node] = []
     for node in graph.nodes:

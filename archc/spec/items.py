@@ -6,7 +6,7 @@ Names and fields are not yet looked up or evaluated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archc.diagnostics import Span
 from archc.spec.expressions import Expression
@@ -30,8 +30,7 @@ class Call:
     init: Mapping | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(NamedTuple):
     """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
 
     `span` covers the key. `values` is a list in which nothing is an item, which only a field could have.
@@ -43,16 +42,14 @@ class Group:
     values: Sequence | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """One arm of a composite: items in order; none at all is the identity."""
 
     items: tuple[Item, ...]
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Composite:
+class Composite(NamedTuple):
     """`- sum: […]`, `- product: […]`, `- concat: […]`: branches from the same value, joined."""
 
     kind: Literal["sum", "product", "concat"]
@@ -60,8 +57,7 @@ class Composite:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(NamedTuple):
     """`- {when: EXPR, then: …, else: …}`. An arm that is None is absent (`none`, or no `else`)."""
 
     condition: Expression
@@ -70,32 +66,28 @@ class When:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class OutputMark:
+class OutputMark(NamedTuple):
     """`- output: NAME`: the current value is also an output of the network."""
 
     name: Scalar
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Auxiliary:
+class Auxiliary(NamedTuple):
     """`- aux: item`: a head that exists in training only; its output has the item's name."""
 
     item: Item
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`."""
 
     parameter: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """An item that is wrong, which has been reported. The value after it is unknown."""
 
     span: Span

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from archc.diagnostics import Span, SpecError, did_you_mean
 from archc.spec.names import is_name
@@ -21,8 +21,7 @@ TYPES = {
 _SIGNATURE = re.compile(r"\s*(?P<type>\w+)\s*(?:=\s*(?P<default>.*?))?\s*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """One parameter: its type, and its default as a tree (None: it must be given)."""
 
     name: str

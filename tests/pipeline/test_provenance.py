@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import archc
 from archc import cli
 from archc.diagnostics import BuildError, UsageError
 from archc.exporting import ExportOptions
@@ -183,3 +184,20 @@ def test_only_an_artefact_that_the_manifest_knows_is_viewed(monkeypatch: pytest.
     Path("source/small.onnx").write_bytes(b"changed")
     with pytest.raises(BuildError, match="not the file that was built"):
         viewing.view(Path("source"), WeightOptions(), {}, 0, False)
+
+
+def test_weights_are_hashed_where_a_manifest_names_them_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[Path] = []
+    real = sha256_of
+
+    def noted(path: Path) -> str:
+        hashed.append(path)
+        return real(path)
+
+    monkeypatch.setattr("archc.pipeline.loading.sha256_of", noted)
+    archc.build("small.yaml", SOURCE_WEIGHTS)
+    archc.export("small.yaml", "small.onnx", weights=SOURCE_WEIGHTS)
+    assert not hashed
+    _, manifest = write_build(find_target("small.yaml"), Path("copy"), WeightOptions(SOURCE_WEIGHTS), {})
+    assert hashed == [SOURCE_WEIGHTS]
+    assert manifest.weights == real(SOURCE_WEIGHTS)
