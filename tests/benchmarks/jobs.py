@@ -74,7 +74,7 @@ def growth(folder: Path, runs: int) -> list[Job]:
         path = folder / f"{name.replace(' ', '_')}.yaml"
         path.write_text(text)
         out = str(folder / name.replace(" ", "_"))
-        jobs.append(Job(name, [ARCHC, "export", str(path), "--onnx", "--no-verify", "-o", out], runs))
+        jobs.append(Job(name, [ARCHC, "export", str(path), "--onnx", "--no-verify", "-o", out], 3 * runs))
     return jobs
 
 

@@ -37,6 +37,11 @@ class Measurement:
         return median(self.seconds)
 
     @property
+    def least_seconds(self) -> float:
+        """The shortest wall time: what other work on the machine adds is never negative."""
+        return min(self.seconds)
+
+    @property
     def spread(self) -> float:
         """(largest - smallest) / median of the wall times."""
         return (max(self.seconds) - min(self.seconds)) / self.median_seconds
