@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ def command() -> None:
         main()
     except SystemExit as finished:
         atexit._run_exitfuncs()
+        with suppress(AttributeError, OSError):  # there is none, or nobody reads it
+            sys.stderr.flush()
         os._exit(int(finished.code or 0))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from archc.compilation import compile_spec
@@ -85,7 +85,9 @@ def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapp
 
 
 def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
-    origin = _known("a state_dict") if weights.file is None else weights.digest or partial(sha256_of, weights.file)
+    origin: Callable[[], str] = _known("a state_dict")
+    if weights.file is not None:
+        origin = weights.digest or cache(partial(sha256_of, weights.file))
     seed = build_seed if weights.seed is None else weights.seed
     matched = match(
         _tensors(weights), graph.parameters(), ignore=weights.ignore, rename=weights.rename, seed=seed
