@@ -6,7 +6,7 @@ entry-point group `archc.exporters`. Nothing imports an exporter by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -90,10 +90,11 @@ class Artefact(Protocol):
 
     def runners(
         self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
-    ) -> Sequence[Runner]:
+    ) -> Iterable[Runner]:
         """Ways to run the file: as it is, or its graph with the weights of another network of the same structure.
 
-        `witnesses` adds some of the exporter's own. Raises MissingDependency: one of them is not installed.
+        Each may be opened when its turn comes, the first without optimisations. `witnesses` adds some of the exporter's
+        own. Raises MissingDependency: one of them is not installed.
         """
         ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,14 +92,15 @@ class OnnxArtefact:
 
     def runners(
         self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
-    ) -> Sequence[Runner]:
+    ) -> Iterator[Runner]:
         """ONNX Runtime with its optimisations off and on, and the witnesses that compute."""
         if weights is None:
-            return _runners(self.path, witnesses)
+            yield from _runners(self.path, witnesses)
+            return
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             path = Path(folder) / self.path.name
             self._write_with_weights(path, *weights)
-            return _runners(path, witnesses)
+            yield from _runners(path, witnesses)
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
         """Where the witnesses that only parse see other shapes than the network has.
@@ -202,5 +203,7 @@ class OnnxArtefact:
             write_with_companion(skeleton, derived, network.weights, file, Companions(path))
 
 
-def _runners(path: Path, witnesses: Sequence[str]) -> list[Runner]:
-    return [*onnx_runtime(path), *(RUNNERS[witness](path) for witness in witnesses if witness in RUNNERS)]
+def _runners(path: Path, witnesses: Sequence[str]) -> Iterator[Runner]:
+    asked = [RUNNERS[witness](path) for witness in witnesses if witness in RUNNERS]  # first, for one may be missing
+    yield from onnx_runtime(path)
+    yield from asked

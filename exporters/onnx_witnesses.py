@@ -5,7 +5,7 @@ A witness either computes the outputs, or (a parser) only reads the file and tel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     Run = Callable[[np.ndarray], list[np.ndarray]]
 
 
-def onnx_runtime(path: Path) -> list[Runner]:
-    """ONNX Runtime with its optimisations off and on. A file that it refuses is run by raising ExportError."""
+def onnx_runtime(path: Path) -> Iterator[Runner]:
+    """ONNX Runtime with its optimisations off, then on. A file that it refuses is run by raising ExportError."""
     modes = {"ONNX Runtime, not optimised": False, "ONNX Runtime, optimised": True}
-    return [_onnx_runtime(name, path, optimised) for name, optimised in modes.items()]
+    return (_onnx_runtime(name, path, optimised) for name, optimised in modes.items())
 
 
 def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:

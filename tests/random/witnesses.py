@@ -95,7 +95,7 @@ def open_vino(network: Network) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.onnx"
         path.write_bytes(written(network))
-        return exporters()["onnx"].open(path).runners(None, ["openvino"])[-1].run
+        return list(exporters()["onnx"].open(path).runners(None, ["openvino"]))[-1].run
 
 
 @dataclass(frozen=True)
