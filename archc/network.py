@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -57,10 +56,9 @@ class Network:
         from archc.nn import assemble_module, give_weights
         from archc.weights import read_all
 
-        with ThreadPoolExecutor(1) as thread:
-            arrays = thread.submit(read_all, self.weights, [parameter.path for parameter in graph.parameters()])
-            module = assemble_module(graph, named_outputs=named_outputs)
-            give_weights(module, graph, arrays.result())
+        # One after the other: threads that read would wait for Python's lock while modules are assembled.
+        module = assemble_module(graph, named_outputs=named_outputs)
+        give_weights(module, graph, read_all(self.weights, [parameter.path for parameter in graph.parameters()]))
         return module
 
     def with_weights(self, weights: Mapping[str, np.ndarray]) -> Network:

@@ -61,7 +61,7 @@ def building(weights: str) -> Timings:
             "archc, from a file": lambda: archc.build("resnet50", weights=weights),
             "hand-written, fresh": lambda: ResNet("resnet50"),
         },
-        7,
+        15,
     )
 
 
