@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,6 @@ def hashed(options: WeightOptions) -> WeightOptions:
     """The same, with a thread that hashes the file while a command still imports what it needs."""
     if options.file is None or not options.file.is_file():
         return options
-    from dataclasses import replace
-
     from archc.pipeline.hashing import hash_ahead
 
     return replace(options, digest=hash_ahead(options.file))
