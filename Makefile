@@ -25,7 +25,7 @@ format: install  ## Format, and mend what the linter can mend by itself
 
 mutation: install  ## Break shape rules, ONNX lowering and folding in every way, and see the tests notice (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
-	@$(BIN)/python -m tests.mutation
+	@$(BIN)/python -m tests.campaigns.mutation
 
 install: $(INSTALLED)
 

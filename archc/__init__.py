@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archc.api import build, compile, export, verify
     from archc.diagnostics import (
         ArchcError,
         BuildError,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         UsageError,
         VerificationFailed,
     )
-    from archc.pipeline.api import build, compile, export, verify
 
 __version__ = "0.1.0"
 __all__ = [
@@ -51,7 +51,7 @@ def __getattr__(name: str) -> Any:
         from archc import diagnostics
 
         return getattr(diagnostics, name)
-    from archc.pipeline import api
+    from archc import api
 
     return getattr(api, name)
 

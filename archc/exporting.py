@@ -1,6 +1,6 @@
 """What an exporter is, and where exporters are found.
 
-Built-in ones are the modules of `archc.exporters` that have an `EXPORTER`; other packages add theirs through the
+Built-in ones are the packages of `archc.exporters`, whose `EXPORTERS` lists them; other packages add theirs through the
 entry-point group `archc.exporters`. Nothing imports an exporter by name.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from archc.files import Companions
-    from archc.network import Network
+    from archc.weights.network import Network
 
     Weights = Mapping[str, np.ndarray]
 
@@ -151,7 +151,7 @@ def exporters() -> dict[str, Exporter]:
     """Every exporter by name. Raises ImportError or AttributeError if an installed one is broken."""
     package = import_module("archc.exporters")
     modules = (import_module(f"archc.exporters.{info.name}") for info in iter_modules(package.__path__))
-    found = [module.EXPORTER for module in modules if hasattr(module, "EXPORTER")]
+    found = [exporter for module in modules for exporter in module.EXPORTERS]
     found += [entry.load() for entry in entry_points(group="archc.exporters")]
     return {exporter.name: exporter for exporter in found}
 

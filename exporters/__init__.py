@@ -1,5 +1,5 @@
-"""The targets that a network can be exported to, one file each; installed as `archc.exporters`.
+"""The targets that a network can be exported to, one package for each family; installed as `archc.exporters`.
 
-A module with an `EXPORTER` is an exporter (see `archc.exporting.Exporter`). Modules import their framework only when
+The `EXPORTERS` of a package are exporters (see `archc.exporting.Exporter`). Modules import their framework only when
 used.
 """

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from archc.codes import CODES, explanation
-from archc.compilation import compile_spec
+from archc.builds.compilation import compile_spec
 from archc.diagnostics import Source, SpecError
+from archc.diagnostics.codes import CODES, explanation
 from archc.spec.loading import parse_text
 
 HEAD = "name: example\ninput: {channels: 3, height: 32, width: 32}\n"
@@ -31,7 +31,7 @@ def codes(text: str) -> set[str]:
 
 
 def test_every_code_has_an_explanation_and_every_explanation_a_code(repository: Path) -> None:
-    files = (repository / "archc" / "explanations").glob("*")
+    files = (repository / "archc" / "diagnostics" / "explanations").glob("*")
     assert sorted(file.name for file in files) == sorted(f"{code}.md" for code in CODES)
     assert sorted(CODES) == list(CODES)
 
@@ -56,7 +56,7 @@ def test_every_code_is_shown_by_a_golden_diagnostic(repository: Path) -> None:
     elsewhere = {
         "invalid-initializer": "tests/weights/test_initialize.py",
         "not-exportable": "tests/exporters/test_torch_export.py",
-        "verification-failed": "tests/pipeline/test_delivery.py",
+        "verification-failed": "tests/builds/test_delivery.py",
     }
     assert [code for code, test in elsewhere.items() if code not in (repository / test).read_text()] == []
     goldens = [*(repository / "tests/spec/errors").glob("*.txt"), repository / "tests/cli/golden/mistakes.txt"]

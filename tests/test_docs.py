@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 import archc
-from archc.budget import Budget
 from archc.cli import run
 from archc.diagnostics import Source, SpecError
+from archc.ir.budget import Budget
 from archc.ir.cost import cost
-from archc.reference import describe, reference
-from archc.spec.loader import DEFAULT_LIMITS, load
+from archc.reference.words import describe, reference
 from archc.spec.tree import plain
+from archc.spec.yaml.loader import DEFAULT_LIMITS, load
 
 REPOSITORY = Path(__file__).parent.parent
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]

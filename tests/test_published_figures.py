@@ -12,10 +12,10 @@ from archc.diagnostics import SpecError
 from archc.exporting import ExportOptions, exporters
 from archc.ir.cost import cost
 from archc.ir.graph import Graph
-from archc.ir.inference import inference_graph
-from archc.network import Network
+from archc.passes.inference_graph import inference_graph
 from archc.spec.bundled import specs_folder
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
 
 # (parameters, as published in millions or in words, source)
 PUBLISHED = {
@@ -103,9 +103,9 @@ def stored_keys(exporter: str, path: Path) -> list[str]:
         import onnx
 
         return [tensor.name for tensor in onnx.load(path).graph.initializer]
-    module = "torch_script" if exporter == "torchscript" else "torch_export"
-    loaders = importlib.import_module(f"archc.exporters.{module}")
-    return list(getattr(loaders, f"load_{module}")(path).state_dict())
+    module = "script" if exporter == "torchscript" else "export"
+    loaders = importlib.import_module(f"archc.exporters.torch.{module}")
+    return list(getattr(loaders, f"load_torch_{module}")(path).state_dict())
 
 
 def test_alexnet_on_one_device_tells_which_layer_refuses_an_image_of_224_pixels(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from archc.blocks import BLOCKS
 from archc.diagnostics import Source
-from archc.ir.operators import OPERATORS, operator_model
-from archc.schema import json_schema
+from archc.operators import OPERATORS, operator_model
+from archc.reference.schema import json_schema
 from archc.spec.bundled import bundled_specs, specs_folder
-from archc.spec.loader import load
 from archc.spec.tree import plain
+from archc.spec.yaml.loader import load
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import pytest
 
+from archc.builds.targets import find_specs, find_target
 from archc.diagnostics import UsageError
-from archc.targets import find_specs, find_target
 
 
 @pytest.mark.parametrize("target", ["a" * 300, "a/" * 5000, "a\0b"])

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from archc.ir.operators.convolution import Conv2d
+from archc.operators.convolution import Conv2d
 
 
 @lru_cache(1024)

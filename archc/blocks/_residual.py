@@ -6,7 +6,7 @@ from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.blocks._convolution import convolution
 from archc.ir.graph import Value
 from archc.ir.operator import Positive, ShapeError, expect_channels
-from archc.ir.operators.join import Sum
+from archc.operators.join import Sum
 
 
 class ResidualBlock(Block):

@@ -3,7 +3,7 @@
 from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.ir.graph import Value
 from archc.ir.operator import NonNegativePair, Positive, PositivePair
-from archc.ir.operators.convolution import Conv2d
+from archc.operators.convolution import Conv2d
 
 
 class Conv2dNormActivation(Block):

@@ -4,8 +4,8 @@ from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.blocks._convolution import convolution
 from archc.ir.graph import Value
 from archc.ir.operator import Positive, expect_channels
-from archc.ir.operators.join import Product
-from archc.ir.operators.pooling import AdaptiveAvgPool2d
+from archc.operators.join import Product
+from archc.operators.pooling import AdaptiveAvgPool2d
 
 
 class SqueezeExcitation(Block):

@@ -25,7 +25,7 @@ def print_error(error: ArchcError) -> None:
 
 def print_json(data: Any) -> None:
     """Data for a script."""
-    from archc.pipeline.json_text import json_text
+    from archc.builds.json_text import json_text
 
     print(json_text(data), end="")
 

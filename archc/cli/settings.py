@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from archc.diagnostics import UsageError
 
 if TYPE_CHECKING:
-    from archc.pipeline.options import WeightOptions
+    from archc.builds.options import WeightOptions
 
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
@@ -26,7 +26,7 @@ def weight_options(
     file: Path | None, seed: int | None, ignore: Sequence[str] | None, rename: Sequence[str] | None
 ) -> WeightOptions:
     """The options about weights. Raises UsageError."""
-    from archc.pipeline.options import WeightOptions
+    from archc.builds.options import WeightOptions
 
     pairs = tuple(_pair("--rename", "REGEX=TEXT", text) for text in rename or ())
     return WeightOptions(file, seed, tuple(ignore or ()), pairs)
@@ -36,7 +36,7 @@ def hashed(options: WeightOptions) -> WeightOptions:
     """The same, with a thread that hashes the file while a command still imports what it needs."""
     if options.file is None or not options.file.is_file():
         return options
-    from archc.pipeline.hashing import hash_ahead
+    from archc.builds.hashing import hash_ahead
 
     return replace(options, digest=hash_ahead(options.file))
 

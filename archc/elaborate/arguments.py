@@ -18,9 +18,9 @@ from archc.diagnostics import Note, Span, SpecError, did_you_mean
 from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import Initializer
-from archc.spec.expressions import UNKNOWN, is_expression, parse
-from archc.spec.grammar import parse_layer
-from archc.spec.items import Call
+from archc.spec.language.expressions import UNKNOWN, is_expression, parse
+from archc.spec.language.grammar import parse_layer
+from archc.spec.language.items import Call
 from archc.spec.tree import Scalar, Sequence, Tree
 
 Environment = MappingType[str, object]

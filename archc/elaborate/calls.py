@@ -28,11 +28,11 @@ from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
 from archc.ir.operator import Operator, ShapeError
-from archc.ir.operators import OPERATORS, operator_model
-from archc.spec.document import BlockDefinition
-from archc.spec.expressions import UNKNOWN
-from archc.spec.foreign import ELSEWHERE, OPERATOR_KEYS
-from archc.spec.items import Call, Group, Reference
+from archc.operators import OPERATORS, operator_model
+from archc.spec.language.document import BlockDefinition
+from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.items import Call, Group, Reference
+from archc.spec.repair.foreign import ELSEWHERE, OPERATOR_KEYS
 from archc.spec.tree import Mapping, Scalar, Sequence, Tree
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from archc.diagnostics import SpecError
 from archc.elaborate.arguments import Argument, evaluate, fraction_help, origins, show
 from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
-from archc.spec.document import BlockDefinition
-from archc.spec.expressions import UNKNOWN
-from archc.spec.items import Call
-from archc.spec.signatures import TYPES, Signature
+from archc.spec.language.document import BlockDefinition
+from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.items import Call
+from archc.spec.language.signatures import TYPES, Signature
 
 
 def bind(

@@ -18,14 +18,24 @@ from archc.elaborate.problems import Problems
 from archc.elaborate.ramps import Ramps, check_shapes
 from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Scope, Value
-from archc.ir.inference import inference_graph
 from archc.ir.initializers import Initializer
 from archc.ir.operator import Operator, ShapeError
-from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, SymbolicDim, TensorType
-from archc.spec.document import Range, Spec
-from archc.spec.expressions import UNKNOWN
-from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, Unread, When
+from archc.operators import operator_model
+from archc.spec.language.document import Range, Spec
+from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.items import (
+    Auxiliary,
+    Branch,
+    Call,
+    Composite,
+    Group,
+    Item,
+    OutputMark,
+    Reference,
+    Unread,
+    When,
+)
 from archc.spec.tree import Scalar
 
 Environment = Mapping[str, object]
@@ -87,7 +97,7 @@ class Elaborator:
             self._declare_main_output(value)
         self.problems.raise_if_any()
         graph = self.builder.finish()
-        if value is not None and not inference_graph(graph).nodes:
+        if value is not None and not graph.at_inference().nodes:
             message = "nothing is left of the network: its output would be its input"
             raise SpecError(message, code="empty", span=self.spec.items[0].span)
         return graph

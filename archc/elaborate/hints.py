@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from archc.diagnostics import did_you_mean
-from archc.spec.grammar import CALL_KEYS
-from archc.spec.hints import colon_meant, function_meant
+from archc.spec.language.grammar import CALL_KEYS
+from archc.spec.repair.hints import colon_meant, function_meant
 from archc.spec.tree import Scalar, Sequence
 
 _CALLED = re.compile(r"(\w+)\s*\(")

@@ -7,7 +7,7 @@ from archc.elaborate.arguments import Argument, validate
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import INITIALIZERS, Initializer
 from archc.ir.operator import Operator
-from archc.ir.operators import OPERATORS, operator_model
+from archc.operators import OPERATORS, operator_model
 from archc.spec.tree import Mapping, Scalar, Tree
 
 

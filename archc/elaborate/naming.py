@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archc.spec.expressions import substitute
+from archc.spec.language.expressions import substitute
 from archc.spec.tree import Scalar
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from archc.codes import Code
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Note, Span, SpecError
+from archc.diagnostics.codes import Code
 
 
 class Problems:

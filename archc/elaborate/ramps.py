@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from archc.diagnostics import Note, Span, SpecError
 from archc.ir.graph import Graph, Node
-from archc.spec.document import Ramp
+from archc.spec.language.document import Ramp
 
 
 class Ramps:

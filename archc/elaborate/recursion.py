@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from archc.spec.document import BlockDefinition, Spec
-from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, When
+from archc.spec.language.document import BlockDefinition, Spec
+from archc.spec.language.items import Auxiliary, Branch, Call, Composite, Group, Item, When
 
 
 def recursive_calls(spec: Spec) -> Iterator[Call]:

@@ -13,9 +13,9 @@ from archc.elaborate.arguments import evaluate
 from archc.elaborate.elaborator import Elaborator, Environment
 from archc.elaborate.recursion import recursive_calls
 from archc.ir.builder import TooManyNodes
-from archc.spec.document import BlockDefinition, Spec
-from archc.spec.expressions import UNKNOWN
-from archc.spec.items import Item, When
+from archc.spec.language.document import BlockDefinition, Spec
+from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.items import Item, When
 
 KNOWN_TO_BLOCKS = ("i", "n", "in_channels", "in_features")
 

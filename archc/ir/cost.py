@@ -8,7 +8,6 @@ from math import prod
 from typing import NamedTuple
 
 from archc.ir.graph import Graph, Node
-from archc.ir.inference import inference_graph
 from archc.ir.operator import POINTWISE, Window
 from archc.ir.types import DTYPE_BYTES
 
@@ -60,7 +59,7 @@ def cost(graph: Graph) -> GraphCost:
     sizes = {value.name: value.type.bytes() for value in (graph.input, *(node.output for node in graph.nodes))}
     fields = _receptive_fields(graph)
     nodes = tuple([_node_cost(node, sizes[node.output.name], fields[node.output.name]) for node in graph.nodes])
-    inference = inference_graph(graph)
+    inference = graph.at_inference()
     run = {node.path for node in inference.nodes}
     tensors = [(tensor, prod(tensor.shape)) for tensor in graph.parameters()]
     return GraphCost(

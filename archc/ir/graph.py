@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from archc.diagnostics import Span
@@ -124,3 +124,19 @@ class Graph:
     def parameters(self) -> Iterator[Parameter]:
         """Every parameter and buffer, in `state_dict` order."""
         return (parameter for node in self.nodes for parameter in node.parameters)
+
+    def only(self, outputs: tuple[Output, ...]) -> Graph:
+        """The graph that computes these outputs alone: every node contributes to one of them."""
+        if outputs == self.outputs:
+            return self
+        needed = {output.value.name for output in outputs}
+        kept: list[Node] = []
+        for node in reversed(self.nodes):
+            if node.output.name in needed:
+                needed.update(value.name for value in node.inputs)
+                kept.append(node)
+        return replace(self, nodes=tuple(reversed(kept)), outputs=outputs)
+
+    def at_inference(self) -> Graph:
+        """The graph outside training: without the outputs that exist in training only, and what nothing else needs."""
+        return self.only(tuple([output for output in self.outputs if not output.training_only]))

@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from archc.ir.graph import Graph, Node
-from archc.ir.inference import inference_graph
 from archc.ir.operator import Operator
 from archc.nn.codegen import (
     FixedSequential,
@@ -76,7 +75,7 @@ def _source(region: Region) -> str:
 
 def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
     """Source of the whole network's class: one body, or one for training and one for inference."""
-    inference = inference_graph(graph)
+    inference = graph.at_inference()
     variants = {"Outputs": inference} if inference is graph else {"TrainingOutputs": graph, "Outputs": inference}
     bodies, tuples = [], []
     for name, variant in variants.items():

@@ -8,14 +8,14 @@ from typing import Any
 from torch import nn
 
 from archc.ir.graph import Node
-from archc.ir.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Prelu, Softmax, Softplus
-from archc.ir.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.linear import Linear
-from archc.ir.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
-from archc.ir.operators.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Mean
-from archc.ir.operators.regularization import Dropout, Dropout2d, StochasticDepth
 from archc.nn import layers
+from archc.operators.activation import Elu, Gelu, Hardtanh, LeakyRelu, LogSoftmax, Mul, Prelu, Softmax, Softplus
+from archc.operators.arrangement import ChannelShuffle, Flatten, Narrow, Pad, Permute, Select
+from archc.operators.convolution import Conv2d
+from archc.operators.linear import Linear
+from archc.operators.normalization import BatchNorm, GroupNorm, LayerNorm, LocalResponseNorm
+from archc.operators.pooling import AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, Mean
+from archc.operators.regularization import Dropout, Dropout2d, StochasticDepth
 
 # Parameters get their values from archc's own initialisers or from a file, so modules are made without memory.
 META = "meta"

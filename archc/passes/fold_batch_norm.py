@@ -15,10 +15,10 @@ from typing import Any
 
 from archc.ir.graph import Derivation, Graph, Node, Parameter
 from archc.ir.initializers import ZEROS
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.linear import Linear
-from archc.ir.operators.normalization import BatchNorm
 from archc.ir.verifier import verify_graph
+from archc.operators.convolution import Conv2d
+from archc.operators.linear import Linear
+from archc.operators.normalization import BatchNorm
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,7 @@
 """YAML text -> data with positions -> the validated document: its grammar, not yet its calls.
 
-scalars, tree, commas, loader    text -> tree
-arithmetic, expressions          the expressions in scalars
-names, items, grammar            tree -> items
-signatures, validation           parameters and Pydantic models -> diagnostics
-document, parsing, loading       tree -> Spec, and the files that it uses
-dump                             data -> text
+yaml/        text -> tree
+repair/      what was probably meant by a mistake
+language/    tree -> Spec: expressions, items, signatures, the document
+loading      files -> Spec, with the shared files that they use
 """

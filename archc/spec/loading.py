@@ -16,10 +16,10 @@ from typing import Any
 
 from archc.diagnostics import Diagnostic, Source, SpecError, did_you_mean
 from archc.spec.bundled import specs_folder
-from archc.spec.document import BlockDefinition, Spec
-from archc.spec.loader import compose, load, read_source
-from archc.spec.parsing import Parsed, parse_library, parse_spec
+from archc.spec.language.document import BlockDefinition, Spec
+from archc.spec.language.parsing import Parsed, parse_library, parse_spec
 from archc.spec.tree import Mapping, Scalar, Tree, plain
+from archc.spec.yaml.loader import compose, load, read_source
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -51,7 +51,7 @@ def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
 
     It is read back as the same network. Comments are not kept. Raises SpecError, UsageError.
     """
-    from archc.spec.dump import dump
+    from archc.spec.yaml.dump import dump
 
     tree = load(read_source(path))
     parsed = parse_spec(tree)

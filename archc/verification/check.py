@@ -12,7 +12,6 @@ import numpy as np
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner
 from archc.ir.types import BATCH, SymbolicDim
-from archc.network import Network
 from archc.verification.divergence import first_divergence, first_line, outputs_with_kernels
 from archc.verification.images import BATCHES, images
 from archc.verification.reference import Reference, reference
@@ -21,6 +20,7 @@ from archc.verification.rounding import is_open, settled
 from archc.verification.sensitivity import Sensitivity, sensitivities
 from archc.verification.statistics import FACTOR, compare, failed, rms
 from archc.verification.twin import calibrated_weights
+from archc.weights.network import Network
 
 TINY = 1e-300
 NODE_IMAGES = 2  # at a time, when nodes are compared one by one: every value is kept

@@ -18,10 +18,10 @@ import torch
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node
-from archc.network import Network
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence
 from archc.verification.statistics import FACTOR, FLOOR, rms
+from archc.weights.network import Network
 
 ONE = 2 * 2.0**-24  # the rounding of a 1
 

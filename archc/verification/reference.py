@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from archc.network import Network
+from archc.weights.network import Network
 
 Array = np.ndarray
 

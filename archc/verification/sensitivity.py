@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from archc.ir.graph import Graph
-from archc.network import Network
 from archc.verification.reference import run_module
 from archc.verification.statistics import FACTOR, FLOOR, rms
+from archc.weights.network import Network
 
 PERTURBATION = 1e-4
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from archc.codes import Code
 from archc.diagnostics import BuildError, Diagnostic, Note, UsageError, nearest
+from archc.diagnostics.codes import Code
 from archc.ir.graph import Parameter
 from archc.weights.initialize import InitializedWeights
 from archc.weights.lazy import Array, LazyWeights, shape_and_dtype

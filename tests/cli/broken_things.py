@@ -13,8 +13,8 @@ from onnx.external_data_helper import set_external_data
 from safetensors.numpy import load_file, save_file
 
 from archc import cli
+from tests.builds.test_delivery import SATURATED
 from tests.exporters.small_networks import RESIDUAL
-from tests.pipeline.test_delivery import SATURATED
 
 
 class Payload:

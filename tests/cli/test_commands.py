@@ -245,12 +245,12 @@ def test_a_reader_that_stops_early_gets_no_traceback(arguments: list[str]) -> No
 
 
 def test_an_interrupt_is_no_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    import archc.compilation
+    import archc.builds.compilation
 
     def interrupted(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archc.compilation, "load_file", interrupted)
+    monkeypatch.setattr(archc.builds.compilation, "load_file", interrupted)
     assert cli.run(["check", "specs/small.yaml"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

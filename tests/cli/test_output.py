@@ -12,7 +12,7 @@ import pytest
 import archc
 from archc import cli
 from archc.cli.output import print_json
-from archc.reference import SECTIONS
+from archc.reference.words import SECTIONS
 from tests.exporters.small_networks import RESIDUAL
 
 ROOT = Path(archc.__file__).parent.parent
@@ -147,7 +147,7 @@ def test_explain_alone_lists_every_code_and_every_word(capsys: pytest.CaptureFix
 def test_view_shows_a_spec_with_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     import onnx
 
-    from archc.pipeline import viewing
+    from archc.builds import viewing
 
     shown: list[object] = []
 

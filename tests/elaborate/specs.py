@@ -5,7 +5,7 @@ from textwrap import dedent, indent
 
 import pytest
 
-from archc.compilation import compile_spec
+from archc.builds.compilation import compile_spec
 from archc.diagnostics import Source, SpecError
 from archc.ir.graph import Graph
 from archc.spec.loading import parse_text

@@ -4,9 +4,9 @@ import pytest
 
 from archc.diagnostics import SpecError, UsageError
 from archc.ir.initializers import Constant, KaimingNormal, KaimingUniform, Normal, Ones, Zeros
-from archc.ir.operators.activation import LeakyRelu
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.normalization import BatchNorm, GroupNorm
+from archc.operators.activation import LeakyRelu
+from archc.operators.convolution import Conv2d
+from archc.operators.normalization import BatchNorm, GroupNorm
 from tests.elaborate.specs import layers, paths, refusal
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.regularization import Dropout, StochasticDepth
+from archc.operators.convolution import Conv2d
+from archc.operators.regularization import Dropout, StochasticDepth
 from tests.elaborate.specs import HEAD, compiled, keys, layers, paths, refusal
 
 BODIES = """\

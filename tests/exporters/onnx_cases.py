@@ -18,11 +18,11 @@ from onnx.reference import ReferenceEvaluator
 from archc.exporting import ExportOptions, exporters
 from archc.ir.builder import GraphBuilder
 from archc.ir.graph import Graph, Value
-from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, Dim, TensorType
-from archc.network import Network
+from archc.operators import operator_model
+from archc.weights.network import Network
 
-reference_operators = import_module("archc.exporters.onnx_reference_operators")
+reference_operators = import_module("archc.exporters.onnx.reference_operators")
 
 IMAGE: tuple[Dim, ...] = (BATCH, 6, 9, 11)
 TOKENS: tuple[Dim, ...] = (BATCH, 5, 8)

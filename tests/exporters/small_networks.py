@@ -3,7 +3,7 @@
 from pathlib import Path
 from textwrap import dedent
 
-from archc.compilation import compile_spec
+from archc.builds.compilation import compile_spec
 from archc.diagnostics import Source
 from archc.ir.graph import Graph
 from archc.spec.loading import parse_text

@@ -10,16 +10,16 @@ import numpy as np
 import onnx
 import pytest
 
+from archc.builds.delivery import Delivery, deliver
 from archc.diagnostics import ExportError
 from archc.exporting import ExportOptions, exporters
-from archc.network import Network
-from archc.pipeline.delivery import Delivery, deliver
 from archc.verification import Verdict
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, compiled
 
-onnx_exporter = importlib.import_module("archc.exporters.onnx_exporter")
-load_model = importlib.import_module("archc.exporters.onnx_external_data").load_model
+onnx_exporter = importlib.import_module("archc.exporters.onnx.exporter")
+load_model = importlib.import_module("archc.exporters.onnx.external_data").load_model
 
 
 def network(text: str) -> Network:

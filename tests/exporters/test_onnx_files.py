@@ -14,13 +14,13 @@ from onnx import numpy_helper
 
 from archc.diagnostics import ExportError
 from archc.ir.graph import Graph
-from archc.network import Network
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
 from tests.exporters.onnx_cases import exact, images, run_everywhere, session, with_random_weights, written
 from tests.exporters.small_networks import DYNAMIC, RESIDUAL, TWO_OUTPUTS, VARIED, compiled
 from tests.exporters.tensorrt_operators import unsupported
 
-NEWEST = importlib.import_module("archc.exporters.onnx_opset").newest_opset()
+NEWEST = importlib.import_module("archc.exporters.onnx.opset").newest_opset()
 
 # Rounding through about ten layers of at most 144 terms, in units of the largest output.
 TOLERANCE = 1e-5

@@ -9,13 +9,13 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from archc.ir.operators import OPERATORS
 from archc.ir.types import BATCH
+from archc.operators import OPERATORS
 from tests.exporters.onnx_cases import CASES, IMAGE, Case, exact, images, run_everywhere, session, written
 from tests.exporters.tensorrt_operators import unsupported
 
-NEWEST = importlib.import_module("archc.exporters.onnx_opset").newest_opset()
-LOWERINGS = importlib.import_module("archc.exporters.onnx_lowering").LOWERINGS
+NEWEST = importlib.import_module("archc.exporters.onnx.opset").newest_opset()
+LOWERINGS = importlib.import_module("archc.exporters.onnx.lowering").LOWERINGS
 OPSETS = (17, 18, NEWEST)
 FORBIDDEN = {"Identity", "Shape", "Gather", "Dropout"}
 
@@ -129,7 +129,7 @@ def test_a_constant_is_named_after_its_operator_s_path_and_what_it_holds() -> No
 @pytest.mark.parametrize("word", ["identity", "dropout", "dropout2d", "stochastic_depth"])
 def test_what_does_nothing_at_inference_adds_no_node(word: str) -> None:
     node = Case(word, {"p": 0.5} if word == "stochastic_depth" else {}).graph().nodes[0]
-    b = importlib.import_module("archc.exporters.onnx_builder").OnnxBuilder(18)
+    b = importlib.import_module("archc.exporters.onnx.builder").OnnxBuilder(18)
     assert LOWERINGS[word](b, node, node.operator, ["x"]) == "x"
     assert (b.nodes, b.initializers) == ([], [])
 

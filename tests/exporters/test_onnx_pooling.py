@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from archc.ir.builder import GraphBuilder
 from archc.ir.operator import ShapeError
-from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, TensorType
-from archc.network import Network
+from archc.operators import operator_model
+from archc.weights.network import Network
 from tests.exporters.onnx_cases import evaluator, session, written
 
 SIZES = range(5, 14)

@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from archc.diagnostics import ExportError
 
-builder = importlib.import_module("archc.exporters.onnx_builder")
-writer = importlib.import_module("archc.exporters.onnx_writer")
+builder = importlib.import_module("archc.exporters.onnx.builder")
+writer = importlib.import_module("archc.exporters.onnx.writer")
 
 NOTHING: dict[str, np.ndarray] = {}
 dtypes = st.sampled_from(["float32", "int64"])

@@ -25,7 +25,7 @@ from tests.exporters.torch_modules import (
     written_elsewhere,
 )
 
-torch_export = importlib.import_module("archc.exporters.torch_export")
+torch_export = importlib.import_module("archc.exporters.torch.export")
 
 Size = tuple[int, tuple[str, int, int]]
 
@@ -155,7 +155,7 @@ def test_nothing_in_the_archive_tells_about_the_machine(repository: Path) -> Non
 
 def test_two_processes_write_the_same_bytes(repository: Path, tmp_path: Path) -> None:
     first, second = (
-        written_elsewhere("torch_export.write_torch_export", repository, tmp_path / folder)
+        written_elsewhere("torch.export.write_torch_export", repository, tmp_path / folder)
         for folder in ("a", "another")
     )
     assert first == second

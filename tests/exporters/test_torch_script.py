@@ -25,7 +25,7 @@ from tests.exporters.torch_modules import (
     written_elsewhere,
 )
 
-torch_script = importlib.import_module("archc.exporters.torch_script")
+torch_script = importlib.import_module("archc.exporters.torch.script")
 
 
 def written(module: nn.Module) -> bytes:
@@ -117,7 +117,7 @@ def test_tensors_are_aligned_for_mapping() -> None:
 
 def test_two_processes_write_the_same_bytes(repository: Path, tmp_path: Path) -> None:
     first, second = (
-        written_elsewhere("torch_script.write_torch_script", repository, tmp_path / folder)
+        written_elsewhere("torch.script.write_torch_script", repository, tmp_path / folder)
         for folder in ("a", "another")
     )
     assert first == second

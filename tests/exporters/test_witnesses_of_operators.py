@@ -12,7 +12,7 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from archc.network import Network
+from archc.weights.network import Network
 from tests.exporters.disagreements import (
     DISAGREEMENTS,
     FRACTIONAL_LRN,

@@ -133,9 +133,9 @@ def machine_traces(archive: bytes, repository: Path) -> list[str]:
 def written_elsewhere(exporter: str, repository: Path, folder: Path) -> bytes:
     """The archive of `two-outputs` that a process of its own writes, in a folder and with hashes of its own.
 
-    `exporter` is the writing function, as `torch_script.write_torch_script`.
+    `exporter` is the writing function, as `torch.script.write_torch_script`.
     """
-    module, function = exporter.split(".")
+    module, _, function = exporter.rpartition(".")
     program = f"""
 import importlib, sys
 sys.path.insert(0, sys.argv[1])

@@ -12,12 +12,12 @@ import archc
 from archc.ir.builder import GraphBuilder
 from archc.ir.cost import cost
 from archc.ir.graph import Graph, Value
-from archc.ir.inference import inference_graph
-from archc.ir.operators.activation import Relu
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.join import Concat, Sum
-from archc.ir.operators.pooling import AvgPool2d, MaxPool2d
 from archc.ir.types import BATCH, TensorType
+from archc.operators.activation import Relu
+from archc.operators.convolution import Conv2d
+from archc.operators.join import Concat, Sum
+from archc.operators.pooling import AvgPool2d, MaxPool2d
+from archc.passes.inference_graph import inference_graph
 
 
 def compiled(folder: Path, text: str) -> Graph:

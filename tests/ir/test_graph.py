@@ -12,12 +12,12 @@ from torch import nn
 import archc
 from archc.ir.graph import Graph, Node, Output, Scope, Value
 from archc.ir.module_names import RESERVED_NAMES
-from archc.ir.operators.activation import Relu
-from archc.ir.operators.join import Sum
 from archc.ir.printer import fingerprint, print_graph
 from archc.ir.types import BATCH, TensorType
 from archc.ir.verifier import InvalidGraph, verify_graph
 from archc.nn import build_module
+from archc.operators.activation import Relu
+from archc.operators.join import Sum
 
 SPEC = """\
 name: tiny

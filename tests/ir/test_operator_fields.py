@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from torch import nn
 
-from archc.ir.operators import operator_model
+from archc.operators import operator_model
 
 # The softmaxes' `dim` is left out: torch.nn's default is deprecated, archc's is the channels.
 MODULES: dict[str, type[nn.Module]] = {

@@ -9,9 +9,9 @@ from torch import nn
 
 from archc.ir.graph import Node, Value
 from archc.ir.operator import Operator, ShapeError
-from archc.ir.operators import OPERATORS, operator_model
 from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.nn.lowering import EXPRESSIONS, MODULES
+from archc.operators import OPERATORS, operator_model
 
 Size = tuple[int, ...]
 # For every operator: the shapes of its inputs without the batch, and the fields.

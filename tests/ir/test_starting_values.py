@@ -9,8 +9,8 @@ from torch import nn
 from archc.ir.graph import Parameter
 from archc.ir.initializers import Initializer
 from archc.ir.operator import Weight
-from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, TensorType
+from archc.operators import operator_model
 from archc.weights import InitializedWeights
 
 SIZE = (8, 6, 6)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from archc.ir.operator import Window
-from archc.ir.operators import operator_model
 from archc.ir.types import BATCH, TensorType
+from archc.operators import operator_model
 from tests.exporters.onnx_cases import Case
 
 SIZE = (9, 11)

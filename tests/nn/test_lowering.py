@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from archc.ir.operators import OPERATORS, operator_model
 from archc.nn.lowering import EXPRESSIONS, MODULES
+from archc.operators import OPERATORS, operator_model
 
-LOWERINGS = importlib.import_module("archc.exporters.onnx_lowering").LOWERINGS
+LOWERINGS = importlib.import_module("archc.exporters.onnx.lowering").LOWERINGS
 
 
 @pytest.mark.parametrize("word", OPERATORS)

@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from archc.ir.builder import GraphBuilder
 from archc.ir.graph import Graph, Value
 from archc.ir.operator import Operator
-from archc.ir.operators.activation import Relu, Tanh
-from archc.ir.operators.arrangement import Identity
-from archc.ir.operators.convolution import Conv2d
-from archc.ir.operators.join import Product, Sum
-from archc.ir.operators.normalization import BatchNorm
-from archc.ir.operators.pooling import MaxPool2d
-from archc.ir.operators.regularization import Dropout
 from archc.ir.types import BATCH, TensorType
 from archc.nn import build_module
 from archc.nn.lowering import MODULES
+from archc.operators.activation import Relu, Tanh
+from archc.operators.arrangement import Identity
+from archc.operators.convolution import Conv2d
+from archc.operators.join import Product, Sum
+from archc.operators.normalization import BatchNorm
+from archc.operators.pooling import MaxPool2d
+from archc.operators.regularization import Dropout
 
 UNARY: list[Operator] = [
     Conv2d(out_channels=2, kernel_size=(1, 1)), BatchNorm(), Relu(), Relu(), Relu(), Tanh(), Identity(),

@@ -9,11 +9,11 @@ import torch
 
 import archc
 from archc.ir.graph import Graph
-from archc.ir.inference import inference_graph
 from archc.ir.initializers import Initializer
 from archc.ir.printer import print_graph
 from archc.nn import build_module
 from archc.passes import fold_batch_norm
+from archc.passes.inference_graph import inference_graph
 from tests.elaborate.specs import layers
 
 SPEC = """\

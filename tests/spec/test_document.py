@@ -6,8 +6,8 @@ import pytest
 
 from archc.diagnostics import Source, SpecError, UsageError
 from archc.spec.bundled import bundled_specs
-from archc.spec.document import Input, Ramp, Range, Spec
-from archc.spec.items import Call
+from archc.spec.language.document import Input, Ramp, Range, Spec
+from archc.spec.language.items import Call
 from archc.spec.loading import load_spec, parse_text, resolved_text
 from archc.spec.tree import plain
 

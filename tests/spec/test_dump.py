@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archc.diagnostics import Source
-from archc.spec.dump import dump
-from archc.spec.loader import load
 from archc.spec.tree import plain
+from archc.spec.yaml.dump import dump
+from archc.spec.yaml.loader import load
 
 # What a spec can hold: no control characters, and integers of 64 bits.
 characters = st.characters(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from archc.compilation import check_target
+from archc.builds.compilation import check_target
 from archc.diagnostics import ArchcError, render
 
 ERRORS = Path(__file__).parent / "errors"

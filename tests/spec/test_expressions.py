@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from archc.diagnostics import Source, Span, SpecError
-from archc.spec.expressions import UNKNOWN, is_expression, parse, substitute
+from archc.spec.language.expressions import UNKNOWN, is_expression, parse, substitute
 from archc.spec.tree import Scalar
 
 SOURCE = Source("<test>", "x")

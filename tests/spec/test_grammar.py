@@ -3,10 +3,21 @@
 import pytest
 
 from archc.diagnostics import Source, SpecError
-from archc.spec.grammar import Grammar, parse_layer
-from archc.spec.items import Auxiliary, Branch, Call, Composite, Group, Item, OutputMark, Reference, Unread, When
-from archc.spec.loader import load
+from archc.spec.language.grammar import Grammar, parse_layer
+from archc.spec.language.items import (
+    Auxiliary,
+    Branch,
+    Call,
+    Composite,
+    Group,
+    Item,
+    OutputMark,
+    Reference,
+    Unread,
+    When,
+)
 from archc.spec.tree import plain
+from archc.spec.yaml.loader import load
 
 
 def items(text: str, *, root: bool = False) -> list[str]:

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archc.diagnostics import ArchcError, Source, SpecError
-from archc.spec.loader import Limits, load, read_source
 from archc.spec.loading import parse_text
-from archc.spec.scalars import resolve
 from archc.spec.tree import Mapping, Sequence, plain
+from archc.spec.yaml.loader import Limits, load, read_source
+from archc.spec.yaml.scalars import resolve
 
 LANGUAGE = st.text(st.sampled_from("ab$10 \n\n:-,[]{}&*!?#'\"|>%@`().xe<~\\"), max_size=80)
 

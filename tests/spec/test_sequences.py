@@ -3,8 +3,8 @@
 import pytest
 
 from archc.diagnostics import Source, SpecError
-from archc.spec.grammar import Grammar
-from archc.spec.loader import load
+from archc.spec.language.grammar import Grammar
+from archc.spec.yaml.loader import load
 
 
 def codes(text: str) -> list[str]:

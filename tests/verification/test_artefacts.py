@@ -14,11 +14,11 @@ from archc.cli import run
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner, exporters
 from archc.ir.graph import Node
-from archc.network import Network
 from archc.nn.interpreter import Interpreter
 from archc.verification import Report, Verdict, verify
 from archc.verification.check import compare_artefacts
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
 from tests.exporters.onnx_cases import with_random_weights
 from tests.exporters.small_networks import DYNAMIC, RESIDUAL, TWO_OUTPUTS, compiled
 

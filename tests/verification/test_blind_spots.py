@@ -10,10 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from archc.diagnostics import ExportError
 from archc.exporting import ExportOptions, exporters
-from archc.network import Network
 from archc.verification import Report, Verdict
 from archc.verification.check import Verifier, compare_artefacts
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
 from tests.exporters.onnx_cases import with_random_weights
 from tests.exporters.small_networks import DYNAMIC, compiled
 

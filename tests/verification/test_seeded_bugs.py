@@ -1,7 +1,7 @@
 """The proof is itself proved: it notices bugs seeded into correct exports, names the node, and delivers none of them.
 
 Every bug is seeded here into one network that it applies to, and a few into the deepest;
-`python -m tests.verification.bugs` seeds all of them everywhere.
+`python -m tests.campaigns.bugs` seeds all of them everywhere.
 """
 
 import importlib
@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from archc.builds.delivery import deliver
 from archc.diagnostics import VerificationFailed
 from archc.exporting import ExportOptions, exporters
-from archc.network import Network
-from archc.pipeline.delivery import deliver
 from archc.verification import Verdict
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
+from tests.campaigns.bugs.catalogue import BUGS, Bug
+from tests.campaigns.bugs.families import ALL
+from tests.campaigns.bugs.networks import Subject
+from tests.campaigns.bugs.trial import Trial, trials, verified
 from tests.exporters.small_networks import RESIDUAL, compiled
-from tests.verification.bugs.catalogue import BUGS, Bug
-from tests.verification.bugs.families import ALL
-from tests.verification.bugs.networks import Subject
-from tests.verification.bugs.trial import Trial, trials, verified
 
 # In this order: the first that a bug applies to takes it.
 SUBJECTS = (
@@ -72,7 +72,7 @@ def test_without_a_bug_the_same_networks_pass(name: str, folded: bool) -> None:
 
 def test_what_a_buggy_exporter_writes_is_not_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exporter itself is wrong here, and so is what it expects to find in its files: only the numbers can tell."""
-    lowerings = importlib.import_module("archc.exporters.onnx_lowering").LOWERINGS
+    lowerings = importlib.import_module("archc.exporters.onnx.lowering").LOWERINGS
     monkeypatch.setitem(lowerings, "relu", lambda b, node, op, x: b.emit("LeakyRelu", x, node.output.type, alpha=1e-3))
     graph = compiled(RESIDUAL)
     fresh = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)

@@ -9,11 +9,11 @@ import pytest
 
 from archc.cli import run
 from archc.exporting import ExportOptions, exporters
-from archc.network import Network
 from archc.verification import Verdict
 from archc.verification.check import Verifier
 from archc.verification.images import images
 from archc.verification.twin import calibrated_weights
+from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, compiled
 
 

@@ -10,13 +10,13 @@ from torch import nn
 
 from archc.exporting import ExportOptions, exporters
 from archc.ir.graph import Graph
-from archc.network import Network
 from archc.nn import build_module
 from archc.verification import Verdict, verify
 from archc.verification.images import images
 from archc.verification.statistics import FLOOR, VACUITY, rms
 from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
+from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, VARIED, compiled
 
 DEEP = """\

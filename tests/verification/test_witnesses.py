@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from archc.builds.options import WeightOptions
+from archc.builds.proof import Proof, ProofOptions, verify_artefact
 from archc.cli import run
 from archc.diagnostics import MissingDependency, UsageError
-from archc.pipeline.options import WeightOptions
-from archc.pipeline.proof import Proof, ProofOptions, verify_artefact
 from archc.verification import Verdict
 from tests.exporters.small_networks import RESIDUAL
 

@@ -22,7 +22,7 @@ from archc.cli.output import print_json, progress, size
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
-    from archc.pipeline.builds import Manifest
+    from archc.builds.manifest import Manifest
 
 SHOWN_TENSORS = 5
 
@@ -49,8 +49,8 @@ def build(
     options = hashed(weight_options(weights, seed, ignore, rename))
 
     with one_blas_thread():
-        from archc.pipeline.production import write_build
-    from archc.targets import find_target
+        from archc.builds.production import write_build
+    from archc.builds.targets import find_target
 
     with progress() as tell:
         folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell)

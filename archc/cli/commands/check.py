@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from archc.builds.targets import find_specs
 from archc.cli.app import SetOption, app, examples
 from archc.cli.output import print_error, print_json, problems_as_json
 from archc.cli.settings import parse_settings
 from archc.diagnostics import ArchcError, as_annotation
-from archc.targets import find_specs
 
 
 class CheckFormat(StrEnum):
@@ -55,7 +55,7 @@ def check(
 
 
 def _failure(spec: str, settings: dict[str, str]) -> ArchcError | None:
-    from archc.compilation import check_target
+    from archc.builds.compilation import check_target
 
     try:
         check_target(spec, settings)

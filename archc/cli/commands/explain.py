@@ -9,8 +9,8 @@ import typer
 
 from archc.cli.app import app, examples
 from archc.cli.output import print_table
-from archc.codes import CODES, explanation
 from archc.diagnostics import UsageError, did_you_mean
+from archc.diagnostics.codes import CODES, explanation
 
 LINE = 100  # characters
 
@@ -30,7 +30,7 @@ def explain(
 
 
 def _print_all() -> None:
-    from archc.reference import SECTIONS
+    from archc.reference.words import SECTIONS
 
     print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
     for title, words in SECTIONS.items():
@@ -41,7 +41,7 @@ def _explained(word: str) -> str:
     """What is known about a word. Raises UsageError: nothing is."""
     if word in CODES:
         return explanation(word)
-    from archc.reference import SECTIONS, describe
+    from archc.reference.words import SECTIONS, describe
 
     words = [word for section in SECTIONS.values() for word in section]
     if word in words:

@@ -22,7 +22,7 @@ from archc.cli.output import print_json, print_report, print_sensitivities, prog
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
-    from archc.pipeline.production import Exported
+    from archc.builds.production import Exported
 
 
 @app.command(
@@ -68,9 +68,9 @@ def export(
     chosen = hashed(weight_options(weights, seed, ignore, rename))
 
     with one_blas_thread():
-        from archc.pipeline.production import ExportRequest, write_exports
+        from archc.builds.production import ExportRequest, write_exports
+    from archc.builds.targets import find_target, only_build
     from archc.exporting import ExportOptions
-    from archc.targets import find_target, only_build
 
     flags = {"onnx": onnx, "torchscript": torchscript, "pt2": pt2}
     request = ExportRequest(

@@ -9,6 +9,6 @@ from archc.cli.output import print_json
 @app.command(epilog=examples("archc schema > archc.schema.json"))
 def schema() -> None:
     """Print the JSON Schema of the spec language, for editors."""
-    from archc.schema import json_schema
+    from archc.reference.schema import json_schema
 
     print_json(json_schema())

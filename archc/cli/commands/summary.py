@@ -12,7 +12,7 @@ from archc.cli.settings import parse_settings
 @app.command(epilog=examples("archc summary resnet50", "archc summary build/resnet34 --format json"))
 def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption = Format.text) -> None:
     """Show each layer's shape, cost and receptive field."""
-    from archc.compilation import compile_target
+    from archc.builds.compilation import compile_target
     from archc.ir.cost import cost
     from archc.ir.printer import fingerprint
 

@@ -23,7 +23,7 @@ from archc.cli.settings import parse_settings, weight_options
 from archc.diagnostics import UsageError
 
 if TYPE_CHECKING:
-    from archc.pipeline.proof import Proof
+    from archc.builds.proof import Proof
 
 
 @app.command(
@@ -59,7 +59,7 @@ def verify(
     format: FormatOption = Format.text,
 ) -> None:
     """Prove an artefact or a whole build."""
-    from archc.pipeline.proof import ProofOptions, verify_artefact, verify_build
+    from archc.builds.proof import ProofOptions, verify_artefact, verify_build
 
     chosen = weight_options(weights, seed, ignore, rename)
     options = ProofOptions(tuple(witness or ()), sensitivity)

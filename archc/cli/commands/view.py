@@ -23,7 +23,7 @@ def view(
     browse: Annotated[bool, typer.Option("--browse/--no-browse", help="Open the browser.")] = True,
 ) -> None:
     """Show an artefact or a spec's graph in Netron."""
-    from archc.pipeline.viewing import view as view_target
+    from archc.builds.viewing import view as view_target
 
     options = weight_options(weights, seed, ignore, rename)
     view_target(Path(target), options, parse_settings(set_), port, browse)

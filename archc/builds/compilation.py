@@ -1,0 +1,84 @@
+"""From what a person names to a graph: read, resolve, elaborate, and hold to the budget. Needs no weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from archc.builds.targets import find_target, fixed_build
+from archc.diagnostics import Diagnostic, Span, SpecError
+from archc.elaborate import elaborate, unreached_problems
+from archc.ir.budget import Budget, check_budget
+from archc.ir.graph import Graph
+from archc.spec.language.document import Spec
+from archc.spec.language.parsing import Parsed
+from archc.spec.loading import load_file, load_spec
+
+SURE = ("invalid-value", "recursive-block", "shape-mismatch")
+"""Codes of problems that are told although names may be missing."""
+
+
+def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
+    """The graph of a spec, a build or a bundled spec; `settings` are texts, as `--set` gives them.
+
+    Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
+    """
+    return compile_spec(load_spec(_spec(target, settings)), settings)
+
+
+def _spec(target: str | Path, settings: Mapping[str, str]) -> Path:
+    found = find_target(target)
+    if found.build and settings:
+        raise fixed_build(found.build, "--set")
+    return found.spec
+
+
+def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
+    """Raise everything that is wrong with a target, also in blocks and arms that the network does not come to.
+
+    A file of shared blocks may be a target as well. Raises SpecError, UsageError.
+    """
+    parsed = load_file(_spec(target, settings))
+    found = parsed.problems + parsed.spec.without_value(settings)
+    for others in (_reached(parsed, settings), unreached_problems(parsed.spec, Budget.from_environment().nodes)):
+        if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out
+            others = tuple(problem for problem in others if problem.code in SURE)
+        found += tuple(other for other in others if not any(_overlap(other.span, known.span) for known in found))
+    if found:
+        raise SpecError(found)
+
+
+def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """The problems of the network as far as it can be followed; after what could not be read, values are unknown."""
+    if not parsed.spec.items or not parsed.traceable:
+        return ()
+    budget = Budget.from_environment()
+    try:
+        graph = elaborate(parsed.spec, parsed.spec.known(settings), max_nodes=budget.nodes)
+        check_budget(graph, budget)
+    except SpecError as error:
+        return error.diagnostics
+    return ()
+
+
+def _overlap(one: Span | None, other: Span | None) -> bool:
+    if one is None or other is None or one.source is not other.source:
+        return False
+    return _begin(one) < _end(other) and _begin(other) < _end(one)
+
+
+def _begin(span: Span) -> tuple[int, int]:
+    return span.line, span.column
+
+
+def _end(span: Span) -> tuple[int, int]:
+    """The end; an empty span, such as that of a value that was left out, has one character."""
+    return max((span.end_line, span.end_column), (span.line, span.column + 1))
+
+
+def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:
+    """The graph of a spec that has been read. Raises SpecError."""
+    budget = budget or Budget.from_environment()
+    graph = elaborate(spec, spec.resolve(settings), max_nodes=budget.nodes)
+    check_budget(graph, budget)
+    return graph

@@ -1,0 +1,272 @@
+"""Writes builds, and artefacts into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+from archc.builds.delivery import Delivery, deliver
+from archc.builds.folders import made_folder
+from archc.builds.loading import Loaded, load
+from archc.builds.manifest import (
+    WEIGHTS,
+    Export,
+    Manifest,
+    read_manifest,
+    remove_replaced,
+    versions,
+    write_description,
+    write_parity,
+)  # fmt: skip
+from archc.builds.options import WeightOptions
+from archc.builds.targets import MANIFEST, Target
+from archc.diagnostics import BuildError, UsageError, did_you_mean
+from archc.exporting import Exporter, ExportOptions, check_options, effective_options, exporters
+from archc.files import atomic_write
+from archc.spec.loading import resolved_text
+
+if TYPE_CHECKING:
+    from archc.verification import Report
+    from archc.verification.check import Verifier
+    from archc.verification.sensitivity import Sensitivity
+
+Progress = Callable[[str], None]
+
+
+def write_build(
+    target: Target,
+    folder: Path | None,
+    weights: WeightOptions,
+    settings: Mapping[str, str],
+    progress: Progress = lambda message: None,
+) -> tuple[Path, Manifest]:
+    """Write a whole build, and return its folder and manifest.
+
+    What lies in the folder of another build is removed, unless somebody changed it; artefacts of the same network stay.
+    Raises: SpecError; BuildError; ExportError; UsageError.
+    """
+    progress("reading the spec")
+    loaded = load(target, weights, settings)
+    with made_folder(folder or default_folder(loaded)) as folder:
+        before = _manifest_or_none(folder)
+        progress(f"writing {WEIGHTS}")
+        digest = _write_weights(folder, loaded)
+        manifest = loaded.manifest()
+        write_description(folder, resolved_text(target.spec, settings), loaded.network.graph, manifest)
+        manifest.files[WEIGHTS] = digest
+        if before and before.same_network(manifest):
+            _keep_exports(folder, before, manifest)
+        manifest.write(folder)
+        remove_replaced(folder, before, manifest)
+        write_parity(folder, manifest, {})
+    return folder, manifest
+
+
+def _write_weights(folder: Path, loaded: Loaded) -> str:
+    from archc.weights import write_safetensors
+
+    digest = sha256()
+    with atomic_write(folder / WEIGHTS, digest) as file:
+        write_safetensors(file, loaded.network.weights)
+        loaded.confirm()
+    return digest.hexdigest()
+
+
+def _manifest_or_none(folder: Path) -> Manifest | None:
+    """The manifest of a folder that is written anew: a damaged one knows no files."""
+    try:
+        return read_manifest(folder)
+    except BuildError:
+        return None
+
+
+def _keep_exports(folder: Path, before: Manifest, manifest: Manifest) -> None:
+    """Take over the artefacts of the same network that are still there."""
+    for name, export in before.exports.items():
+        files = [file for file in (name, *export.companions) if file in before.files and (folder / file).is_file()]
+        if name in files:
+            manifest.exports[name] = export
+            manifest.files.update({file: before.files[file] for file in files})
+    if manifest.exports:
+        manifest.versions = {**before.versions, **manifest.versions}
+    manifest.sensitivity = before.sensitivity
+
+
+def default_folder(loaded: Loaded) -> Path:
+    """Where a build goes that was given no folder."""
+    return Path("build") / loaded.network.graph.name
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What `archc export` was asked for. `formats` are exporters' names; without a folder a build's own is used."""
+
+    target: Target
+    formats: Sequence[str]
+    folder: Path | None
+    weights: WeightOptions
+    settings: Mapping[str, str]
+    options: ExportOptions
+    verify: bool = True
+    allow_inconclusive: bool = False
+    sensitivity: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An artefact that has been delivered; `options` are those that its exporter honoured."""
+
+    path: Path
+    exporter: Exporter
+    options: ExportOptions
+    usage: str
+    delivery: Delivery
+
+    @property
+    def report(self) -> Report | None:
+        """Its verification, if it was verified."""
+        return self.delivery.report
+
+    @property
+    def companions(self) -> list[Path]:
+        """The files that the artefact needs beside it."""
+        return [self.path.with_name(name) for name in self.delivery.companions]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a script."""
+        return {
+            "path": str(self.path),
+            "exporter": self.exporter.name,
+            "opset": self.options.opset,
+            "notice": self.exporter.notice,
+            "bytes": self.path.stat().st_size,
+            "sha256": self.delivery.sha256,
+            "companions": dict(self.delivery.companions),
+            "verification": self.report.as_json() if self.report else None,
+        }
+
+
+@dataclass(frozen=True)
+class Exports:
+    """What an export left: the artefacts, and the sensitivity of their proofs if it was asked for."""
+
+    artefacts: list[Exported]
+    sensitivities: tuple[Sensitivity, ...] = ()
+
+
+def write_exports(request: ExportRequest, progress: Progress = lambda message: None) -> Exports:
+    """Export a network to every format asked for, into its build, whose manifest then knows them.
+
+    Raises: UsageError: no format, an unknown one, an option that none takes, or a folder that holds another network;
+    SpecError; BuildError; ExportError; VerificationFailed; Inconclusive.
+    """
+    chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
+    if not chosen:
+        raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
+    check_options(request.options, chosen)
+    progress("reading the spec")
+    loaded = load(request.target, request.weights, request.settings)
+    with made_folder(request.folder or request.target.build or default_folder(loaded)) as folder:
+        return _write_all(request, chosen, loaded, folder, progress)
+
+
+def _write_all(
+    request: ExportRequest, chosen: Sequence[Exporter], loaded: Loaded, folder: Path, progress: Progress
+) -> Exports:
+    before = read_manifest(folder) if (folder / MANIFEST).is_file() else None
+    _refuse_other_build(folder, before, loaded, request)
+    verifier = _verifier(loaded) if request.verify or request.sensitivity else None
+    exported: list[Exported] = []
+    manifest = None
+    for exporter in chosen:
+        artefact = _export(loaded, exporter, folder, request, verifier, progress)
+        exported.append(artefact)
+        manifest = manifest or _manifest_for(folder, before, loaded, request)
+        _record(artefact, manifest)
+        manifest.write(folder)
+        remove_replaced(folder, before, manifest)
+        report = artefact.report.as_json() if artefact.report else None
+        write_parity(folder, manifest, {artefact.path.name: report})
+    if not request.sensitivity or verifier is None or manifest is None:
+        return Exports(exported)
+    progress("measuring the sensitivity of the comparison")
+    sensitivities = tuple(verifier.sensitivities())
+    manifest.sensitivity = {found.block: f"{found.smallest:.0e}" for found in sensitivities}
+    manifest.write(folder)
+    return Exports(exported, sensitivities)
+
+
+def _record(artefact: Exported, manifest: Manifest) -> None:
+    """Put an artefact and its companions into the manifest, in place of the one that it replaced."""
+    name, companions, options = artefact.path.name, artefact.delivery.companions, artefact.options
+    if name in manifest.exports:
+        for companion in manifest.exports[name].companions:
+            manifest.files.pop(companion, None)
+    manifest.files.update({name: artefact.delivery.sha256, **companions})
+    manifest.versions.update(versions(*artefact.exporter.packages))
+    manifest.exports[name] = Export(
+        exporter=artefact.exporter.name,
+        opset=options.opset,
+        fold_batch_norm=options.fold_batch_norm,
+        verdict=artefact.report.verdict.value if artefact.report else None,
+        companions=list(companions),
+    )
+
+
+def _export(
+    loaded: Loaded,
+    exporter: Exporter,
+    folder: Path,
+    request: ExportRequest,
+    verifier: Verifier | None,
+    progress: Progress,
+) -> Exported:
+    path = folder / f"{loaded.network.graph.name}{exporter.suffix}"
+    delivery = deliver(
+        loaded.network, exporter, path, request.options, confirm=loaded.confirm,
+        verify=request.verify, allow_inconclusive=request.allow_inconclusive, verifier=verifier, progress=progress,
+    )  # fmt: skip
+    usage = exporter.usage(loaded.network, path)
+    return Exported(path, exporter, effective_options(exporter, request.options), usage, delivery)
+
+
+def _verifier(loaded: Loaded) -> Verifier:
+    from archc.verification.check import Verifier
+
+    return Verifier(loaded.network)
+
+
+def _exporter(name: str) -> Exporter:
+    if name not in exporters():
+        help = did_you_mean(name, exporters()) or f"the exporters are {', '.join(exporters())}"
+        raise UsageError(f"there is no exporter '{name}'", code="unknown-format", help=help)
+    return exporters()[name]
+
+
+def _refuse_other_build(folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest) -> None:
+    """Raise UsageError if the folder holds weights, and they are others than those that are exported."""
+    if before is None or WEIGHTS not in before.files or _is_own_build(folder, request):
+        return
+    if not before.same_network(loaded.manifest()):
+        raise UsageError(
+            f"{folder} is a build of another network or of other weights",
+            code="other-build",
+            help=f"export that build with `archc export {quote(str(folder))}`, or choose another folder with -o",
+        )
+
+
+def _manifest_for(folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest) -> Manifest:
+    """The manifest of the build that an artefact lands in: the folder's own if it holds this network."""
+    fresh = loaded.manifest()
+    if before and (before.same_network(fresh) or _is_own_build(folder, request)):
+        return before.model_copy(deep=True)
+    write_description(folder, resolved_text(request.target.spec, request.settings), loaded.network.graph, fresh)
+    return fresh
+
+
+def _is_own_build(folder: Path, request: ExportRequest) -> bool:
+    return folder == request.target.build and not request.weights.given

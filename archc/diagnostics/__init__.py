@@ -1,0 +1,44 @@
+"""What is wrong with a person's input, where it stands, and how it is shown.
+
+Every complaint is a `Diagnostic` with a stable code and a `Span`; `ArchcError` carries one or more of them
+and knows the exit status of the command line. Nothing here knows about YAML, graphs or weights.
+"""
+
+from archc.diagnostics.errors import (
+    MAX_PROBLEMS,
+    ArchcError,
+    BuildError,
+    Diagnostic,
+    ExportError,
+    Inconclusive,
+    MissingDependency,
+    Note,
+    SpecError,
+    UsageError,
+    VerificationFailed,
+)  # fmt: skip
+from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, render
+from archc.diagnostics.spans import Source, Span
+from archc.diagnostics.suggestions import did_you_mean, nearest
+
+__all__ = [
+    "MAX_EXCERPT",
+    "MAX_PROBLEMS",
+    "ArchcError",
+    "BuildError",
+    "Diagnostic",
+    "ExportError",
+    "Inconclusive",
+    "MissingDependency",
+    "Note",
+    "Source",
+    "Span",
+    "SpecError",
+    "UsageError",
+    "VerificationFailed",
+    "as_annotation",
+    "as_json",
+    "did_you_mean",
+    "nearest",
+    "render",
+]

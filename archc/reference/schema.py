@@ -1,0 +1,248 @@
+"""JSON Schema of the spec language, made from the models that validate specs: for editors' completion and checks.
+
+Draft 2020-12. Choices are made by `if`, not by `anyOf`, so that an editor tells what is wrong with the alternative that
+was meant. Words that only the document knows (its own blocks, parameters) are allowed where it has `blocks` or `use`;
+`archc check` judges them, and shapes and expressions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from archc.blocks import BLOCKS, block_model
+from archc.ir.initializers import INITIALIZERS
+from archc.operators import OPERATORS, operator_model
+from archc.spec.language.document import Input
+from archc.spec.language.names import COMPOSITES
+from archc.spec.language.parsing import PIECES
+
+Schema = dict[str, Any]
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+OUTPUT_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
+PATH = r"^[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*$"
+EXPRESSION = r"\$|\("
+CALL_KEYS: Schema = {
+    "name": {
+        "type": ["string", "number", "boolean"],
+        "pattern": PATH,
+        "description": "Module path; $i and $n count the copies.",
+    },
+    "count": {
+        "type": ["integer", "string"],
+        "minimum": 1,
+        "description": "How often the item is written; a stride goes to the first copy only.",
+    },
+    "init": {"$ref": "#/$defs/tensors", "description": "Initializers of this item's tensors."},
+}
+
+
+def json_schema() -> Schema:
+    """The schema of a spec."""
+    own_blocks = {"anyOf": [{"required": ["blocks"]}, {"required": ["use"]}]}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "archc spec",
+        "description": "A network for archc: one input, items one after the other, one output or more.",
+        "type": "object",
+        "required": ["name", "input"],
+        "properties": {**_header(), **dict.fromkeys(("layers", *PIECES), True)},
+        "additionalProperties": False,
+        "if": own_blocks,
+        "then": {"properties": _network("open")},
+        "else": {"properties": _network("closed")},
+        "oneOf": [{"required": ["layers"]}, {"anyOf": [{"required": [key]} for key in PIECES]}],
+        "$defs": {
+            **_shared_definitions(),
+            **{f"{name}-open": schema for name, schema in _item_definitions("open").items()},
+            **{f"{name}-closed": schema for name, schema in _item_definitions("closed").items()},
+        },
+    }
+
+
+def _header() -> Schema:
+    signature = {"type": "string", "pattern": r"^\s*(int|float|bool|str|size|layer)\s*(=.*)?$"}
+    return {
+        "name": {"type": "string", "pattern": NAME, "description": "The network's name, and its default folder's."},
+        "source": {"type": "string", "description": "Where the architecture was published."},
+        "input": {**_model(Input), "description": "The image: channels, height and width in pixels."},
+        "parameters": {
+            "type": "object",
+            "additionalProperties": signature,
+            "description": "Typed, with a default after '='; set with --set NAME=VALUE.",
+        },
+        "use": {"type": "array", "items": {"type": "string"}, "description": "Shared files of blocks."},
+        "defaults": {
+            "type": "object",
+            "additionalProperties": {"type": "object"},
+            "description": "Fields, by operator or block, where a call does not write them.",
+        },
+        "ramps": {"type": "object", "additionalProperties": _ramp()},
+        "blocks": {"type": "object", "additionalProperties": _definition(signature)},
+        "init": {
+            "type": "object",
+            "properties": {word: {"$ref": "#/$defs/tensors"} for word in OPERATORS if operator_model(word).tensors},
+            "additionalProperties": False,
+            "description": "Initializers by operator and tensor, where PyTorch's own are not wanted.",
+        },
+    }
+
+
+def _ramp() -> Schema:
+    number = {"type": "number"}
+    return {
+        "type": "object",
+        "properties": {
+            "blocks": {"type": "array", "items": {"type": "string"}},
+            "start": number,
+            "stop": number,
+            "endpoint": {"type": "boolean"},
+        },
+        "required": ["blocks", "start", "stop"],
+        "additionalProperties": False,
+    }
+
+
+def _definition(signature: Schema) -> Schema:
+    bodies = ("layers", "sequence", "inline")
+    return {
+        "type": "object",
+        "properties": {
+            "parameters": {"type": "object", "additionalProperties": signature},
+            "let": {"type": "object"},
+            **{body: {"$ref": "#/$defs/items-open"} for body in bodies},
+        },
+        "oneOf": [{"required": [body]} for body in bodies],
+        "additionalProperties": False,
+    }
+
+
+def _network(words: str) -> Schema:
+    return {key: {"$ref": f"#/$defs/items-{words}"} for key in ("layers", *PIECES)}
+
+
+def _shared_definitions() -> Schema:
+    initializers = {word: _fields(model, call=False) for word, model in INITIALIZERS.items()}
+    return {
+        "initializer": {
+            "if": {"type": "string"},
+            "then": {"enum": list(initializers)},
+            "else": _single_key({"properties": initializers, "additionalProperties": False}),
+        },
+        "tensors": {"type": "object", "additionalProperties": {"$ref": "#/$defs/initializer"}},
+        "layer": {
+            "if": {"type": "string"},
+            "then": {"type": "string"},
+            "else": {"type": "object", "minProperties": 1, "maxProperties": 1},
+        },
+    }
+
+
+def _item_definitions(words: str) -> Schema:
+    items, branch = ({"$ref": f"#/$defs/{name}-{words}"} for name in ("items", "branch"))
+    return {
+        "items": {"type": "array", "items": {"$ref": f"#/$defs/item-{words}"}},
+        "item": {
+            "if": {"type": "string"},
+            "then": _word(words),
+            "else": {
+                "type": "object",
+                "if": {"required": ["when"]},
+                "then": {"$ref": f"#/$defs/when-{words}"},
+                "else": _single_key({"properties": _calls(words), "additionalProperties": _other(words)}),
+            },
+        },
+        "branch": {
+            "if": {"type": "array"},
+            "then": {**items, "minItems": 1},
+            "else": {"$ref": f"#/$defs/item-{words}"},
+        },
+        "when": {
+            "type": "object",
+            "properties": {"when": {"type": ["string", "boolean"]}, "then": branch, "else": branch},
+            "required": ["when", "then"],
+            "additionalProperties": False,
+        },
+    }
+
+
+def _word(words: str) -> Schema:
+    known = {"enum": [*_words(), "none"]}
+    return {"anyOf": [known, {"pattern": rf"^\$|{NAME}" if words == "open" else r"^\$"}]}
+
+
+def _words() -> tuple[str, ...]:
+    return tuple(word for word in (*OPERATORS, *BLOCKS) if word not in COMPOSITES)
+
+
+def _calls(words: str) -> Schema:
+    items, item, branch = ({"$ref": f"#/$defs/{name}-{words}"} for name in ("items", "item", "branch"))
+    composite = {"type": "array", "items": branch, "minItems": 2}
+    return {
+        **{word: _fields(operator_model(word) if word in OPERATORS else block_model(word)) for word in _words()},
+        **{word: {**composite, "description": f"The {word} of branches from one value."} for word in COMPOSITES},
+        "sequence": {**items, "description": "A module that numbers its items, named by its own position."},
+        "output": {
+            "type": "string",
+            "pattern": OUTPUT_NAME,
+            "description": "The value here is also an output of the network.",
+        },
+        "aux": {**item, "description": "A head that exists in training only."},
+    }
+
+
+def _other(words: str) -> Schema:
+    """A word that is none of ours: the name of a sequence, or a block of the document's own."""
+    sequence = {"$ref": f"#/$defs/items-{words}"}
+    return {"if": {"type": "array"}, "then": sequence, "else": words == "open"}
+
+
+def _single_key(schema: Schema) -> Schema:
+    return {"type": "object", "minProperties": 1, "maxProperties": 1, **schema}
+
+
+def _fields(model: type[BaseModel], *, call: bool = True) -> Schema:
+    """The fields of a call: a mapping, or the scalar short form, which is the value of the first field."""
+    described = _model(model)
+    fields = {name: _or_expression(field) for name, field in described["properties"].items()}
+    first = next(iter(fields.values()), False)
+    return {
+        "description": described.get("description", ""),
+        "if": {"type": "object"},
+        "then": {
+            "properties": {**fields, **(CALL_KEYS if call else {})},
+            "required": described.get("required", []),
+            "additionalProperties": False,
+        },
+        "else": first,
+    }
+
+
+def _or_expression(field: Schema) -> Schema:
+    return {"if": {"type": "string", "pattern": EXPRESSION}, "then": True, "else": field}
+
+
+def _model(model: type[BaseModel]) -> Schema:
+    """Pydantic's schema of a model, without titles, its own definitions written out."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    described: Schema = _inlined(schema, definitions)
+    described.setdefault("properties", {})
+    return described
+
+
+def _inlined(node: Any, definitions: Schema) -> Any:
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref", "")
+    if reference.rpartition("/")[2] in definitions:
+        return _inlined(definitions[reference.rpartition("/")[2]], definitions)
+    if node.get("format") == "layer":
+        return {"$ref": "#/$defs/layer"}
+    kept = {key: value for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    kept.pop("discriminator", None)
+    return {key: _inlined(value, definitions) for key, value in kept.items()}

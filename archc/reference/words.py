@@ -1,0 +1,114 @@
+"""Describes the words of the language: what each computes, and its fields, from the models that validate specs."""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from archc.blocks import BLOCKS, Layer, block_model
+from archc.ir.initializers import INITIALIZERS
+from archc.operators import OPERATORS, operator_model
+
+SECTIONS = {"Operators": OPERATORS, "Blocks": BLOCKS, "Initializers": tuple(INITIALIZERS)}
+"""Every built-in word."""
+
+_HEAD = """\
+# The words of the language
+
+Every built-in operator, block and initializer with its fields; `archc explain WORD` shows the same. Fields and defaults
+are those of the `torch.nn` module of that name. What has no default and is not required may be left out: it follows
+from the input, and is checked where it is written.
+
+"""
+
+
+def describe(word: str) -> str:
+    """What a word means and which fields it takes, for a terminal. Raises KeyError."""
+    model = _model(word)
+    return "\n\n".join(filter(None, (_text(model), _table(model)))) + "\n"
+
+
+def reference() -> str:
+    """The same of every word, as a page in Markdown."""
+    sections = (f"## {title}\n\n" + "\n".join(map(_entry, words)) for title, words in SECTIONS.items())
+    return _HEAD + "\n".join(sections)
+
+
+def _entry(word: str) -> str:
+    model = _model(word)
+    first, *rest = _text(model).split("\n\n", 1)
+    details = [f"```text\n{text}\n```" for text in rest]
+    return "\n\n".join(filter(None, (f"### {word}", first, *details, _table(model)))) + "\n"
+
+
+def _text(model: type[BaseModel]) -> str:
+    return cleandoc(model.__doc__ or "").strip()
+
+
+def _model(word: str) -> type[BaseModel]:
+    if word in OPERATORS:
+        return operator_model(word)
+    return block_model(word) if word in BLOCKS else INITIALIZERS[word]
+
+
+def _table(model: type[BaseModel]) -> str:
+    schemas = model.model_json_schema().get("properties", {})
+    rows = [[name, _values(schemas[name]), _default(field)] for name, field in model.model_fields.items()]
+    if not rows:
+        return ""
+    header = ["field", "value", "default"]
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(3)]
+    rule = ["-" * width for width in widths]
+    return "\n".join(
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |"
+        for row in (header, rule, *rows)
+    )
+
+
+def _values(schema: dict[str, Any]) -> str:
+    """The values that a field takes, in words."""
+    match schema:
+        case {"anyOf": options}:
+            return ", or ".join(_values(option) for option in options if option != {"type": "null"})
+        case {"const": word}:
+            return str(word)
+        case {"enum": words}:
+            return ", ".join(words[:-1]) + f" or {words[-1]}"
+        case {"format": "layer"}:
+            return "an operator or block, or none"
+        case {"type": "array", "minItems": 2, "maxItems": 2}:
+            return "a pair"
+        case {"type": "array", "items": items}:
+            return f"a list, each {_values(items)}"
+        case {"type": "boolean"}:
+            return "true or false"
+    return f"{schema['type']}{_range(schema)}"
+
+
+def _range(schema: dict[str, Any]) -> str:
+    match schema:
+        case {"minimum": low, "maximum": high}:
+            return f" from {low} to {high}"
+        case {"minimum": low}:
+            return f" ≥ {low}"
+        case {"exclusiveMinimum": bound}:
+            return f" > {bound}"
+    return ""
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    match field.default:
+        case bool() as flag:
+            return str(flag).lower()
+        case (first, second):
+            return str(first) if first == second else f"[{first}, {second}]"
+        case None:
+            return ""
+        case Layer() as layer:
+            return layer.word
+    return str(field.default)

@@ -1,0 +1,146 @@
+"""The validated document: everything that a spec says, its items parsed but its calls not yet looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingType
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from archc.diagnostics import Diagnostic, Span, SpecError, UsageError, did_you_mean
+from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.grammar import parse_layer
+from archc.spec.language.items import Item
+from archc.spec.language.signatures import Signature, value_of
+from archc.spec.tree import Entry, Mapping, Tree
+
+Size = Annotated[int, Field(gt=0, lt=2**31)]
+
+
+class Range(BaseModel):
+    """A dynamic size: what it can be at least, usually is, and can be at most."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    min: Size
+    opt: Size
+    max: Size
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if not self.min <= self.opt <= self.max:
+            raise ValueError(f"min (={self.min}), opt (={self.opt}) and max (={self.max}) must be in this order")
+        return self
+
+
+def _kind(value: object) -> str:
+    return "Range" if isinstance(value, dict | Range) else "int"
+
+
+# The kind is chosen by what was written, so that a mistake is told once.
+SizeOrRange = Annotated[Annotated[Size, Tag("int")] | Annotated[Range, Tag("Range")], Discriminator(_kind)]
+
+
+class Input(BaseModel):
+    """The image that the network takes, in pixels; a Range makes a size dynamic. The batch always is."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    channels: Size
+    height: SizeOrRange
+    width: SizeOrRange
+    batch: Range | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """A value spaced evenly over all uses of some blocks; `endpoint`: whether the last one has `stop`.
+
+    `span` covers its name, and `words` those of the blocks.
+    """
+
+    blocks: tuple[str, ...]
+    start: float
+    stop: float
+    endpoint: bool = True
+    span: Span | None = field(compare=False, default=None)
+    words: tuple[Span, ...] = field(compare=False, default=())
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDefinition:
+    """A block defined in YAML. `let` holds derived values in order; `kind` is the body's key.
+
+    A `shared` one stands in a file of its own; the ramps of the specs that use it are not known there.
+    """
+
+    name: str
+    parameters: MappingType[str, Signature]
+    let: MappingType[str, Tree]
+    kind: Literal["layers", "sequence", "inline"]
+    items: tuple[Item, ...]
+    span: Span
+    shared: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later."""
+
+    name: str
+    citation: str | None
+    input: Input
+    input_span: Span
+    items: tuple[Item, ...]
+    parameters: MappingType[str, Signature] = field(default_factory=dict)
+    blocks: MappingType[str, BlockDefinition] = field(default_factory=dict)
+    defaults: MappingType[str, Entry] = field(default_factory=dict)
+    ramps: MappingType[str, Ramp] = field(default_factory=dict)
+    init: Mapping | None = None
+
+    def resolve(self, settings: MappingType[str, str]) -> dict[str, object]:
+        """The values of the parameters: settings (texts, as `--set` gives them), else the defaults.
+
+        A parameter of type `layer` has a Call as its value, or None for `none`.
+
+        Raises:
+            UsageError: a setting has an unknown name, or a value of the wrong type.
+            SpecError: a parameter has neither a setting nor a default.
+        """
+        if missing := self.without_value(settings):
+            raise SpecError(missing)
+        return self.known(settings)
+
+    def known(self, settings: MappingType[str, str]) -> dict[str, object]:
+        """The same, with UNKNOWN for a parameter that has neither. Raises UsageError."""
+        given = {name: self._read(name, text) for name, text in settings.items()}
+        return {name: self._value(signature, given) for name, signature in self.parameters.items()}
+
+    def _read(self, name: str, text: str) -> Tree:
+        if name not in self.parameters:
+            known = f"it has {', '.join(self.parameters)}" if self.parameters else "it has no parameters"
+            help = did_you_mean(name, self.parameters) or known
+            raise UsageError(f"{self.name} has no parameter '{name}'", code="unknown-parameter", help=help)
+        try:
+            return self.parameters[name].read(text)
+        except ValueError as error:
+            raise UsageError(f"the parameter '{name}' {error}", code="invalid-value") from None
+
+    def without_value(self, settings: MappingType[str, str]) -> tuple[Diagnostic, ...]:
+        """What is wrong with the parameters that have neither a setting nor a default."""
+        return tuple(
+            Diagnostic(
+                "missing-parameter",
+                f"the parameter '{signature.name}' has no value",
+                signature.span,
+                help=f"give one with --set {signature.name}=VALUE, or a default: '{signature.type} = VALUE'",
+            )
+            for signature in self.parameters.values()
+            if signature.default is None and signature.name not in settings
+        )
+
+    def _value(self, signature: Signature, given: MappingType[str, Tree]) -> object:
+        """The value; UNKNOWN if there is none."""
+        tree = given.get(signature.name, signature.default)
+        if tree is None:
+            return UNKNOWN
+        return parse_layer(tree) if signature.type == "layer" else value_of(tree)

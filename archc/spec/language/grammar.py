@@ -1,0 +1,360 @@
+"""Trees -> items: which of the forms of an item each entry of a list has (LANGUAGE: "Items")."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
+from typing import Literal, NoReturn, cast
+
+from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
+from archc.diagnostics.codes import Code
+from archc.spec.language.expressions import Expression, parse
+from archc.spec.language.items import (
+    Auxiliary,
+    Branch,
+    Call,
+    Composite,
+    Group,
+    Item,
+    OutputMark,
+    Reference,
+    Unread,
+    When,
+)
+from archc.spec.language.names import COMPOSITES, RESERVED, is_name, is_output_name, is_path_template, is_variable
+from archc.spec.repair.foreign import OPERATOR_KEYS, composite_meant
+from archc.spec.repair.hints import colon_meant
+from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
+
+CALL_KEYS = ("name", "count", "init")
+"""Fields that belong to every call, whatever is called."""
+
+_DOTTED = re.compile(r"[A-Za-z]\w{,40}(\.[A-Za-z]\w{,40}){1,3}")
+_BEGIN = re.compile(r"[A-Za-z]\w*(?=[ ({])")
+_LETTERS = "letters, digits, '_' and '-', not beginning with a digit or '-'"
+_OUTPUT_NAME = "it has letters, digits and '_', begins with a letter, and is no word of Python, where it is a field"
+
+
+Place = tuple[int, int]
+
+
+class Grammar:
+    """Parses lists of items; collects what is wrong with them in `problems`.
+
+    `lost` are the keys that could not be read: a call around one is left out. `doubtful` are values that are not those
+    that were written: a call around one is checked, and what it gives is unknown.
+    """
+
+    def __init__(self, lost: Iterable[Span] = (), doubtful: Iterable[Span] = ()) -> None:
+        self.problems: list[Diagnostic] = []
+        self._lost = sorted(map(_place, lost))
+        self._doubtful = sorted(map(_place, doubtful))
+        self._astray = {*self._lost, *self._doubtful}
+
+    def is_astray(self, lost: Span) -> bool:
+        """Whether this place of what could not be read lies in no call."""
+        return _place(lost) in self._astray
+
+    def add(self, *problems: Diagnostic) -> None:
+        """Collect problems. Raises SpecError: there are too many to go on."""
+        self.problems.extend(problems)
+        if len(self.problems) >= MAX_PROBLEMS:
+            raise SpecError(self.problems)
+
+    def items(self, tree: Tree, *, root: bool = False) -> tuple[Item, ...]:
+        """A list of items, without the identities among them. `root` allows `output` and `aux`."""
+        if not isinstance(tree, Sequence):
+            self._report("wrong-kind", "expected a list of items", tree.span, help="each begins with '- '")
+            return ()
+        items: list[Item] = []
+        for entry in tree.items:
+            if not _is_word(entry, "identity"):
+                if isinstance(entry, Scalar | Mapping) and self._lies_around(entry, self._doubtful):
+                    items.append(Unread(entry.span))
+                try:
+                    items.append(self._item(entry, root))
+                except _Refused:
+                    items.append(Unread(entry.span))
+        return tuple(items)
+
+    def layer(self, tree: Tree) -> Call | None:
+        """The value of a field of type `layer`: a word, a call, or `none`; None too if it is wrong."""
+        if _is_word(tree, "none"):
+            return None
+        if _is_word(tree, "identity"):
+            return Call("identity", tree.span)
+        with suppress(_Refused):
+            item = self._item(tree, root=False)
+            if not isinstance(item, Call):
+                self._refuse("wrong-kind", "expected an operator or block, or none", tree.span)
+            self._refuse_place(tree)
+            return item
+        return None
+
+    def _refuse_place(self, layer: Tree) -> None:
+        """Refuse a field's layer that says where it stands, which is not for it to say."""
+        call = next(iter(layer.entries.values())).value if isinstance(layer, Mapping) else None
+        for key in ("name", "count"):
+            if isinstance(call, Mapping) and key in call.entries:
+                message = (
+                    f"the layer of a field has no '{key}': the block decides where it stands and what it is called"
+                )
+                help = "a block of the spec's own can hold several items" if key == "count" else None
+                self._refuse("misplaced", message, call.entries[key].key.span, help)
+
+    def _item(self, tree: Tree, root: bool) -> Item:
+        if isinstance(tree, Scalar):
+            return self._word(tree)
+        if isinstance(tree, Sequence):
+            help = "a list in a list is a branch of sum, product or concat; a sequence is '- sequence: […]'"
+            self._refuse("wrong-kind", "an item is a word or a mapping, not a list", tree.span, help)
+        if "when" in tree.entries:
+            return self._when(tree, partial(self._arm, root=root))
+        entry = self._single(tree)
+        word = entry.key.text
+        if not isinstance(entry.value, Sequence) and self._lies_around(tree, self._lost):
+            raise _Refused
+        if word in COMPOSITES:
+            return self._composite(entry)
+        if word in ("output", "aux"):
+            return self._root_item(entry, root)
+        if isinstance(entry.value, Sequence):
+            return self._group(entry, entry.value)
+        return self._call(entry, entry.value)
+
+    def _word(self, scalar: Scalar) -> Item:
+        text = scalar.text
+        if text.startswith("$") and is_variable(text[1:]):
+            return Reference(text[1:], scalar.span)
+        if scalar.value is None:
+            self._refuse("empty", "there is no item here", scalar.span)
+        if not isinstance(scalar.value, str):
+            self._refuse("wrong-kind", f"an item is an operator or block, not '{text}'", scalar.span)
+        self._check_callable(scalar)
+        return Call(text, scalar.span)
+
+    def _check_callable(self, word: Scalar) -> None:
+        if word.text in RESERVED:
+            help = "long skips are not supported yet" if word.text in ("mark", "from") else None
+            if word.text in ("sequence", *COMPOSITES):
+                help = f"write '- {word.text}:' and below it one '- ' for each of its items"
+            message = f"'{word.text}' is a word of the language; it cannot stand here"
+            self._refuse("reserved-word", message, word.span, help)
+        if not is_name(word.text) and not _DOTTED.fullmatch(word.text):  # such as nn.Linear, which is looked up
+            begin = _BEGIN.match(word.text)
+            help = f"write '- {begin[0]}', or '- {begin[0]}: {{…}}' with fields" if begin else colon_meant(word.text)
+            self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span, help)
+
+    def _lies_around(self, tree: Tree, places: list[Place]) -> bool:
+        """Whether a value is around one of these places, which are in order and then no longer astray."""
+        begin = bisect_left(places, _place(tree.span))
+        end = bisect_left(places, (tree.span.end_line, tree.span.end_column))
+        self._astray.difference_update(places[begin:end])
+        return begin < end
+
+    def _single(self, tree: Mapping) -> Entry:
+        """The one key of an item. Several keys are mostly fields that are not indented below their call."""
+        first, *others = tree.entries.values() or (None,)
+        if first is None:
+            self._lies_around(tree, self._lost)
+            self._refuse("empty", "an item names an operator or block, and here is nothing", tree.span)
+        if others:
+            other, word = others[0].key, first.key.text
+            message = f"an item has one key, but '{other.text}' follows '{word}'"
+            help = f"is '{other.text}' meant to be a field of {word}? indent it; or begin a new item with '- '"
+            if word in OPERATOR_KEYS and isinstance(first.value, Scalar):
+                help = f"the operator is the key: '- {first.value.text}: {{{other.text}: …}}'"
+            self._refuse("several-keys", message, other.span, help)
+        return first
+
+    def _call(self, entry: Entry, value: Scalar | Mapping) -> Call:
+        word, span = entry.key.text, entry.key.span
+        if word != "identity":  # with fields it is a module that does nothing
+            self._check_callable(entry.key)
+        if isinstance(value, Scalar):
+            if value.value is None and value.text == "":
+                help = f"write '- {word}' for a call without fields, or indent its fields below it"
+                self._refuse("empty", f"'{word}:' has no value", span, help)
+            return Call(word, span, short=value)
+        fields = {key: field for key, field in value.entries.items() if key not in CALL_KEYS}
+        return Call(
+            word,
+            span,
+            Mapping(fields, value.span),
+            name=self._item_name(value),
+            count=self._scalar(value, "count"),
+            init=self._mapping(value, "init"),
+        )
+
+    def _item_name(self, fields: Mapping) -> Scalar | None:
+        name = self._scalar(fields, "name")
+        if name is not None and not is_path_template(name.text):
+            help = f"a name has {_LETTERS}, and may have dots"
+            self._report("bad-name", f"'{name.text}' is not a name", name.span, help)
+            return None
+        return name
+
+    def _scalar(self, fields: Mapping, key: str) -> Scalar | None:
+        value = fields.get(key)
+        if value is not None and not isinstance(value, Scalar):
+            self._report("wrong-kind", f"'{key}' takes one value, not a list or mapping", value.span)
+            return None
+        return value
+
+    def _mapping(self, fields: Mapping, key: str) -> Mapping | None:
+        value = fields.get(key)
+        if value is not None and not isinstance(value, Mapping):
+            self._report("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value.span)
+            return None
+        return value
+
+    def _group(self, entry: Entry, items: Sequence) -> Group:
+        key = entry.key
+        if key.text != "sequence":
+            if key.text in RESERVED:
+                self._refuse("reserved-word", f"'{key.text}' cannot name a sequence", key.span)
+            if not is_path_template(key.text) or "$" in key.text:
+                self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
+            self._refuse_branches(key)
+        if items.items and not any(map(_may_be_item, items.items)):
+            return Group(key, (), key.span, items)
+        name = None if key.text == "sequence" else key
+        return Group(name, self._some_items(items, "this sequence"), key.span)
+
+    def _refuse_branches(self, name: Scalar) -> None:
+        """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
+        if meant := composite_meant(name.text):
+            message = f"there is no composite '{name.text}', and a sequence cannot be called so"
+            help = f"did you mean '{meant}'? a sequence takes another name"
+            self._refuse("unknown-block", message, name.span, help)
+
+    def _some_items(self, tree: Sequence, what: str, *, root: bool = False) -> tuple[Item, ...]:
+        if not tree.items:
+            self._refuse("empty", f"{what} has no items", tree.span)
+        return self.items(tree, root=root)
+
+    def _composite(self, entry: Entry) -> Composite:
+        word, branches = entry.key.text, entry.value
+        if not isinstance(branches, Sequence):
+            help = f"write '- {word}:' and below it one '- ' for each branch"
+            self._refuse("wrong-kind", f"{word} takes a list of branches", branches.span, help)
+        if len(branches.items) < 2:
+            self._refuse("empty", f"{word} needs two branches or more", entry.key.span)
+        parsed: list[Branch | When | None] = []
+        for tree in branches.items:
+            try:
+                parsed.append(self._branch(tree))
+            except _Refused:
+                parsed.append(Branch((Unread(tree.span),), tree.span))
+        kind = cast(Literal["sum", "product", "concat"], word)
+        return Composite(kind, tuple(branch for branch in parsed if branch is not None), entry.key.span)
+
+    def _branch(self, tree: Tree) -> Branch | When | None:
+        """A branch of a composite; None for the word `none`."""
+        if isinstance(tree, Mapping) and "when" in tree.entries:
+            self._require_else(tree)
+            return self._when(tree, self._branch_arm)
+        return self._arm(tree)
+
+    def _branch_arm(self, tree: Tree) -> Branch | None:
+        """An arm of a `when` that is a branch: another `when` could not say whether the branch is absent."""
+        if isinstance(tree, Mapping) and "when" in tree.entries:
+            help = "combine the conditions with 'and' and 'or'"
+            self._refuse("misplaced", "a 'when' that is a branch has no 'when' as its arm", tree.span, help)
+        return self._arm(tree)
+
+    def _arm(self, tree: Tree, *, root: bool = False) -> Branch | None:
+        if _is_word(tree, "none"):
+            return None
+        if _is_word(tree, "identity"):
+            return Branch((), tree.span)
+        if isinstance(tree, Sequence):
+            return Branch(self._some_items(tree, "this list", root=root), tree.span)
+        return Branch((self._item(tree, root=root),), tree.span)
+
+    def _require_else(self, tree: Mapping) -> None:
+        self._check_when_keys(tree)
+        if "else" not in tree.entries:
+            help = "write 'else: identity' for a shortcut, or 'else: none' for no branch at all"
+            span = tree.entries["when"].key.span
+            self._refuse("missing-key", "a 'when' that is a branch needs an 'else'", span, help)
+
+    def _check_when_keys(self, tree: Mapping) -> None:
+        for key, entry in tree.entries.items():
+            if key not in ("when", "then", "else"):
+                help = did_you_mean(key, ("then", "else"))
+                self._refuse("unknown-key", f"'when' goes with 'then' and 'else', not '{key}'", entry.key.span, help)
+
+    def _when(self, tree: Mapping, arm: Callable[[Tree], Branch | None]) -> When:
+        self._check_when_keys(tree)
+        span = tree.entries["when"].key.span
+        then, otherwise = tree.get("then"), tree.get("else")
+        if then is None:
+            self._refuse("missing-key", "'when' needs a 'then'", span)
+        condition = self._condition(tree.entries["when"].value)
+        return When(condition, arm(then), arm(otherwise) if otherwise else None, span)
+
+    def _condition(self, tree: Tree) -> Expression:
+        if not isinstance(tree, Scalar):
+            self._refuse("wrong-kind", "a condition is an expression, not a list or mapping", tree.span)
+        try:
+            return parse(tree)
+        except SpecError as error:
+            self.add(*error.diagnostics)
+            raise _Refused from None
+
+    def _root_item(self, entry: Entry, root: bool) -> OutputMark | Auxiliary:
+        word, value = entry.key.text, entry.value
+        if not root:
+            self._refuse("misplaced", f"'{word}' stands at the top level of a network only", entry.key.span)
+        if word == "aux":
+            known = len(self.problems)
+            item = self._item(value, root=False)
+            if len(self.problems) > known:  # its name may be what is wrong
+                raise _Refused
+            if isinstance(item, Call | Group) and item.name is not None:
+                self._check_output_name(item.name)
+            return Auxiliary(item, entry.key.span)
+        if not isinstance(value, Scalar) or not isinstance(value.value, str):
+            self._refuse("bad-name", "'output' takes a name", value.span, _OUTPUT_NAME)
+        self._check_output_name(value)
+        return OutputMark(value, entry.key.span)
+
+    def _check_output_name(self, name: Scalar) -> None:
+        if not is_output_name(name.text):
+            self._refuse("bad-name", f"'{name.text}' cannot be the name of an output", name.span, _OUTPUT_NAME)
+
+    def _report(self, code: Code, message: str, span: Span, help: str | None = None) -> None:
+        self.add(Diagnostic(code, message, span, help=help))
+
+    def _refuse(self, code: Code, message: str, span: Span, help: str | None = None) -> NoReturn:
+        self._report(code, message, span, help)
+        raise _Refused
+
+
+class _Refused(Exception):
+    """An item is wrong, which has been reported."""
+
+
+def parse_layer(tree: Tree) -> Call | None:
+    """The value of a field of type `layer`: a word, a call, or `none`. Raises SpecError."""
+    grammar = Grammar()
+    layer = grammar.layer(tree)
+    if grammar.problems:
+        raise SpecError(grammar.problems)
+    return layer
+
+
+def _may_be_item(tree: Tree) -> bool:
+    return not isinstance(tree, Scalar) or tree.value is None or isinstance(tree.value, str)
+
+
+def _place(span: Span) -> Place:
+    return span.line, span.column
+
+
+def _is_word(tree: Tree, word: str) -> bool:
+    return isinstance(tree, Scalar) and tree.value == word

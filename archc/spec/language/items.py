@@ -1,0 +1,96 @@
+"""The items that a network is written with, as a small syntax tree.
+
+Names and fields are not yet looked up or evaluated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from archc.diagnostics import Span
+from archc.spec.language.expressions import Expression
+from archc.spec.tree import Mapping, Scalar, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
+
+    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar
+    short form (the value of the call's first field). `span` covers the word.
+    """
+
+    word: str
+    span: Span
+    fields: Mapping | None = None
+    short: Scalar | None = None
+    name: Scalar | None = None
+    count: Scalar | None = None
+    init: Mapping | None = None
+
+
+class Group(NamedTuple):
+    """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
+
+    `span` covers the key. `values` is a list in which nothing is an item, which only a field could have.
+    """
+
+    name: Scalar | None
+    items: tuple[Item, ...]
+    span: Span
+    values: Sequence | None = None
+
+
+class Branch(NamedTuple):
+    """One arm of a composite: items in order; none at all is the identity."""
+
+    items: tuple[Item, ...]
+    span: Span
+
+
+class Composite(NamedTuple):
+    """`- sum: […]`, `- product: […]`, `- concat: […]`: branches from the same value, joined."""
+
+    kind: Literal["sum", "product", "concat"]
+    branches: tuple[Branch | When, ...]
+    span: Span
+
+
+class When(NamedTuple):
+    """`- {when: EXPR, then: …, else: …}`. An arm that is None is absent (`none`, or no `else`)."""
+
+    condition: Expression
+    then: Branch | None
+    otherwise: Branch | None
+    span: Span
+
+
+class OutputMark(NamedTuple):
+    """`- output: NAME`: the current value is also an output of the network."""
+
+    name: Scalar
+    span: Span
+
+
+class Auxiliary(NamedTuple):
+    """`- aux: item`: a head that exists in training only; its output has the item's name."""
+
+    item: Item
+    span: Span
+
+
+class Reference(NamedTuple):
+    """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`."""
+
+    parameter: str
+    span: Span
+
+
+class Unread(NamedTuple):
+    """An item that is wrong, which has been reported. The value after it is unknown."""
+
+    span: Span
+
+
+Item = Call | Group | Composite | When | OutputMark | Auxiliary | Reference | Unread

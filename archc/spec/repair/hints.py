@@ -1,0 +1,55 @@
+"""What is likely to be meant by mistakes that many make. Each function gives a help, or None."""
+
+from __future__ import annotations
+
+import re
+
+from archc.diagnostics import did_you_mean
+from archc.spec.language.arithmetic import FUNCTIONS
+
+_SYMBOLS = {"&&": "'and'", "||": "'or'", "&": "'and'", "|": "'or'", "=": "'=='", "!": "'not'"}
+_WHOLE = ("int", "trunc", "long")
+_FAR = 200  # characters in which a hint is looked for
+_LAST_WORD = re.compile(r"(?P<semicolon>;)?\s+(?P<word>[A-Za-z_]\w*)$")
+_CALL_WITHOUT_COLON = re.compile(r"\s*- ([A-Za-z_]\w*) *\{")
+_WORD_ALONE = re.compile(r"\s*- ([A-Za-z_]\w*) *")
+_COLON = re.compile(r"(?P<word>[A-Za-z][\w.]*)[:\uff1a](?P<value>.*)", re.DOTALL)
+
+
+def symbol_meant(text: str) -> str | None:
+    """For a text that begins with what is no symbol of an expression."""
+    symbol = next((symbol for symbol in _SYMBOLS if text.startswith(symbol)), None)
+    if symbol:
+        return f"write {_SYMBOLS[symbol]}"
+    return "there are no texts in an expression" if text.startswith(("'", '"')) else None
+
+
+def function_meant(name: str) -> str:
+    """For a function that there is not."""
+    if name in _WHOLE:
+        return "divide by '//', or use floor, ceil or round"
+    return did_you_mean(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
+
+
+def fields_meant(above: str, line: str, column: int, *, is_flow: bool) -> str:
+    """For a colon at which YAML cannot go on: the line, the one above it, and whether it lies in `{…}`."""
+    before = line[max(0, column - _FAR) : column]
+    if is_flow and (field := _LAST_WORD.search(before)):
+        return f"write a comma{' in place of the semicolon' if field['semicolon'] else ''} before '{field['word']}'"
+    if call := _CALL_WITHOUT_COLON.match(line[:_FAR]):
+        return f"write a colon after '{call[1]}': '- {call[1]}: {{…}}'"
+    if call := _WORD_ALONE.fullmatch(above[:_FAR]):
+        return f"write '- {call[1]}:' with a colon to give it fields"
+    return "a value that contains ': ' must be quoted; the fields of a call are indented below it"
+
+
+def colon_meant(text: str) -> str | None:
+    """For a word or key with a colon in it, after which there is no space that YAML knows."""
+    match = _COLON.match(text)
+    if match is None:
+        return None
+    value = match["value"]
+    if "\uff1a" in text or value[:1].isspace():
+        strange = "\uff1a" if "\uff1a" in text else value[0]
+        return f"the character U+{ord(strange):04X} is not YAML's: write '{match['word']}: {value.strip()}'"
+    return f"write a space after the colon: '{match['word']}: {value}'"

@@ -1,0 +1,5 @@
+"""ONNX files."""
+
+from .exporter import EXPORTER
+
+EXPORTERS = (EXPORTER,)

@@ -1,0 +1,99 @@
+"""What TorchScript and `.pt2` files have in common once they are loaded: a module with a `state_dict`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from archc.exporting import ExportOptions, NodeRunner, Runner
+from archc.weights.network import Network
+
+if TYPE_CHECKING:
+    import numpy as np
+    from torch import nn
+
+    Shape = tuple[int, ...]
+
+
+class TorchArtefact:
+    """A loaded file: held to its network key by key, and run by PyTorch."""
+
+    def __init__(
+        self, name: str, load: Callable[[], nn.Module], shape: Callable[[], Shape | None] = lambda: None
+    ) -> None:
+        self._name, self._load, self._shape = name, load, shape
+
+    @cached_property
+    def _module(self) -> nn.Module:
+        return self._load()
+
+    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+        """Tensors whose values or types are not the network's; None if a key is missing, or of another shape."""
+        stored: Mapping[str, Any] = self._module.state_dict()
+        if any(key not in stored or tuple(stored[key].shape) != shape for key, shape in _shapes(network).items()):
+            return None
+        return [
+            f"{key} {difference}"
+            for key in _shapes(network)
+            if (difference := _difference(stored[key].numpy(), network.weights[key]))
+        ]
+
+    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
+        """Tensors that the network does not have; of operators these formats tell nothing that could be compared."""
+        return [
+            f"the tensor {key} is not in the network"
+            for key in self._module.state_dict()
+            if key not in _shapes(network)
+        ]
+
+    def image_shape(self) -> tuple[int, ...] | None:
+        """Channels, height and width of the input, where the format tells them."""
+        return self._shape()
+
+    def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
+        """None: no parser but PyTorch reads these formats."""
+        return []
+
+    def runners(
+        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
+    ) -> Sequence[Runner]:
+        """PyTorch, on the file as it was loaded."""
+        module = self._load() if weights else self._module
+        if weights:
+            network = weights[0]
+            module.load_state_dict(_tensors(network, list(_shapes(network))), strict=False)
+        return [Runner(self._name, lambda images: _run(module, images))]
+
+    def node_runners(
+        self, network: Network, options: ExportOptions, *, replace_weights: bool
+    ) -> Sequence[NodeRunner] | None:
+        """None: these formats are run as a whole."""
+        return None
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    return {parameter.path: parameter.shape for node in network.inference.nodes for parameter in node.parameters}
+
+
+def _difference(stored: np.ndarray, expected: np.ndarray) -> str | None:
+    import numpy as np
+
+    if stored.dtype != expected.dtype:
+        return f"is stored as {stored.dtype}, not {expected.dtype}"
+    equal = np.array_equal(stored, expected, equal_nan=expected.dtype.kind == "f")
+    return None if equal else "differs from the network's weights"
+
+
+def _tensors(network: Network, keys: Sequence[str]) -> dict[str, Any]:
+    import torch
+
+    return {key: torch.from_numpy(network.weights[key]) for key in keys}
+
+
+def _run(module: nn.Module, images: np.ndarray) -> list[np.ndarray]:
+    import torch
+
+    with torch.no_grad():
+        result = module(torch.from_numpy(images))
+    return [tensor.numpy() for tensor in (result if isinstance(result, tuple | list) else (result,))]

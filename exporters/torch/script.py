@@ -1,0 +1,91 @@
+"""TorchScript by tracing, and back."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from archc.diagnostics import ExportError
+
+from .archive import copy_without_traces
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+DEPRECATION_NOTICE = "PyTorch has deprecated TorchScript; its successor is --pt2"
+EXAMPLE_BATCH = 2
+
+_DEPRECATION = r"`torch\.jit\.\w+` is (deprecated|not supported)"
+
+
+def write_torch_script(module: nn.Module, shape: tuple[int, ...], file: BinaryIO) -> None:
+    """Trace a module in eval mode on images of this shape [C, H, W], and write the archive.
+
+    Several outputs become a plain tuple. The bytes are determined by the module, its weights, PyTorch's
+    version, and by how many modules the process has traced before: PyTorch numbers their classes.
+
+    Raises: ExportError: PyTorch cannot trace the module, or the module's behaviour depends on its input's
+        values or size, which a trace would lose.
+    """
+    import torch
+
+    assert not module.training, "an artefact is for inference"
+    traced = _traced(module, torch.zeros(EXAMPLE_BATCH, *shape))
+    with _without_deprecation(), tempfile.TemporaryDirectory(prefix="archc-") as folder:
+        # By name: for a file object PyTorch would build the whole archive in memory.
+        whole = Path(folder) / "traced.pt"
+        torch.jit.save(traced, str(whole))
+        copy_without_traces(whole, file)
+
+
+def load_torch_script(path: Path) -> nn.Module:
+    """Load an archive on the CPU; its `state_dict` has the traced module's keys. Raises ExportError."""
+    import torch
+
+    with _without_deprecation():
+        try:
+            module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
+        except (RuntimeError, OSError, ValueError) as error:
+            message = f"{path} cannot be read as TorchScript: {_reason(error)}"
+            raise ExportError(message, code="unreadable") from None
+    return module
+
+
+def _traced(module: nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:
+    """The module as a trace, if the tracer has no doubts about it."""
+    import torch
+
+    # Recorded, since a warning that becomes an error inside PyTorch's C++ leaves as a SystemError.
+    with warnings.catch_warnings(record=True) as caught, _without_deprecation(), torch.no_grad():
+        warnings.simplefilter("always", torch.jit.TracerWarning)  # type: ignore[attr-defined]
+        try:
+            traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
+                module, example, check_trace=False
+            )
+        except (RuntimeError, TypeError, ValueError) as error:
+            message = f"TorchScript cannot hold the network: {_reason(error)}"
+            raise ExportError(message, code="not-exportable") from error
+    for warning in caught:
+        if issubclass(warning.category, torch.jit.TracerWarning):  # type: ignore[attr-defined]
+            message = f"TorchScript cannot hold the network: {warning.message}"
+            raise ExportError(message, code="not-exportable")
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+    return traced
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what PyTorch says; stack traces follow it."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _without_deprecation() -> Iterator[None]:
+    """Silence the one warning that DEPRECATION_NOTICE replaces."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _DEPRECATION, DeprecationWarning)
+        yield

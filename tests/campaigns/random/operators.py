@@ -1,0 +1,228 @@
+"""Which operators accept a value, and fields that they accept for it.
+
+Sizes come from the operators' own shape rules. Excluded are only fields under which the output cannot depend on the
+input, such as a softmax over one element: no comparison of numbers could tell such networks apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+from hypothesis import strategies as st
+
+from archc.ir.types import TensorType
+from archc.operators import operator_model
+
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+Fields = dict[str, Any]
+
+ELEMENTWISE = (
+    "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
+    "hardsigmoid", "hardswish", "hardtanh", "mul", "dropout", "stochastic_depth",
+)  # fmt: skip
+WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
+IMAGES_ONLY = (*WINDOWS, "dropout2d", "adaptive_avg_pool2d", "channel_shuffle", "local_response_norm")
+MOST_CHANNELS = 16
+LARGEST_SIZE = 40
+FEWEST_TO_NORMALISE = 6  # over two elements a norm is a sign, whose jumps no tolerance can follow
+
+
+def sizes(x: TensorType) -> tuple[int, ...]:
+    """The sizes beside the batch, none of which is dynamic here."""
+    return tuple(size for size in x.shape[1:] if isinstance(size, int))
+
+
+def infer(word: str, fields: Fields, *inputs: TensorType) -> TensorType:
+    """The output's type. Raises ShapeError."""
+    return operator_model(word).model_validate(fields).infer(*inputs)
+
+
+def applicable(x: TensorType) -> list[str]:
+    """The words of the operators of one input that accept this value with some fields; those with windows, thrice."""
+    words = [*ELEMENTWISE]
+    if x.ndim >= 2:
+        words += ["flatten", "permute", "narrow", "pad", "select", "mean"]
+        words += ["softmax", "log_softmax"] if max(sizes(x)) >= 3 else []
+        words += ["linear"]
+        words += ["layer_norm"] if sizes(x)[-1] >= FEWEST_TO_NORMALISE else []
+    if x.ndim in (2, 4):
+        words += ["batch_norm"]
+    if x.ndim == 4:
+        words += [*IMAGES_ONLY, *WINDOWS, *WINDOWS]
+        words += ["group_norm"] if prod(sizes(x)) >= FEWEST_TO_NORMALISE else []
+    return words
+
+
+def fields(draw: Draw, word: str, x: TensorType) -> Fields:
+    """Fields of an operator for this input; those with defaults are often left out."""
+    return _FIELDS[word](draw, x) if word in _FIELDS else {}
+
+
+def _optional(draw: Draw, **strategies: st.SearchStrategy[Any]) -> Fields:
+    return {name: draw(strategy) for name, strategy in strategies.items() if draw(st.booleans())}
+
+
+def pair(draw: Draw, height: int, width: int) -> int | list[int]:
+    """Two sizes, or one that stands for both."""
+    return height if height == width and draw(st.booleans()) else [height, width]
+
+
+def divisors(number: int) -> list[int]:
+    """The divisors, from 1."""
+    return [d for d in range(1, number + 1) if number % d == 0]
+
+
+def _conv2d(draw: Draw, x: TensorType) -> Fields:
+    channels = sizes(x)[0]
+    groups = draw(st.sampled_from([d for d in divisors(channels) if d <= MOST_CHANNELS]))
+    out_channels = groups * draw(st.integers(1, max(1, MOST_CHANNELS // groups)))
+    windows = [_window(draw, size, largest_padding=3) for size in sizes(x)[1:]]
+    kernel, stride, padding, dilation = (pair(draw, *both) for both in zip(*windows, strict=True))
+    written = {"stride": (stride, 1), "padding": (padding, 0), "dilation": (dilation, 1), "groups": (groups, 1)}
+    return {
+        "out_channels": out_channels,
+        "kernel_size": kernel,
+        **{name: value for name, (value, default) in written.items() if value != default or draw(st.booleans())},
+        **_optional(draw, bias=st.booleans(), in_channels=st.just(channels)),
+    }
+
+
+def _window(draw: Draw, size: int, largest_padding: int | None = None, most_dilation: int = 3) -> tuple[int, ...]:
+    """Kernel, stride, padding and dilation along one axis; without `largest_padding`, half the kernel."""
+    kernel = draw(st.integers(1, min(5, size + 2)))
+    limit = kernel // 2 if largest_padding is None else largest_padding
+    least = max(0, -(-(kernel - size) // 2))
+    padding = draw(st.integers(min(least, limit), min(limit, size)))
+    room = size if largest_padding is None else size + 2 * padding
+    widest = max(1, min(most_dilation, (room - 1) // max(kernel - 1, 1)))
+    dilation = draw(st.integers(1, widest)) if kernel > 1 else 1
+    return kernel, draw(st.integers(1, 3)), padding, dilation
+
+
+def _pool(draw: Draw, x: TensorType, most_dilation: int) -> Fields:
+    windows = [_window(draw, min(size, 4), most_dilation=most_dilation) for size in sizes(x)[1:]]
+    fitting = [(min(k, size + 2 * p), s, p, d) for (k, s, p, d), size in zip(windows, sizes(x)[1:], strict=True)]
+    kernel, stride, padding, dilation = (pair(draw, *both) for both in zip(*fitting, strict=True))
+    chosen = {"kernel_size": kernel, "padding": padding, **_optional(draw, stride=st.just(stride))}
+    dilated = {"dilation": dilation} if dilation not in (1, [1, 1]) else {}
+    return {**chosen, **_optional(draw, ceil_mode=st.booleans()), **dilated}
+
+
+def _max_pool2d(draw: Draw, x: TensorType) -> Fields:
+    return _pool(draw, x, most_dilation=3)
+
+
+def _avg_pool2d(draw: Draw, x: TensorType) -> Fields:
+    return _pool(draw, x, 1) | _optional(draw, count_include_pad=st.just(False), divisor_override=st.integers(1, 9))
+
+
+def _adaptive_avg_pool2d(draw: Draw, x: TensorType) -> Fields:
+    height, width = (draw(st.integers(1, min(size + 3, 12))) for size in sizes(x)[1:])
+    return {"output_size": pair(draw, height, width)}
+
+
+def _softmax(draw: Draw, x: TensorType) -> Fields:
+    axes = [axis for axis, size in enumerate(sizes(x), 1) if size >= 3]
+    axis = draw(st.sampled_from(axes))
+    return {"dim": draw(st.sampled_from([axis, axis - x.ndim]))}
+
+
+def _mean(draw: Draw, x: TensorType) -> Fields:
+    axes = draw(st.lists(st.integers(1, x.ndim - 1), min_size=1, max_size=2, unique=True))
+    dim = [draw(st.sampled_from([axis, axis - x.ndim])) for axis in axes]
+    return {"dim": dim[0] if len(dim) == 1 else dim, **_optional(draw, keepdim=st.booleans())}
+
+
+def _flatten(draw: Draw, x: TensorType) -> Fields:
+    start = draw(st.integers(1, x.ndim - 1))
+    return {"start_dim": start, **_optional(draw, end_dim=st.sampled_from([*range(start, x.ndim), -1]))}
+
+
+def _permute(draw: Draw, x: TensorType) -> Fields:
+    return {"dims": [0, *draw(st.permutations(range(1, x.ndim)))]}
+
+
+def _narrow(draw: Draw, x: TensorType) -> Fields:
+    axis = draw(st.integers(1, x.ndim - 1))
+    size = sizes(x)[axis - 1]
+    length = draw(st.integers(-(-size // 2), size))  # half of it at least, so that values do not vanish soon
+    return {"dim": axis, "start": draw(st.integers(0, size - length)), "length": length}
+
+
+def _select(draw: Draw, x: TensorType) -> Fields:
+    axis = draw(st.integers(1, x.ndim - 1))
+    return {"dim": axis, "index": sizes(x)[axis - 1] // 2}
+
+
+def _pad(draw: Draw, x: TensorType) -> Fields:
+    axes = draw(st.integers(1, min(3, x.ndim - 1)))
+    room = [max(0, min(2, LARGEST_SIZE - size)) for size in reversed(sizes(x))]
+    if axes == 3 or x.ndim == 2:
+        room[x.ndim - 2] = max(0, min(2, MOST_CHANNELS - sizes(x)[0])) if x.ndim == 4 else room[x.ndim - 2]
+    amounts = [draw(st.integers(0, room[axis // 2])) for axis in range(2 * axes)]
+    return {"pad": amounts, **_optional(draw, value=st.sampled_from([0.5, -1.5, 0.0]))}
+
+
+def _linear(draw: Draw, x: TensorType) -> Fields:
+    chosen = _optional(draw, bias=st.booleans(), in_features=st.just(sizes(x)[-1]))
+    return {"out_features": draw(st.integers(1, MOST_CHANNELS)), **chosen}
+
+
+def _batch_norm(draw: Draw, x: TensorType) -> Fields:
+    return _optional(
+        draw, eps=st.sampled_from([1e-3, 0.1]), momentum=st.sampled_from([0.01, None]), affine=st.booleans(),
+        num_features=st.just(sizes(x)[0]),
+    )  # fmt: skip
+
+
+def _group_norm(draw: Draw, x: TensorType) -> Fields:
+    channels, height, width = sizes(x)
+    fitting = [d for d in divisors(channels) if channels // d * height * width >= FEWEST_TO_NORMALISE]
+    chosen = _optional(draw, eps=st.sampled_from([1e-3, 0.1]), affine=st.booleans(), num_channels=st.just(channels))
+    return {"num_groups": draw(st.sampled_from(fitting)), **chosen}
+
+
+def _layer_norm(draw: Draw, x: TensorType) -> Fields:
+    return _optional(
+        draw, eps=st.sampled_from([1e-3, 0.1]), elementwise_affine=st.booleans(), bias=st.booleans(),
+        normalized_shape=st.just(sizes(x)[-1]),
+    )  # fmt: skip
+
+
+def _local_response_norm(draw: Draw, x: TensorType) -> Fields:
+    chosen = _optional(draw, beta=st.sampled_from([0.5, 1.0]), k=st.sampled_from([2.0, 0.5]))
+    return {"size": draw(st.integers(1, 6)), "alpha": draw(st.sampled_from([1.0, 0.1])), **chosen}
+
+
+_FIELDS: dict[str, Callable[[Draw, TensorType], Fields]] = {
+    "conv2d": _conv2d,
+    "max_pool2d": _max_pool2d,
+    "avg_pool2d": _avg_pool2d,
+    "adaptive_avg_pool2d": _adaptive_avg_pool2d,
+    "softmax": _softmax,
+    "log_softmax": _softmax,
+    "mean": _mean,
+    "flatten": _flatten,
+    "permute": _permute,
+    "narrow": _narrow,
+    "select": _select,
+    "pad": _pad,
+    "linear": _linear,
+    "batch_norm": _batch_norm,
+    "group_norm": _group_norm,
+    "layer_norm": _layer_norm,
+    "local_response_norm": _local_response_norm,
+    "channel_shuffle": lambda draw, x: {"groups": draw(st.sampled_from(divisors(sizes(x)[0])))},
+    "mul": lambda draw, x: {"other": draw(st.sampled_from([0.5, -2.0, 1.5]))},
+    "leaky_relu": lambda draw, x: _optional(draw, negative_slope=st.sampled_from([0.2, 0.01])),
+    "prelu": lambda draw, x: _optional(draw, num_parameters=st.sampled_from([1, *sizes(x)[:1]])),
+    "softplus": lambda draw, x: _optional(draw, beta=st.sampled_from([0.5, 2.0]), threshold=st.just(30.0)),
+    "elu": lambda draw, x: _optional(draw, alpha=st.sampled_from([0.5, 2.0])),
+    "gelu": lambda draw, x: _optional(draw, approximate=st.sampled_from(["none", "tanh"])),
+    "hardtanh": lambda draw, x: _optional(draw, min_val=st.just(-2.0), max_val=st.sampled_from([0.5, 3.0])),
+    "dropout": lambda draw, x: _optional(draw, p=st.sampled_from([0.1, 0.9])),
+    "dropout2d": lambda draw, x: _optional(draw, p=st.sampled_from([0.1, 0.9])),
+    "stochastic_depth": lambda draw, x: {"p": 0.2, **_optional(draw, mode=st.sampled_from(["row", "batch"]))},
+}

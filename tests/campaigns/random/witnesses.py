@@ -1,0 +1,134 @@
+"""What else computes a network, each held to the float64 run of its module like an artefact of archc's own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from archc.exporting import ExportOptions, exporters
+from archc.ir.graph import Graph
+from archc.operators.convolution import Conv2d
+from archc.operators.pooling import AvgPool2d
+from archc.verification.check import Verifier
+from archc.verification.images import images
+from archc.verification.reference import reference
+from archc.verification.report import Report
+from archc.verification.statistics import compare
+from archc.verification.twin import calibrated_weights
+from archc.weights import InitializedWeights
+from archc.weights.network import Network
+from tests.exporters.onnx_cases import evaluator, session, written
+
+Array = np.ndarray
+Run = Callable[[Array], list[Array]]
+
+
+class Subject:
+    """A network with fresh weights, its calibrated twin, and what the twin answers to five images."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.network = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)
+        x = images(self.network.image_shape())
+        self.twin = self.network.with_weights(calibrated_weights(graph, x))
+        self._reference = reference(self.twin, [x])
+        self._verifier = Verifier(self.network)
+
+    def verified(self, format: str, options: ExportOptions | None = None) -> Report:
+        """What archc itself says of a file that it writes."""
+        exporter, options = exporters()[format], options or ExportOptions()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"random{exporter.suffix}"
+            with path.open("wb") as file:
+                exporter.write(self.network, file, options)
+            return self._verifier.verify(path.name, exporter.open(path), options)
+
+    def compared(self, name: str, run: Run) -> Report:
+        """Any other way to compute the twin, on the five images."""
+        (x,), (exact,), (single,) = self._reference.inputs, self._reference.exact, self._reference.single
+        outputs = [output.name for output in self.network.inference.outputs]
+        rows = zip(outputs, run(x), exact, single, strict=True)
+        return Report(name, True, tuple(compare(name, output, [a], [e], [s]) for output, a, e, s in rows))
+
+
+def onnx_runtime(data: bytes) -> Run:
+    """ONNX Runtime, its optimisations off."""
+    runtime = session(data, optimised=False)
+    (entry,) = runtime.get_inputs()
+    return lambda x: [np.asarray(y) for y in runtime.run(None, {entry.name: x})]
+
+
+def fixed_batch(network: Network) -> Run:
+    """ONNX Runtime on the file with its batch fixed to that of the images."""
+    model = onnx.load_from_string(written(network))
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        if value.type.tensor_type.shape.dim[0].HasField("dim_param"):
+            value.type.tensor_type.shape.dim[0].dim_value = len(images(network.image_shape()))
+    return onnx_runtime(model.SerializeToString())
+
+
+def onnx_reference(network: Network) -> Run:
+    """onnx.reference, with an LRN that counts channels rightly."""
+    run = evaluator(onnx.load_from_string(written(network)))
+    return lambda x: [np.asarray(y) for y in run.run(None, {network.input_name: x})]
+
+
+def torch_onnx(network: Network) -> Run:
+    """ONNX Runtime on torch.onnx's own export of the same module."""
+    example = torch.from_numpy(images(network.image_shape(), 2))
+    program = torch.onnx.export(
+        network.inference_module(), (example,), dynamo=True, optimize=False, verbose=False,
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+    )  # fmt: skip
+    assert program is not None
+    return onnx_runtime(program.model_proto.SerializeToString())
+
+
+def open_vino(network: Network) -> Run:
+    """OpenVINO, held to float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.onnx"
+        path.write_bytes(written(network))
+        return list(exporters()["onnx"].open(path).runners(None, ["openvino"]))[-1].run
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Who computes one in so many networks, except those about which it is known to be wrong."""
+
+    name: str
+    one_in: int
+    prepare: Callable[[Network], Run]
+    knows: Callable[[Graph], bool] = lambda graph: True
+
+
+def without_divisor(graph: Graph) -> bool:
+    """No average has a divisor of its own, which torch.onnx leaves out (`tests/exporters/disagreements.py`)."""
+    return not any(isinstance(node.operator, AvgPool2d) and node.operator.divisor_override for node in graph.nodes)
+
+
+def with_room_for_kernels(graph: Graph) -> bool:
+    """No convolution's kernel is larger than the image, about which OpenVINO 2026.4.1 is wrong.
+
+    A row of two pixels under a kernel of three, with padding, added to two other values, is a case of it.
+    """
+    return not any(
+        isinstance(size, int) and kernel > size
+        for node in graph.nodes
+        if isinstance(node.operator, Conv2d)
+        for size, kernel in zip(node.inputs[0].type.shape[2:], node.operator.kernel_size, strict=True)
+    )
+
+
+WITNESSES = [
+    Witness("a fixed batch", 1, fixed_batch),
+    Witness("onnx.reference", 5, onnx_reference),
+    Witness("torch.onnx", 30, torch_onnx, without_divisor),
+    *([Witness("OpenVINO", 5, open_vino, with_room_for_kernels)] if find_spec("openvino") else []),
+]
