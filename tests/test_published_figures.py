@@ -12,7 +12,6 @@ from archc.diagnostics import SpecError
 from archc.exporting import ExportOptions, exporters
 from archc.ir.cost import cost
 from archc.ir.graph import Graph
-from archc.passes.inference_graph import inference_graph
 from archc.spec.bundled import specs_folder
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
@@ -43,7 +42,7 @@ def published(text: str) -> float:
 def test_parameters_are_those_that_the_paper_counts(name: str) -> None:
     exact, text, _ = PUBLISHED[name]
     graph = archc.compile(name)
-    assert cost(inference_graph(graph)).parameters == exact
+    assert cost(graph.at_inference()).parameters == exact
     # Papers round to two or three digits, and some leave out biases.
     assert exact == pytest.approx(published(text), rel=0.03)
 

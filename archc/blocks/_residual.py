@@ -4,8 +4,9 @@ from typing import Literal
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.blocks._convolution import convolution
+from archc.ir.fields import Positive
 from archc.ir.graph import Value
-from archc.ir.operator import Positive, ShapeError, expect_channels
+from archc.ir.operator import ShapeError, expect_channels
 from archc.operators.join import Sum
 
 

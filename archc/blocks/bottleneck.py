@@ -5,8 +5,8 @@ from typing import Literal
 from archc.blocks._block import Expansion
 from archc.blocks._convolution import convolution
 from archc.blocks._residual import ResidualBlock
+from archc.ir.fields import Positive
 from archc.ir.graph import Value
-from archc.ir.operator import Positive
 
 
 class Bottleneck(ResidualBlock):

@@ -1,8 +1,8 @@
 """Convolution, normalisation and activation in a row."""
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
+from archc.ir.fields import NonNegativePair, Positive, PositivePair
 from archc.ir.graph import Value
-from archc.ir.operator import NonNegativePair, Positive, PositivePair
 from archc.operators.convolution import Conv2d
 
 

@@ -2,10 +2,11 @@
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.blocks._convolution import convolution
+from archc.ir.fields import Positive
 from archc.ir.graph import Value
-from archc.ir.operator import Positive, expect_channels
+from archc.ir.operator import expect_channels
 from archc.operators.join import Product
-from archc.operators.pooling import AdaptiveAvgPool2d
+from archc.operators.reduction import AdaptiveAvgPool2d
 
 
 class SqueezeExcitation(Block):

@@ -94,15 +94,28 @@ def _prefixes(name: str) -> list[str]:
 class GraphBuilder:
     """Collects nodes and scopes; `finish` gives the graph."""
 
-    def __init__(self, name: str, type: TensorType, *, class_name: str = "Network", max_nodes: int = 100_000) -> None:
+    def __init__(
+        self,
+        name: str,
+        inputs: TensorType | Mapping[str, TensorType],
+        *,
+        class_name: str = "Network",
+        max_nodes: int = 100_000,
+    ) -> None:
+        types = {"input": inputs} if isinstance(inputs, TensorType) else inputs
         self.name = name
-        self.input = Value("input", type)
+        self.inputs = tuple([Value(name, type) for name, type in types.items()])
         self.nodes: list[Node] = []
         self.scopes: list[Scope] = []
         self.outputs: list[Output] = []
         self.max_nodes = max_nodes
         self._frames = [_Frame(Scope("", class_name))]
         self.scopes.append(self._frames[0].scope)
+
+    @property
+    def input(self) -> Value:
+        """The first input."""
+        return self.inputs[0]
 
     @property
     def path(self) -> str:
@@ -137,7 +150,18 @@ class GraphBuilder:
         span: Span | None = None,
         initializers: Mapping[str, Initializer] | None = None,
     ) -> Value:
-        """Append an operator and return its output.
+        """Append an operator and return its only output; see `apply`."""
+        return self.apply(operator, *inputs, name=name, span=span, initializers=initializers).output
+
+    def apply(
+        self,
+        operator: Operator,
+        *inputs: Value,
+        name: str | None = None,
+        span: Span | None = None,
+        initializers: Mapping[str, Initializer] | None = None,
+    ) -> Node:
+        """Append an operator and return its node.
 
         `initializers` replaces the operator's own, by the tensor's local name.
         Raises: ShapeError, NameTaken, TooManyNodes.
@@ -149,28 +173,30 @@ class GraphBuilder:
             path = frame.scope.path + frame.label(operator.word)
         else:
             path = self._below(frame.take(operator.word, name, span))
-            if path == self.input.name:  # the names of values differ
+            if any(path == value.name for value in self.inputs):  # the names of values differ
                 raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
         try:
-            output, weights = operator.typed(*types)
+            outputs, weights = operator.typed(*types)
         except ShapeError as error:
             error.path = path
             raise
         chosen = initializers or {}
         parameters = tuple(
             [
-                Parameter(f"{path}.{name}", shape, chosen.get(name, initializer), dtype, buffer)
+                Parameter(f"{path}.{name}" if name else path, shape, chosen.get(name, initializer), dtype, buffer)
                 for name, shape, initializer, dtype, buffer in weights
             ]
         )
-        value = Value(path, output)
-        self.nodes.append(Node(path, operator, inputs, value, frame.scope.path, span, parameters))
-        return value
+        several = len(outputs) > 1
+        values = [Value(f"{path}:{index}" if several else path, type) for index, type in enumerate(outputs)]
+        node = Node(path, operator, inputs, tuple(values), frame.scope.path, span, parameters)
+        self.nodes.append(node)
+        return node
 
     def producer(self, value: Value) -> Node | None:
-        """The node that computed a value; None for the network's input."""
-        return next((node for node in reversed(self.nodes) if node.output is value), None)
+        """The node that computed a value; None for an input of the network."""
+        return next((node for node in reversed(self.nodes) if any(output is value for output in node.outputs)), None)
 
     def output(self, name: str, value: Value, training_only: bool = False) -> None:
         """Declare an output."""
@@ -178,7 +204,7 @@ class GraphBuilder:
 
     def finish(self) -> Graph:
         """The graph."""
-        return Graph(self.name, self.input, tuple(self.nodes), tuple(self.scopes), tuple(self.outputs))
+        return Graph(self.name, self.inputs, tuple(self.nodes), tuple(self.scopes), tuple(self.outputs))
 
     def _below(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name

@@ -8,15 +8,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from archc.diagnostics import Span
+from archc.ir.dtype import FLOAT32, DType
 from archc.ir.initializers import Initializer
 from archc.ir.operator import Operator
-from archc.ir.types import DType, TensorType
+from archc.ir.types import TensorType
 
 
 class Value(NamedTuple):
     """What flows along an edge.
 
-    `name` is unique in its graph: the path of the node that produced it, or the input's.
+    `name` is unique in its graph: the path of the node that produced it, or the input's. The outputs of a node that has
+    several are numbered (`split:0`).
     """
 
     name: str
@@ -48,7 +50,7 @@ class Parameter(NamedTuple):
     path: str
     shape: tuple[int, ...]
     initializer: Initializer
-    dtype: DType = "float32"
+    dtype: DType = FLOAT32
     buffer: bool = False
     derived: Derivation | None = None
 
@@ -64,10 +66,21 @@ class Node:
     path: str
     operator: Operator
     inputs: tuple[Value, ...]
-    output: Value
+    outputs: tuple[Value, ...]
     scope: str
     span: Span | None = field(compare=False, default=None)
     parameters: tuple[Parameter, ...] = ()
+
+    @property
+    def output(self) -> Value:
+        """The only output."""
+        (output,) = self.outputs
+        return output
+
+    @property
+    def kind(self) -> tuple[Operator, tuple[TensorType, ...]]:
+        """What decides how the node is computed: the operator and the types of its inputs."""
+        return self.operator, tuple([value.type for value in self.inputs])
 
     @property
     def position(self) -> str | None:
@@ -82,8 +95,8 @@ class Node:
         return self.path.removeprefix(f"{self.scope}.") if self.scope else self.path
 
     def parameter(self, name: str) -> Parameter | None:
-        """The tensor of this name below the node's path, or None."""
-        path = f"{self.path}.{name}"
+        """The tensor of this name below the node's path (its own path for an empty name), or None."""
+        path = f"{self.path}.{name}" if name else self.path
         return next((p for p in self.parameters if p.path == path), None)
 
 
@@ -113,13 +126,27 @@ class Output(NamedTuple):
 
 @dataclass(frozen=True)
 class Graph:
-    """A network: one input, nodes in topological order, scopes parent before child, at least one output."""
+    """A network: inputs, nodes in topological order, scopes parent before child, at least one output.
+
+    The first input is the image, or whatever the network is about: receptive fields are on it.
+    """
 
     name: str
-    input: Value
+    inputs: tuple[Value, ...]
     nodes: tuple[Node, ...]
     scopes: tuple[Scope, ...]
     outputs: tuple[Output, ...]
+
+    @property
+    def input(self) -> Value:
+        """The first input."""
+        return self.inputs[0]
+
+    def values(self) -> Iterator[Value]:
+        """Every value: the inputs, then what each node produces."""
+        yield from self.inputs
+        for node in self.nodes:
+            yield from node.outputs
 
     def parameters(self) -> Iterator[Parameter]:
         """Every parameter and buffer, in `state_dict` order."""
@@ -132,7 +159,7 @@ class Graph:
         needed = {output.value.name for output in outputs}
         kept: list[Node] = []
         for node in reversed(self.nodes):
-            if node.output.name in needed:
+            if any(value.name in needed for value in node.outputs):
                 needed.update(value.name for value in node.inputs)
                 kept.append(node)
         return replace(self, nodes=tuple(reversed(kept)), outputs=outputs)

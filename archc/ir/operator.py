@@ -1,58 +1,26 @@
-"""What an operator is: a frozen model of its fields that also knows shapes, parameters and cost.
+"""What an operator is: one class that holds everything that archc knows of it.
 
-The same Pydantic model validates the fields that a spec writes and is the attribute record of the graph's node, so
-there is no second description to keep in step. How an operator is computed is not here but in each back end's lowering
-table.
+The Pydantic model validates the fields that a spec writes and is the attribute record of the graph's node. The class
+also knows shapes, tensors, cost and what an output sees, how PyTorch computes it (as text) and how ONNX does (through
+the builder that it is handed). Concrete operators are in `archc.operators`; neither they nor this file import torch,
+onnx or numpy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import Annotated, Any, ClassVar, NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from string import Formatter
+from typing import Any, ClassVar, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict
 
+from archc.ir.dtype import FLOAT32, DType
+from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.initializers import Initializer
-from archc.ir.types import DType, TensorType
+from archc.ir.types import TensorType
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[int, Field(ge=0)]
 MAX_SIZE = 2**63 - 1  # of an axis: what runtimes hold
-
-
-def _as_pair(value: Any) -> Any:
-    return (value, value) if isinstance(value, int) and not isinstance(value, bool) else _as_tuple(value)
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _pair_as_written(value: tuple[int, int]) -> int | list[int]:
-    return value[0] if value[0] == value[1] else list(value)
-
-
-def pair_schema(minimum: int) -> list[dict[str, Any]]:
-    """The alternatives of a pair in JSON Schema: one number for both axes, or two."""
-    number = {"type": "integer", "minimum": minimum}
-    return [number, {"type": "array", "items": number, "minItems": 2, "maxItems": 2}]
-
-
-# One number for both axes, or [height, width]; pixels.
-PositivePair = Annotated[
-    tuple[Positive, Positive],
-    BeforeValidator(_as_pair),
-    PlainSerializer(_pair_as_written),
-    WithJsonSchema({"anyOf": pair_schema(1)}),
-]
-NonNegativePair = Annotated[
-    tuple[NonNegative, NonNegative],
-    BeforeValidator(_as_pair),
-    PlainSerializer(_pair_as_written),
-    WithJsonSchema({"anyOf": pair_schema(0)}),
-]
-Ints = Annotated[tuple[int, ...], BeforeValidator(_as_tuple)]
 
 
 class ShapeError(Exception):
@@ -67,24 +35,40 @@ class ShapeError(Exception):
 class Weight(NamedTuple):
     """A tensor that an operator owns: `name` below the operator's path, shape, and how it starts.
 
-    `buffer` tells a `torch.nn` buffer (running statistics) from a parameter that an optimiser updates.
+    With an empty name its key is the operator's path itself. `buffer` tells a `torch.nn` buffer (running statistics)
+    from a parameter that an optimiser updates.
     """
 
     name: str
     shape: tuple[int, ...]
     initializer: Initializer
-    dtype: DType = "float32"
+    dtype: DType = FLOAT32
     buffer: bool = False
 
 
 class Window(NamedTuple):
-    """The input pixels that one output pixel sees, (height, width): extent and step, in pixels of the input."""
+    """What one element of an output sees along one axis of an input: extent and step, in elements of the input."""
 
-    extent: tuple[int, int]
-    stride: tuple[int, int]
+    extent: int | None
+    stride: int | None = 1
 
 
-POINTWISE = Window((1, 1), (1, 1))
+WHOLE = Window(None, None)  # the whole axis
+
+
+class Example(NamedTuple):
+    """Fields and input shapes (without the batch) that an operator accepts; every test of operators runs over them."""
+
+    fields: Mapping[str, Any]
+    shapes: tuple[tuple[int, ...], ...]
+
+
+IMAGE, TOKENS, VECTOR = (6, 9, 11), (5, 8), (12,)
+
+
+def cases(*settings: Mapping[str, Any], on: Sequence[tuple[int, ...]] = (IMAGE,)) -> tuple[Example, ...]:
+    """An example for each of these settings of fields, on inputs of these shapes."""
+    return tuple([Example(setting, tuple(on)) for setting in settings or ({},)])
 
 
 class Operator(BaseModel):
@@ -99,16 +83,49 @@ class Operator(BaseModel):
     )
 
     word: ClassVar[str]
-    arity: ClassVar[int | None] = 1  # None: two or more
-    tensors: ClassVar[tuple[str, ...]] = ()  # the names that `weights` may give
-    inference: ClassVar[bool] = True  # False: the identity outside training
+    """What a spec writes."""
+    elsewhere: ClassVar[tuple[str, ...]] = ()
+    """What others call it: a spec that writes such a word is told this one."""
+    examples: ClassVar[tuple[Example, ...]] = cases()
+
+    arity: ClassVar[int | None] = 1
+    """The number of inputs: 0 for a source, None for two or more."""
+    tensors: ClassVar[tuple[str, ...]] = ()
+    """The names that `weights` may give, but for counters."""
+
+    torch: ClassVar[str]
+    """How PyTorch computes it: a module's constructor, or an expression of `{x}` (an input) or `{xs}` (all of them).
+
+    A name in braces is replaced by the `repr` of the field, or of what `torch_values` gives.
+    """
+
+    inference: ClassVar[bool] = True
+    """False: the identity outside training."""
+    in_place: ClassVar[bool] = False
+    """True: its module can overwrite its input (`inplace`)."""
+    needs_output: ClassVar[bool] = True
+    """False: its backward pass does not need its output, which may so be overwritten."""
+    linear_axis: ClassVar[int | None] = None
+    """Of a linear map with a `weight` and a field `bias`: the axis of the output that axis 0 of the weight makes."""
+    normalizes: ClassVar[bool] = False
+    """True: `weight` and `bias`, if there are any, decide the scale of the output, whatever the input's."""
+    tracks_statistics: ClassVar[bool] = False
+    """True: it normalises by running statistics."""
+    bounded: ClassVar[bool] = False
+    """True: constant beyond bounds, below or above, that usual values hardly reach."""
+    adds: ClassVar[bool] = False
+    """True: a sum of its inputs, such as joins a residual branch."""
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """Type of the output. Raises ShapeError."""
         return inputs[0]
 
-    def typed(self, *inputs: TensorType) -> tuple[TensorType, tuple[Weight, ...]]:
-        """What `infer` and `weights` give, remembered for the next node of the kind. Raises ShapeError."""
+    def infer_all(self, *inputs: TensorType) -> tuple[TensorType, ...]:
+        """Types of all outputs, of an operator that has several. Raises ShapeError."""
+        return (self.infer(*inputs),)
+
+    def typed(self, *inputs: TensorType) -> tuple[tuple[TensorType, ...], tuple[Weight, ...]]:
+        """What `infer_all` and `weights` give, remembered for the next node of the kind. Raises ShapeError."""
         return _typed(self, inputs)  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
@@ -119,13 +136,51 @@ class Operator(BaseModel):
         """Multiply-adds for one image (one multiply and one add count as one)."""
         return 0
 
-    def window(self, *inputs: TensorType) -> Window | None:
-        """Receptive field of one output pixel on the first input; None where it sees the whole input."""
-        return POINTWISE
+    def windows(self, x: TensorType) -> Mapping[int, Window]:
+        """What an element of the output sees along axes of an input; along others it sees one position."""
+        return {}
+
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """For each axis of the output the axes of an input along which it runs."""
+        return tuple([(axis,) for axis in range(x.ndim)])
+
+    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
+        """What `torch` needs beside the fields."""
+        return {}
+
+    def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
+        """The text of `torch`, filled in. `variables` name the inputs, `own` is the operator's attribute of `self`."""
+        values = self.torch_values(*inputs)
+        filled = {name: repr(values[name] if name in values else getattr(self, name)) for name in _names(self.torch)}
+        return self.torch.format(**filled, x=next(iter(variables), ""), xs=", ".join(variables), own=own)
+
+    @classmethod
+    def is_expression(cls) -> bool:
+        """True if PyTorch computes it in the enclosing `forward`, without a module of its own."""
+        return bool(_VARIABLES & set(_all_names(cls.torch)))
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor | tuple[OnnxTensor, ...]:
+        """Append what computes it in ONNX, and return its output. The operators used exist since opset 17 with the
+        same meaning, unless the method looks at `b.opset`."""
+        raise NotImplementedError(f"{self.word} has no ONNX lowering")
 
     def attributes(self) -> Mapping[str, Any]:
         """The fields that differ from their defaults, as a spec would write them."""
         return self.model_dump(exclude_defaults=True)
+
+
+_VARIABLES = {"x", "xs", "own"}
+
+
+@cache
+def _all_names(text: str) -> tuple[str, ...]:
+    return tuple([name for _, name, _, _ in Formatter().parse(text) if name])
+
+
+@cache
+def _names(text: str) -> tuple[str, ...]:
+    """The names in braces that are replaced by values."""
+    return tuple([name for name in _all_names(text) if name not in _VARIABLES])
 
 
 def expect(condition: bool, message: str, field: str | None = None, help: str | None = None) -> None:
@@ -156,11 +211,17 @@ def expect_declared(declared: int | None, actual: object, field: str) -> None:
         expect(declared == actual, f"declares {field}={declared}, but receives {actual}", field)
 
 
+def images(ndim: int) -> str:
+    """How a shape with channels and this many axes of space is shown: `[N, C, H, W]`."""
+    return f"[N, C, {', '.join('DHW'[3 - ndim :] if ndim > 1 else 'L')}]"
+
+
 @lru_cache(4096)
-def _typed(operator: Operator, inputs: tuple[TensorType, ...]) -> tuple[TensorType, tuple[Weight, ...]]:
-    output = operator.infer(*inputs)
-    for dim in output.shape:  # doubled in every block, a size would grow without bound
-        size = dim if isinstance(dim, int) else max(dim.scale, abs(dim.offset), dim.divisor)
-        if size > MAX_SIZE:
-            raise ShapeError(f"gives {output}, which has a size beyond 64 bits")
-    return output, operator.weights(*inputs)
+def _typed(operator: Operator, inputs: tuple[TensorType, ...]) -> tuple[tuple[TensorType, ...], tuple[Weight, ...]]:
+    outputs = operator.infer_all(*inputs)
+    for output in outputs:
+        for dim in output.shape:  # doubled in every block, a size would grow without bound
+            size = dim if isinstance(dim, int) else max(dim.scale, abs(dim.offset), dim.divisor)
+            if size > MAX_SIZE:
+                raise ShapeError(f"gives {output}, which has a size beyond 64 bits")
+    return outputs, operator.weights(*inputs)

@@ -17,7 +17,7 @@ def print_graph(graph: Graph, *, positions: bool = False) -> str:
     """
     rows = [_row(node, positions) for node in graph.nodes]
     widths = [max((len(row[column]) for row in rows), default=0) for column in range(2)]
-    lines = [f"graph {graph.name}", f"  {graph.input.name}: {graph.input.type}"]
+    lines = [f"graph {graph.name}", *(f"  {value.name}: {value.type}" for value in graph.inputs)]
     lines += [f"  {size}" for size in _dynamic_sizes(graph)]
     lines += ["  " + _aligned(row, widths) for row in rows]
     lines += [f"  {_output(output)}" for output in graph.outputs]
@@ -34,16 +34,19 @@ def fingerprint(graph: Graph) -> str:
 
 def _dynamic_sizes(graph: Graph) -> list[str]:
     """The ranges of dynamic heights and widths; the batch's range is a hint to runtimes, not part of the structure."""
-    dims = (dim for dim in graph.input.type.shape[1:] if isinstance(dim, SymbolicDim))
-    return [f"{dim.symbol}: {dim.minimum} to {dim.maximum}, usually {dim.optimum}" for dim in dims]
+    dims = (dim for value in graph.inputs for dim in value.type.shape[1:] if isinstance(dim, SymbolicDim))
+    lines = (f"{dim.symbol}: {dim.minimum} to {dim.maximum}, usually {dim.optimum}" for dim in dims)
+    return list(dict.fromkeys(lines))
 
 
 def _row(node: Node, positions: bool) -> list[str]:
     inputs = ", ".join(value.name for value in node.inputs)
-    folded = f" {node.path}" if node.path != node.output.name else ""
+    names = ", ".join(value.name for value in node.outputs)
+    folded = f" {node.path}" if len(node.outputs) == 1 and node.path != names else ""
     call = node.operator.word + folded + _fields(node)
     position = f"  # {node.span.source.name}:{node.span.line + 1}" if positions and node.span else ""
-    return [node.output.name, f"{call}({inputs})", f"{node.output.type}{position}"]
+    types = ", ".join(str(value.type) for value in node.outputs)
+    return [names, f"{call}({inputs})", f"{types}{position}"]
 
 
 def _fields(node: Node) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import gcd, prod
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-DType = Literal["float32", "int64"]
-DTYPE_BYTES: dict[DType, int] = {"float32": 4, "int64": 8}
+from archc.ir.dtype import ELEMENTS, FLOAT32, DType
 
 
 class SymbolicArithmeticError(ArithmeticError):
@@ -87,10 +86,10 @@ def nominal(dim: Dim) -> int:
 
 
 class TensorType(NamedTuple):
-    """Shape and element type of a value. Axis 0 is the batch."""
+    """Shape and element type of a value. Axis 0 is the batch of every value that depends on an input."""
 
     shape: tuple[Dim, ...]
-    dtype: DType = "float32"
+    dtype: DType = FLOAT32
 
     def __str__(self) -> str:
         return f"{self.dtype}[{', '.join(map(str, self.shape))}]"
@@ -110,7 +109,7 @@ class TensorType(NamedTuple):
 
     def bytes(self) -> int:
         """Size in bytes for one image, at the largest size of every dynamic axis."""
-        size = DTYPE_BYTES[self.dtype]
+        size = ELEMENTS[self.dtype].bytes
         for dim in self.shape:
             size *= dim if isinstance(dim, int) else largest(dim)
         return size

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from archc.ir.graph import Graph, Node
+from archc.ir.types import TensorType
 
 
 class InvalidGraph(AssertionError):
@@ -20,10 +21,10 @@ def verify_graph(graph: Graph) -> None:
     Every value is produced once and before it is used, every type is what the operator infers, every node lies in a
     scope that exists, paths and parameters are unique, and there is an output outside training.
     """
-    types = {graph.input.name: graph.input.type}
+    types = {value.name: value.type for value in graph.inputs}
     scopes = {scope.path for scope in graph.scopes}
     _unique("scope", [scope.path for scope in graph.scopes])
-    _unique("value", [graph.input.name, *(node.output.name for node in graph.nodes)])
+    _unique("value", [value.name for value in graph.values()])
     _unique("node", [node.path for node in graph.nodes])
     _unique("parameter", [parameter.path for parameter in graph.parameters()])
     for node in graph.nodes:
@@ -35,8 +36,10 @@ def verify_graph(graph: Graph) -> None:
             if types[value.name] != value.type:
                 raise InvalidGraph(f"{node.path}: {value.name} is not of type {value.type}")
         _check_operator(node)
-        types[node.output.name] = node.output.type
+        types |= {value.name: value.type for value in node.outputs}
     _unique("output", [output.name for output in graph.outputs])
+    if not graph.inputs:
+        raise InvalidGraph("there is no input")
     if all(output.training_only for output in graph.outputs):
         raise InvalidGraph("there is no output")
     for output in graph.outputs:
@@ -46,16 +49,21 @@ def verify_graph(graph: Graph) -> None:
 
 def _check_operator(node: Node) -> None:
     arity, count = node.operator.arity, len(node.inputs)
-    if count != arity if arity else count < 2:
+    if count < 2 if arity is None else count != arity:
         raise InvalidGraph(f"{node.path}: {count} inputs for {node.operator.word}")
     types = tuple(value.type for value in node.inputs)
     inferred, weights = node.operator.typed(*types)
-    if inferred != node.output.type:
-        raise InvalidGraph(f"{node.path}: is of type {node.output.type}, but infers {inferred}")
-    expected = {f"{node.path}.{weight.name}": weight.shape for weight in weights}
+    given = tuple([value.type for value in node.outputs])
+    if inferred != given:
+        raise InvalidGraph(f"{node.path}: is of type {_shown(given)}, but infers {_shown(inferred)}")
+    expected = {f"{node.path}.{weight.name}" if weight.name else node.path: weight.shape for weight in weights}
     actual = {parameter.path: parameter.shape for parameter in node.parameters}
     if expected != actual:
         raise InvalidGraph(f"{node.path}: has parameters {actual}, but needs {expected}")
+
+
+def _shown(types: tuple[TensorType, ...]) -> str:
+    return ", ".join(map(str, types))
 
 
 def _unique(what: str, names: list[str]) -> None:

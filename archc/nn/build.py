@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from archc.ir.graph import Graph, Node
-from archc.ir.operator import Operator
 from archc.nn.codegen import (
     FixedSequential,
     GeneratedModule,
@@ -20,11 +19,8 @@ from archc.nn.codegen import (
     forward_source,
     new_module,
 )
-from archc.nn.lowering import EXPRESSIONS
 from archc.nn.prototypes import new_layer
 from archc.nn.regions import Region, Step, cut
-
-_PRODUCERS_WITHOUT_SAVED_OUTPUT = {"batch_norm", "conv2d", "sum"}
 
 
 def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outputs: bool = True) -> nn.Module:
@@ -53,7 +49,7 @@ def give_weights(module: nn.Module, graph: Graph, weights: Mapping[str, np.ndarr
 
 def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
     module = new_module(region.scope.class_name, source) if source else nn.Sequential()
-    children = {child.scope.name: child for child in region.children.values()}
+    children = {child.scope.name: child for child in region.children}
     for step in region.steps:
         if step.name in children:
             child = children[step.name]
@@ -99,44 +95,42 @@ def _attach(module: nn.Module, path: str, child: nn.Module) -> None:
 
 def _layer(step: Step, overwritable: set[str]) -> nn.Module:
     assert step.node is not None, "a scope is no layer"
-    if step.node.operator.word in EXPRESSIONS:
-        return _expression_module(step, step.node.operator)
+    if step.node.operator.is_expression():
+        return _expression_module(step, step.node)
     module = new_layer(step.node)
-    if isinstance(module, nn.ReLU) and step.inputs[0] in overwritable:
-        module.inplace = True
+    if step.node.operator.in_place and step.inputs[0] in overwritable:
+        module.inplace = True  # type: ignore[assignment]
     return module
 
 
-def _expression_module(step: Step, operator: Operator) -> nn.Module:
+def _expression_module(step: Step, node: Node) -> nn.Module:
     """An expression as a module of its own."""
-    name = type(operator).__name__
-    body = list(forward_source(step.inputs, [replace(step, inline=True)], [("", step.output)]))
+    name = type(node.operator).__name__
+    body = list(forward_source(step.inputs, [replace(step, inline=True)], [(name, name) for name in step.outputs]))
     return new_module(name, class_source(name, [body], step.inputs))
 
 
 def _overwritable(graph: Graph) -> set[str]:
-    """Values that a ReLU may overwrite: used once, in the scope that produced them, by an operator whose backward pass
+    """Values that may be overwritten: used once, in the scope that produced them, by an operator whose backward pass
     does not need its output."""
     uses = [value.name for node in graph.nodes for value in node.inputs]
     uses += [output.value.name for output in graph.outputs]
     shared = {name for name, following in pairwise(sorted(uses)) if name == following}
-    scopes = {node.inputs[0].name: node.scope for node in graph.nodes}
+    scopes = {value.name: node.scope for node in graph.nodes for value in node.inputs[:1]}
     return {
-        node.output.name
+        value.name
         for node in graph.nodes
-        if node.operator.word in _PRODUCERS_WITHOUT_SAVED_OUTPUT
-        and node.output.name not in shared
-        and scopes.get(node.output.name) == node.scope
+        if not node.operator.needs_output
+        for value in node.outputs
+        if value.name not in shared and scopes.get(value.name) == node.scope
     }
 
 
 def _give_weights(root: nn.Module, node: Node, weights: Mapping[str, np.ndarray]) -> None:
-    if not node.parameters:
-        return
-    module = root.get_submodule(node.path)
     for parameter in node.parameters:
         tensor = torch.from_numpy(weights[parameter.path])
-        name = parameter.path.removeprefix(f"{node.path}.")
+        path, _, name = parameter.path.rpartition(".")
+        module = root.get_submodule(path)
         if parameter.buffer:
             module._buffers[name] = tensor
         else:

@@ -7,20 +7,24 @@ debuggers and `inspect.getsource(type(model.layer1[0]).forward)` show it.
 
 from __future__ import annotations
 
+import functools
 import keyword
 import linecache
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
+from heapq import heapify, heappop, heappush
 from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import nn
 
-from archc.nn.lowering import EXPRESSIONS
 from archc.nn.outputs import named_outputs
 from archc.nn.regions import Step
+
+NAMESPACE = {"torch": torch, "functools": functools}
+"""What an operator's expression may use."""
 
 _VARIABLES = ("x", "y", "z", "u", "v", "w")
 
@@ -73,7 +77,7 @@ def module_class(class_name: str, source: str) -> type[GeneratedModule]:
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     namespace: dict[str, Any] = {
         "__name__": __name__,
-        "torch": torch,
+        **NAMESPACE,
         "named_outputs": named_outputs,
         **{base.__name__: base for base in (GeneratedModule, GeneratedSequential, FixedSequential)},
     }
@@ -81,6 +85,44 @@ def module_class(class_name: str, source: str) -> type[GeneratedModule]:
     generated: type[GeneratedModule] = namespace[class_name]
     generated.source = source
     return generated
+
+
+class _Variables:
+    """Which variable holds which value; one whose value is no longer needed is used again."""
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self.of: dict[str, str] = {}
+        self._free: list[int] = []  # a heap of numbers of variables
+        self._count = 0
+        for name in inputs:
+            self.hold(name, ())
+
+    def release(self, value: str) -> None:
+        """Forget a value."""
+        heappush(self._free, self._numbers(self.of.pop(value)))
+
+    def hold(self, value: str, preferred: Iterable[str]) -> str:
+        """A free variable for a value: the first of the preferred ones that is free, else the first of all."""
+        free = set(self._free)
+        number = next((n for name in preferred if (n := self._numbers(name)) in free), None)
+        if number is not None:
+            self._free.remove(number)
+            heapify(self._free)
+        elif self._free:
+            number = heappop(self._free)
+        else:
+            number, self._count = self._count, self._count + 1
+        self.of[value] = variable(number)
+        return self.of[value]
+
+    @staticmethod
+    def _numbers(name: str) -> int:
+        return _VARIABLES.index(name) if name in _VARIABLES else len(_VARIABLES) + int(name[1:])
+
+
+def variable(number: int) -> str:
+    """The name of a local variable: x, y, z, u, v, w, x0, x1, …"""
+    return _VARIABLES[number] if number < len(_VARIABLES) else f"x{number - len(_VARIABLES)}"
 
 
 def forward_source(
@@ -95,31 +137,23 @@ def forward_source(
     steps = list(steps)
     uses = Counter(name for step in steps for name in step.inputs)
     uses.update(value for _, value in outputs)
-    variables: dict[str, str] = dict(zip(inputs, _VARIABLES, strict=False))
+    variables = _Variables(inputs)
     for step in steps:
-        arguments = [variables[name] for name in step.inputs]
+        arguments = [variables.of[name] for name in step.inputs]
         uses.subtract(step.inputs)
-        for name in step.inputs:
+        for name in dict.fromkeys(step.inputs):
             if not uses[name]:
-                variables.pop(name, None)
-        target = _free_variable(arguments, variables)
-        variables[step.output] = target
-        yield f"{target} = {_expression(step, arguments)}"
-    returned = [variables[value] for _, value in outputs]
+                variables.release(name)
+        targets = [variables.hold(name, arguments) if uses[name] else "_" for name in step.outputs]
+        yield f"{', '.join(targets)} = {_expression(step, arguments)}"
+    returned = [variables.of[value] for _, value in outputs]
     yield f"return {returned[0]}" if len(returned) == 1 else f"return {results}({', '.join(returned)})"
-
-
-def _free_variable(arguments: Sequence[str], variables: dict[str, str]) -> str:
-    """A variable that holds nothing; the first argument's if that has just been used for the last time."""
-    taken = set(variables.values())
-    spare = (f"x{count}" for count in range(len(taken) + 1))
-    return next(name for name in (*arguments, *_VARIABLES, *spare) if name not in taken)
 
 
 def _expression(step: Step, arguments: Sequence[str]) -> str:
     if step.inline:
         assert step.node is not None, "a scope is a module"
-        return EXPRESSIONS[step.node.operator.word](step.node.operator, *arguments)
+        return step.node.operator.torch_source(step.node.kind[1], arguments, _attribute(step.name))
     return f"{_attribute(step.name)}({', '.join(arguments)})"
 
 
@@ -146,7 +180,7 @@ def class_source(
     lines.append(f"class {class_name}({base.__name__}):")
     if not bodies:
         return "\n".join([*lines, "    pass"]) + "\n"
-    lines.append(f"    def forward(self, {', '.join(_VARIABLES[: len(inputs)])}):")
+    lines.append(f"    def forward({', '.join(['self', *map(variable, range(len(inputs)))])}):")
     if len(bodies) == 2:
         lines += ["        if self.training:", *(f"            {line}" for line in bodies[0])]
     lines += [f"        {line}" for line in bodies[-1]]

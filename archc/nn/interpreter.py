@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from archc.ir.graph import Graph, Node
-from archc.nn.lowering import EXPRESSIONS
+from archc.nn.codegen import NAMESPACE
 
 
 class Interpreter:
     """The nodes of a graph with the layers of a module that was built from it, in the module's precision and mode."""
 
     def __init__(self, graph: Graph, module: nn.Module) -> None:
-        self._producers = {node.output.name: node for node in graph.nodes}
+        self._producers = {value.name: node for node in graph.nodes for value in node.outputs}
         self._module = module
 
     def value(self, name: str, given: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -28,42 +28,41 @@ class Interpreter:
         known = dict(given)
         with torch.no_grad():
             for node in self._between(name, given):
-                known[node.output.name] = self._apply(node, [known[value.name] for value in node.inputs])
+                outputs = self._apply(node, [known[value.name] for value in node.inputs])
+                known.update(zip([value.name for value in node.outputs], outputs, strict=True))
         return known[name]
 
     def _between(self, name: str, given: Mapping[str, torch.Tensor]) -> list[Node]:
         """The nodes that lead from given values to this one, in topological order."""
-        order: dict[str, Node] = {}
+        order: dict[str, Node] = {}  # by path
+        computed: set[str] = set(given)
         waiting = [name]
         while waiting:
-            current = waiting[-1]
-            if current in given or current in order:
+            if waiting[-1] in computed:
                 waiting.pop()
                 continue
-            node = self._producers[current]
-            missing = [v.name for v in node.inputs if v.name not in given and v.name not in order]
+            node = self._producers[waiting[-1]]
+            missing = [value.name for value in node.inputs if value.name not in computed]
             if missing:
                 waiting.extend(missing)
             else:
-                order[current] = node
-                waiting.pop()
+                order[node.path] = node
+                computed.update(value.name for value in node.outputs)
         return list(order.values())
 
-    def _apply(self, node: Node, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-        if node.operator.word in EXPRESSIONS:
+    def _apply(self, node: Node, inputs: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
+        if node.operator.is_expression():
             names = [f"x{index}" for index in range(len(inputs))]
-            result: torch.Tensor = _function(EXPRESSIONS[node.operator.word](node.operator, *names), len(inputs))(
-                *inputs
-            )
-            return result
-        # A ReLU may work in place, and the inputs are the caller's.
-        layer = self._module.get_submodule(node.path)
-        output: torch.Tensor = layer(*(x.clone() if getattr(layer, "inplace", False) else x for x in inputs))
-        return output
+            own = [self._module.get_parameter(parameter.path) for parameter in node.parameters]
+            function = _function(node.operator.torch_source(node.kind[1], names, "own"), ("own", *names)[not own :])
+            outputs = function(*own, *inputs)
+        else:  # it may work in place, and the inputs are the caller's
+            layer = self._module.get_submodule(node.path)
+            outputs = layer(*(x.clone() if getattr(layer, "inplace", False) else x for x in inputs))
+        return outputs if len(node.outputs) > 1 else (outputs,)
 
 
 @cache
-def _function(expression: str, arity: int) -> Callable[..., Any]:
-    names = ", ".join(f"x{index}" for index in range(arity))
-    function: Callable[..., Any] = eval(f"lambda {names}: {expression}", {"torch": torch})
+def _function(expression: str, names: tuple[str, ...]) -> Callable[..., Any]:
+    function: Callable[..., Any] = eval(f"lambda {', '.join(names)}: {expression}", dict(NAMESPACE))
     return function

@@ -5,28 +5,47 @@ torch.nn's constructors draw initial values, on the meta device too, which is mo
 
 from __future__ import annotations
 
+from importlib import import_module
+from types import ModuleType
+
+import torch
 from torch import nn
 
 from archc.ir.graph import Node
 from archc.ir.operator import Operator
 from archc.ir.types import TensorType
-from archc.nn.lowering import MODULES
+from archc.nn import layers
 
+# Parameters get their values from archc's own initialisers or from a file, so modules are made without memory.
+META = "meta"
 _KINDS = 1024
+_PACKAGES: dict[str, ModuleType] = {"nn": nn, "layers": layers}
 _prototypes: dict[tuple[Operator, tuple[TensorType, ...]], nn.Module] = {}
 
 
 def new_layer(node: Node) -> nn.Module:
     """The node's layer, whose tensors have no values yet and are to be replaced: copies share them.
 
-    A layer follows from the operator and the types of its inputs.
+    A layer follows from the node's kind.
     """
-    kind = node.operator, tuple([value.type for value in node.inputs])
-    if kind not in _prototypes:
+    if node.kind not in _prototypes:
         if len(_prototypes) == _KINDS:
             _prototypes.clear()
-        _prototypes[kind] = MODULES[node.operator.word](node.operator, node)
-    return _copy(_prototypes[kind])
+        _prototypes[node.kind] = _constructed(*node.kind)
+    return _copy(_prototypes[node.kind])
+
+
+def _constructed(operator: Operator, inputs: tuple[TensorType, ...]) -> nn.Module:
+    """The module that the operator's text constructs.
+
+    Its class is found by name; what is evaluated are the arguments, which are written by `repr` of checked values.
+    """
+    path, _, arguments = operator.torch_source(inputs).partition("(")
+    package, _, name = path.rpartition(".")
+    constructor = getattr(_PACKAGES.get(package) or import_module(package), name)
+    with torch.device(META):
+        module: nn.Module = eval(f"constructor({arguments}", {"constructor": constructor})
+    return module
 
 
 def _copy(module: nn.Module) -> nn.Module:

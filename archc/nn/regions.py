@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from archc.ir.graph import Graph, Node, Scope
-from archc.nn.lowering import EXPRESSIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,33 +18,45 @@ class Step:
 
     name: str
     inputs: tuple[str, ...]
-    output: str
+    outputs: tuple[str, ...]
     node: Node | None = None
     inline: bool = False
 
 
 @dataclass
 class Region:
-    """A scope with what it computes: `inputs` and `outputs` are values that cross its border."""
+    """A scope with what it computes: `inputs` and `outputs` are values that cross its border.
+
+    `parts` are its own nodes and its child regions, each of these where its first node stands.
+    """
 
     scope: Scope
-    children: dict[str, Region] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
+    parts: list[Node | Region] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
 
+    @property
+    def children(self) -> Iterator[Region]:
+        """The regions inside."""
+        return (part for part in self.parts if isinstance(part, Region))
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """What `forward` does, in order."""
+        return [_step(part, in_sequence=self.scope.sequence) for part in self.parts]
+
     def is_sequence(self) -> bool:
-        """Whether its modules lie directly below it, by position: what nn.Sequential holds."""
+        """True if its modules lie directly below it, by position: what nn.Sequential holds."""
         return self.scope.sequence and all("." not in step.name for step in self.steps)
 
     def is_chain(self) -> bool:
-        """Whether each step is a module and takes just what the one before gave."""
+        """True if each step is a module and takes just what the one before gave."""
         previous = self.inputs
         for step in self.steps:
             if step.inputs != previous or step.inline:
                 return False
-            previous = (step.output,)
+            previous = step.outputs
         return previous == self.outputs
 
 
@@ -55,13 +67,14 @@ def cut(graph: Graph) -> Region:
     for node in graph.nodes:
         for path in _lineage(scopes, node.scope):
             if path not in regions:
-                regions[path] = regions[scopes[path].parent].children[path] = Region(scopes[path])
+                regions[path] = Region(scopes[path])
+                regions[scopes[path].parent].parts.append(regions[path])
             regions[path].nodes.append(node)
+        regions[node.scope].parts.append(node)
     users = _users(graph)
     for region in regions.values():
         _find_borders(region, users)
-    for region in regions.values():
-        region.steps = list(_steps(region))
+    regions[""].inputs = tuple([value.name for value in graph.inputs])  # used or not
     return regions[""]
 
 
@@ -86,29 +99,17 @@ def _users(graph: Graph) -> dict[str, list[int]]:
 
 def _find_borders(region: Region, users: dict[str, list[int]]) -> None:
     inside = {id(node) for node in region.nodes}
-    produced = [node.output.name for node in region.nodes]
+    produced = [value.name for node in region.nodes for value in node.outputs]
     made_here = set(produced)
     used = (value.name for node in region.nodes for value in node.inputs)
     region.inputs = tuple(dict.fromkeys(name for name in used if name not in made_here))
     region.outputs = tuple(name for name in produced if any(user not in inside for user in users.get(name, ())))
 
 
-def _steps(region: Region) -> Iterable[Step]:
-    entered: set[str] = set()
-    for node in region.nodes:
-        if node.scope == region.scope.path:
-            inputs = tuple(value.name for value in node.inputs)
-            # In a numbered scope an expression is a module as well, so that the indices have no gaps.
-            module = node.operator.word not in EXPRESSIONS or (node.name and region.scope.sequence)
-            yield Step(node.name, inputs, node.output.name, node, inline=not module)
-            continue
-        path = next(path for path, child in region.children.items() if _contains(path, node.scope))
-        if path not in entered:
-            entered.add(path)
-            child = region.children[path]
-            (output,) = child.outputs
-            yield Step(child.scope.name, child.inputs, output)
-
-
-def _contains(path: str, scope: str) -> bool:
-    return scope == path or scope.startswith(f"{path}.")
+def _step(part: Node | Region, *, in_sequence: bool) -> Step:
+    if isinstance(part, Region):
+        return Step(part.scope.name, part.inputs, part.outputs)
+    inputs, outputs = (tuple([value.name for value in values]) for values in (part.inputs, part.outputs))
+    # In a numbered scope an expression is a module as well, so that the indices have no gaps.
+    is_module = not part.operator.is_expression() or (part.name and in_sequence and not part.parameters)
+    return Step(part.name, inputs, outputs, part, inline=not is_module)

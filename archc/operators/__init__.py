@@ -1,35 +1,69 @@
-"""The operators, by the word that a spec writes; a family is imported when a spec first uses it.
+"""The operators: one class holds everything that archc knows of one, and each family of them is a file of this folder.
 
-Pydantic needs a third of a millisecond to define a model, so `archc check` defines only those that a spec names.
+Other packages add operators through the entry-point group `archc.operators` (the entry point's name is the word, its
+object the class). Files whose name begins with an underscore hold what several families share.
+
+Pydantic needs a third of a millisecond to define a model, so a family is imported when a spec first uses one of its
+words. Which words there are is read from the files' lines `word = "…"` and `elsewhere = (…)`, the one below the other.
 """
 
+import re
 from functools import cache
 from importlib import import_module
+from pathlib import Path
+from typing import TypeGuard
 
 from archc.ir.operator import Operator
+from archc.ir.plug_ins import plug_ins
 
-_FAMILIES = {
-    "activation": (
-        "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
-        "hardsigmoid", "hardswish", "hardtanh", "softmax", "log_softmax", "mul",
-    ),
-    "arrangement": ("identity", "flatten", "permute", "narrow", "select", "pad", "channel_shuffle"),
-    "convolution": ("conv2d",),
-    "join": ("sum", "product", "concat"),
-    "linear": ("linear",),
-    "normalization": ("batch_norm", "group_norm", "layer_norm", "local_response_norm"),
-    "pooling": ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "mean"),
-    "regularization": ("dropout", "dropout2d", "stochastic_depth"),
-}  # fmt: skip
-_FAMILY_OF = {word: family for family, words in _FAMILIES.items() for word in words}
+GROUP = "archc.operators"
+
+_CLASS = re.compile(r'^    word = "(\w+)"\n(?:    elsewhere = \((.*)\)\n)?', re.MULTILINE)
+_FAMILY_OF: dict[str, str] = {}
+_ELSEWHERE: dict[str, str] = {}
+
+for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
+    for _word, _others in _CLASS.findall(_file.read_text(encoding="utf-8")):
+        _FAMILY_OF[_word] = _file.stem
+        _ELSEWHERE |= dict.fromkeys(re.findall(r"\w+", _others), _word)
 
 OPERATORS: tuple[str, ...] = tuple(_FAMILY_OF)
-"""Every operator's word."""
+"""The words of archc's own operators."""
+
+
+def operator_words() -> tuple[str, ...]:
+    """Every operator's word, those of other packages included."""
+    return *OPERATORS, *(word for word in plug_ins(GROUP) if word not in _FAMILY_OF)
 
 
 @cache
 def operator_model(word: str) -> type[Operator]:
-    """The model of the operator with this word. Raises KeyError for a word that is none."""
-    module = import_module(f"{__name__}.{_FAMILY_OF[word]}")
-    models = (model for model in vars(module).values() if isinstance(model, type) and issubclass(model, Operator))
-    return next(model for model in models if getattr(model, "word", None) == word)
+    """The class of the operator with this word.
+
+    Raises KeyError for a word that is none, TypeError for a broken plug-in.
+    """
+    if word in _FAMILY_OF:
+        module = import_module(f"{__name__}.{_FAMILY_OF[word]}")
+        return next(model for model in vars(module).values() if _is_operator(model, word))
+    model: object = plug_ins(GROUP)[word].load()
+    if not _is_operator(model, word):
+        raise TypeError(f"the entry point '{word}' of {GROUP} is no Operator with that word: {model!r}")
+    return model
+
+
+def _is_operator(candidate: object, word: str) -> TypeGuard[type[Operator]]:
+    return isinstance(candidate, type) and issubclass(candidate, Operator) and getattr(candidate, "word", "") == word
+
+
+def is_join(word: str) -> bool:
+    """True for an operator of two inputs or more, which a spec gives as a list of branches."""
+    try:
+        return operator_model(word).arity is None
+    except KeyError:
+        return False
+
+
+def known_elsewhere() -> dict[str, str]:
+    """Words of other frameworks and of papers -> the operator that is meant."""
+    plug_ins = operator_words()[len(OPERATORS) :]
+    return _ELSEWHERE | {other: word for word in plug_ins for other in operator_model(word).elsewhere}

@@ -1,31 +1,60 @@
-"""Elementwise non-linearities, and the softmax. Fields and defaults are those of the torch.nn modules."""
+"""Elementwise non-linearities. Fields and defaults are those of the torch.nn modules."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from math import pi, sqrt
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.fields import Number, Positive, PositiveNumber
 from archc.ir.initializers import Constant
-from archc.ir.operator import POINTWISE, Operator, Positive, Weight, Window, expect, expect_channels
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, Weight, cases, expect, expect_channels
 from archc.ir.types import TensorType
 
 
-class Relu(Operator):
+class _Single(Operator):
+    """One ONNX operator computes it, without attributes."""
+
+    node: ClassVar[str]
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """That operator."""
+        return b.emit(self.node, x, b.output)
+
+
+class Relu(_Single):
     """max(x, 0)."""
 
     word = "relu"
+    torch = "nn.ReLU()"
+    node = "Relu"
+    in_place = True
 
 
 class Relu6(Operator):
     """min(max(x, 0), 6)."""
 
     word = "relu6"
+    torch = "nn.ReLU6()"
+    bounded = True
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Clip."""
+        return _clip(b, 0.0, 6.0, x)
 
 
 class LeakyRelu(Operator):
     """x where positive, else negative_slope * x."""
 
     word = "leaky_relu"
-    negative_slope: float = 0.01
+    torch = "nn.LeakyReLU({negative_slope})"
+    negative_slope: Number = 0.01
+    examples = cases({}, {"negative_slope": 0.3})
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """LeakyRelu."""
+        return b.emit("LeakyRelu", x, b.output, alpha=self.negative_slope)
 
 
 class Prelu(Operator):
@@ -38,7 +67,13 @@ class Prelu(Operator):
 
     word = "prelu"
     tensors = ("weight",)
+    torch = "nn.PReLU({num_parameters})"
     num_parameters: Positive = 1
+    examples = (
+        *cases({}, {"num_parameters": 6}, on=[IMAGE]),
+        *cases({"num_parameters": 5}, on=[TOKENS]),
+        *cases({"num_parameters": 12}, on=[VECTOR]),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """Unchanged. Raises ShapeError: neither one slope nor one for each channel, or channels dynamic."""
@@ -53,49 +88,91 @@ class Prelu(Operator):
         """`weight`, the slopes."""
         return (Weight("weight", (self.num_parameters,), Constant(val=0.25)),)
 
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """PRelu."""
+        return b.emit("PRelu", [*x, b.per_channel("weight")], b.output)
+
 
 class Elu(Operator):
     """x where positive, else alpha * (exp(x) - 1)."""
 
     word = "elu"
-    alpha: float = 1.0
+    torch = "nn.ELU({alpha})"
+    alpha: Number = 1.0
+    examples = cases({}, {"alpha": 0.4})
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Elu."""
+        return b.emit("Elu", x, b.output, alpha=self.alpha)
 
 
-class Selu(Operator):
+class Selu(_Single):
     """The scaled exponential linear unit of Klambauer et al. 2017."""
 
     word = "selu"
+    torch = "nn.SELU()"
+    node = "Selu"
 
 
-class Sigmoid(Operator):
+class Sigmoid(_Single):
     """1 / (1 + exp(-x))."""
 
     word = "sigmoid"
+    torch = "nn.Sigmoid()"
+    node = "Sigmoid"
 
 
-class Tanh(Operator):
+class Tanh(_Single):
     """The hyperbolic tangent."""
 
     word = "tanh"
+    torch = "nn.Tanh()"
+    node = "Tanh"
 
 
 class Silu(Operator):
     """x * sigmoid(x), also called swish."""
 
     word = "silu"
+    elsewhere = ("swish",)
+    torch = "nn.SiLU()"
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Mul and Sigmoid."""
+        return b.emit("Mul", [*x, b.emit("Sigmoid", x, b.output)], b.output)
 
 
 class Mish(Operator):
     """x * tanh(softplus(x))."""
 
     word = "mish"
+    torch = "nn.Mish()"
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Mul, Tanh and Softplus; the Mish operator came with opset 18."""
+        return b.emit("Mul", [*x, b.emit("Tanh", [b.emit("Softplus", x, b.output)], b.output)], b.output)
 
 
 class Gelu(Operator):
     """x * Phi(x), exactly or by the tanh approximation."""
 
     word = "gelu"
+    torch = "nn.GELU({approximate})"
     approximate: Literal["none", "tanh"] = "none"
+    examples = cases({}, {"approximate": "tanh"})
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """By erf or tanh; the Gelu operator came with opset 20."""
+        if b.opset >= 20:
+            return b.emit("Gelu", x, b.output, approximate=self.approximate)
+        if self.approximate == "none":
+            inner = b.emit("Erf", [b.emit("Mul", [*x, b.constant("scale", 1 / sqrt(2))], b.output)], b.output)
+        else:
+            cube = b.emit("Mul", [b.emit("Mul", [*x, *x], b.output), *x], b.output)
+            cubic = b.emit("Add", [*x, b.emit("Mul", [cube, b.constant("cubic", 0.044715)], b.output)], b.output)
+            inner = b.emit("Tanh", [b.emit("Mul", [cubic, b.constant("scale", sqrt(2 / pi))], b.output)], b.output)
+        gate = b.emit("Add", [inner, b.constant("one", 1.0)], b.output)
+        return b.emit("Mul", [b.emit("Mul", [*x, gate], b.output), b.constant("half", 0.5)], b.output)
 
 
 class Softplus(Operator):
@@ -105,61 +182,64 @@ class Softplus(Operator):
     """
 
     word = "softplus"
-    beta: Annotated[float, Field(gt=0)] = 1.0
+    torch = "nn.Softplus({beta}, {threshold})"
+    beta: PositiveNumber = 1.0
     threshold: Annotated[float, Field(ge=20)] = 20.0
+    examples = cases({}, {"beta": 0.5}, {"beta": 2.0}, {"beta": 3.0, "threshold": 25.0})
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Softplus, which has no beta in ONNX; and no threshold: above it the logarithm is its argument in float32."""
+        if self.beta == 1:
+            return b.emit("Softplus", x, b.output)
+        beta = b.constant("beta", self.beta)
+        y = b.emit("Softplus", [b.emit("Mul", [*x, beta], b.output)], b.output)
+        return b.emit("Div", [y, beta], b.output)
 
 
 class Hardsigmoid(Operator):
     """relu6(x + 3) / 6."""
 
     word = "hardsigmoid"
+    torch = "nn.Hardsigmoid()"
+    bounded = True
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """HardSigmoid."""
+        return b.emit("HardSigmoid", x, b.output, alpha=1 / 6, beta=0.5)
 
 
-class Hardswish(Operator):
+class Hardswish(_Single):
     """x * relu6(x + 3) / 6."""
 
     word = "hardswish"
+    torch = "nn.Hardswish()"
+    node = "HardSwish"
+    bounded = True
 
 
 class Hardtanh(Operator):
     """x clamped to [min_val, max_val]."""
 
     word = "hardtanh"
-    min_val: float = -1.0
-    max_val: float = 1.0
+    torch = "nn.Hardtanh({min_val}, {max_val})"
+    bounded = True
+    min_val: Number = -1.0
+    max_val: Number = 1.0
+    examples = cases({}, {"min_val": -0.3, "max_val": 0.7})
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """Unchanged. Raises ShapeError if the interval is empty."""
-        expect(
-            self.min_val < self.max_val,
-            f"min_val (={self.min_val}) must be less than max_val (={self.max_val})",
-            "min_val",
-        )
+        message = f"min_val (={self.min_val}) must be less than max_val (={self.max_val})"
+        expect(self.min_val < self.max_val, message, "min_val")
         return inputs[0]
 
-
-class Softmax(Operator):
-    """exp(x) normalised to sum to one along `dim`."""
-
-    word = "softmax"
-    dim: Annotated[int, Field(ge=-4, le=3)] = 1
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """Unchanged. Raises ShapeError if the input has no such axis."""
-        (x,) = inputs
-        expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        expect(self.dim % x.ndim != 0, "dim (=0) is the batch axis", "dim")
-        return x
-
-    def window(self, *inputs: TensorType) -> Window | None:
-        """Over channels one pixel; over space the whole input."""
-        return POINTWISE if self.dim % inputs[0].ndim == 1 else None
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Clip."""
+        return _clip(b, self.min_val, self.max_val, x)
 
 
-class LogSoftmax(Softmax):
-    """The logarithm of the softmax."""
-
-    word = "log_softmax"
+def _clip(b: Emitter, low: float, high: float, x: Sequence[OnnxTensor]) -> OnnxTensor:
+    return b.emit("Clip", [*x, b.constant("min", low), b.constant("max", high)], b.output)
 
 
 class Mul(Operator):
@@ -169,4 +249,10 @@ class Mul(Operator):
     """
 
     word = "mul"
-    other: float
+    torch = "{x} * {other}"
+    other: Number
+    examples = cases({"other": 0.25}, {"other": -3.0})
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Mul."""
+        return b.emit("Mul", [*x, b.constant("other", self.other)], b.output)

@@ -5,18 +5,12 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from archc.ir.operator import POINTWISE, Ints, NonNegative, Operator, Positive, Window, expect, expect_rank
+from archc.ir.dtype import INT64
+from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.fields import Ints, NonNegative, Number, Positive, as_tuple
+from archc.ir.operator import TOKENS, VECTOR, Operator, cases, expect, expect_rank
 from archc.ir.types import SymbolicDim, TensorType
-
-
-class Identity(Operator):
-    """The input, unchanged.
-
-    Source: torch.nn.Identity.
-    """
-
-    word = "identity"
-    inference = False
+from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
 
 class Flatten(Operator):
@@ -27,8 +21,13 @@ class Flatten(Operator):
     """
 
     word = "flatten"
+    torch = "nn.Flatten({start_dim}, {end_dim})"
     start_dim: int = 1
     end_dim: int = -1
+    examples = (
+        *cases({}, {"start_dim": 2}, {"start_dim": 1, "end_dim": 2}, {"start_dim": 3}, {"start_dim": -2}),
+        *cases({}, on=[VECTOR]),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The merged shape.
@@ -56,12 +55,22 @@ class Flatten(Operator):
 
     def axes(self, x: TensorType) -> tuple[int, int]:
         """First and last merged axis, counted from the front."""
-        return tuple(axis + x.ndim if axis < 0 else axis for axis in (self.start_dim, self.end_dim))  # type: ignore[return-value]
+        start, end = (axis + x.ndim if axis < 0 else axis for axis in (self.start_dim, self.end_dim))
+        return start, end
 
-    def window(self, *inputs: TensorType) -> Window | None:
-        """Merging space with channels mixes the whole image."""
-        spatial = inputs[0].shape[2:]
-        return POINTWISE if all(size == 1 for size in spatial) else None
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """The merged axis runs along all that it merges."""
+        start, end = self.axes(x)
+        alone = [(axis,) for axis in range(x.ndim)]
+        return (*alone[:start], tuple(range(start, end + 1)), *alone[end + 1 :])
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Flatten, or Reshape where several axes are left."""
+        if x[0].type.shape == b.output.shape:
+            return x[0]
+        if b.output.ndim == 2:
+            return b.emit("Flatten", x, b.output, axis=1)
+        return reshape(b, x[0], b.output, kept=self.axes(x[0].type)[0])
 
 
 class Permute(Operator):
@@ -71,7 +80,12 @@ class Permute(Operator):
     """
 
     word = "permute"
+    torch = "{x}.permute{dims}"
     dims: Ints
+    examples = (
+        *cases({"dims": [0, 2, 3, 1]}, {"dims": [0, 1, 3, 2]}),
+        *cases({"dims": [0, 2, 1]}, on=[TOKENS]),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The reordered shape. Raises ShapeError: not a permutation, or one that moves the batch."""
@@ -84,6 +98,14 @@ class Permute(Operator):
         expect(self.dims[0] == 0, "the batch axis must stay first", "dims")
         return x.with_shape(*(x.shape[axis] for axis in self.dims))
 
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """The axes in their new order."""
+        return tuple([(axis,) for axis in self.dims])
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Transpose."""
+        return b.emit("Transpose", x, b.output, perm=self.dims)
+
 
 class Narrow(Operator):
     """The slice of `length` elements from `start` along one axis.
@@ -92,9 +114,11 @@ class Narrow(Operator):
     """
 
     word = "narrow"
+    torch = "{x}.narrow({dim}, {start}, {length})"
     dim: Positive
     start: NonNegative
     length: Positive
+    examples = cases({"dim": 1, "start": 2, "length": 3}, {"dim": 3, "start": 0, "length": 11})
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """`length` along `dim`. Raises ShapeError: no such axis, or the slice leaves it."""
@@ -110,16 +134,25 @@ class Narrow(Operator):
         )
         return x.with_shape(*x.shape[: self.dim], self.length, *x.shape[self.dim + 1 :])
 
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Slice."""
+        return slice_axis(b, x[0], self.dim, self.start, self.start + self.length)
+
 
 class Select(Operator):
     """One element along an axis, which is dropped.
 
-    Source: torch.select; ONNX Gather-13 is avoided by Slice and Reshape.
+    Source: torch.select; ONNX Gather-13 is avoided by Slice and Squeeze.
     """
 
     word = "select"
+    torch = "{x}.select({dim}, {index})"
     dim: Positive
     index: NonNegative
+    examples = (
+        *cases({"dim": 1, "index": 0}, {"dim": 2, "index": 8}),
+        *cases({"dim": 1, "index": 4}, on=[TOKENS]),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The other axes. Raises ShapeError: no such axis, or an index beyond it."""
@@ -133,13 +166,14 @@ class Select(Operator):
         )
         return x.with_shape(*x.shape[: self.dim], *x.shape[self.dim + 1 :])
 
-    def window(self, *inputs: TensorType) -> Window | None:
-        """Unknown after tokens were mixed: the whole image."""
-        return None
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """The axes that are left."""
+        return tuple([(axis,) for axis in range(x.ndim) if axis != self.dim])
 
-
-def _as_padding(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Slice and Squeeze."""
+        y = slice_axis(b, x[0], self.dim, self.index, self.index + 1)
+        return b.emit("Squeeze", [y, b.constant("axes", [self.dim], INT64)], b.output)
 
 
 class Pad(Operator):
@@ -149,8 +183,10 @@ class Pad(Operator):
     """
 
     word = "pad"
-    pad: Annotated[tuple[NonNegative, ...], BeforeValidator(_as_padding), Field(min_length=2, max_length=6)]
-    value: float = 0.0
+    torch = "torch.nn.functional.pad({x}, {pad}, value={value})"
+    pad: Annotated[tuple[NonNegative, ...], BeforeValidator(as_tuple), Field(min_length=2, max_length=6)]
+    value: Number = 0.0
+    examples = cases({"pad": [1, 2]}, {"pad": [0, 1, 2, 3], "value": -1.5}, {"pad": [1, 0, 0, 2, 3, 1]})
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The padded shape. Raises ShapeError: an odd number of entries, or more axes than the input has."""
@@ -169,6 +205,12 @@ class Pad(Operator):
         unpadded = (0,) * (x.ndim - len(self.pad) // 2)
         return (*unpadded, *self.pad[-2::-2]), (*unpadded, *self.pad[::-2])
 
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Pad."""
+        before, after = self.per_axis(x[0].type)
+        pads = b.constant("pads", [*before, *after], INT64)
+        return b.emit("Pad", [*x, pads, b.constant("value", self.value)], b.output, mode="constant")
+
 
 class ChannelShuffle(Operator):
     """Interleaves groups of channels: channel c of group g goes to position c * groups + g.
@@ -178,7 +220,9 @@ class ChannelShuffle(Operator):
     """
 
     word = "channel_shuffle"
+    torch = "nn.ChannelShuffle({groups})"
     groups: Positive
+    examples = cases({"groups": 1}, {"groups": 2}, {"groups": 3}, {"groups": 6})
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """Unchanged. Raises ShapeError: wrong rank, or channels not divisible by groups."""
@@ -188,3 +232,11 @@ class ChannelShuffle(Operator):
         divisible = isinstance(channels, int) and channels % self.groups == 0
         expect(divisible, f"channels (={channels}) must be divisible by groups (={self.groups})", "groups")
         return x
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Groups and channels of a group as two axes, swapped; the pixels are one axis meanwhile."""
+        batch, channels, *space = b.output.shape
+        size, pixels = group_size(b.output.with_shape(batch, channels), self.groups), product(space)
+        y = reshape(b, x[0], b.output.with_shape(batch, self.groups, size, pixels), "split")
+        swapped = b.output.with_shape(batch, size, self.groups, pixels)
+        return reshape_like(b, b.emit("Transpose", [y], swapped, perm=(0, 2, 1, 3)), x[0])

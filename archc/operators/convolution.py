@@ -1,23 +1,25 @@
-"""Convolution."""
+"""Convolutions, over any number of axes."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Discriminator, Tag, WithJsonSchema
 
+from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.fields import NonNegativePair, Positive, PositivePair, axes_schema
 from archc.ir.initializers import TORCH_DEFAULT, Uniform
 from archc.ir.operator import (
-    NonNegativePair,
     Operator,
-    Positive,
-    PositivePair,
     ShapeError,
     Weight,
     Window,
+    cases,
     expect_channels,
     expect_declared,
     expect_rank,
-    pair_schema,
-)  # fmt: skip
+    images,
+)
 from archc.ir.types import Dim, TensorType, smallest
 
 
@@ -36,18 +38,119 @@ def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: in
 
 
 def _kind(value: object) -> str:
-    return "same" if isinstance(value, str) else "pair"
+    return "same" if isinstance(value, str) else "sizes"
 
 
 # The kind is chosen by what was written, so that a mistake is told once.
-Padding = Annotated[
-    Annotated[NonNegativePair, Tag("pair")] | Annotated[Literal["same"], Tag("same")],
+PaddingPair = Annotated[
+    Annotated[NonNegativePair, Tag("sizes")] | Annotated[Literal["same"], Tag("same")],
     Discriminator(_kind),
-    WithJsonSchema({"anyOf": [*pair_schema(0), {"const": "same"}]}),
+    WithJsonSchema({"anyOf": [*axes_schema(0, 2), {"const": "same"}]}),
 ]
 
 
-class Conv2d(Operator):
+class Convolution(Operator):
+    """Cross-correlation with a learned kernel over `axes` axes; a subclass gives the number and the fields' types.
+
+    Shapes: x [N, C_in, *S] -> [N, out_channels, *S'], where along each axis
+        S' = (S + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
+    Units: lengths in pixels.
+    Source: torch.nn.Conv1d, Conv2d, Conv3d; ONNX Conv-11.
+    """
+
+    axes: ClassVar[int]
+    tensors = ("weight", "bias")
+    torch = (
+        "nn.Conv{axes}d({channels}, {out_channels}, {kernel_size}, stride={stride}, padding={pads}, "
+        "dilation={dilation}, groups={groups}, bias={bias})"
+    )
+    needs_output = False
+    linear_axis = 1
+
+    out_channels: Positive
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...] | Literal["same"]
+    dilation: tuple[int, ...]
+    groups: Positive = 1
+    bias: bool = True
+    in_channels: Positive | None = None
+
+    @property
+    def pads(self) -> tuple[int, ...]:
+        """The pixels of zeros on each side, for each axis."""
+        if self.padding != "same":
+            return self.padding
+        return tuple([d * (k - 1) // 2 for d, k in zip(self.dilation, self.kernel_size, strict=True)])
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[N, out_channels, *S'].
+
+        Raises ShapeError: channels dynamic or not divisible by groups, S' < 1, or `same` cannot be.
+        """
+        (x,) = inputs
+        expect_rank(x, self.axes + 2, images(self.axes))
+        if self.padding == "same":
+            self._refuse_asymmetric()
+        channels = expect_channels(x)
+        expect_declared(self.in_channels, channels, "in_channels")
+        for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
+            if count % self.groups:
+                raise ShapeError(f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
+        windows = zip(x.shape[2:], self.kernel_size, self.stride, self.pads, self.dilation, strict=True)
+        return x.with_shape(x.shape[0], self.out_channels, *[sliding_size(*window) for window in windows])
+
+    def _refuse_asymmetric(self) -> None:
+        if any(step != 1 for step in self.stride):
+            raise ShapeError("cannot keep the size ('same') with a stride", "padding", "write the padding as a number")
+        if any(d * (k - 1) % 2 for d, k in zip(self.dilation, self.kernel_size, strict=True)):
+            help = "write a pad before it, such as pad: {pad: [left, right, top, bottom]}"
+            raise ShapeError("needs more padding on one side than on the other to keep the size", "padding", help)
+
+    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
+        """`weight` [out, in/groups, *kernel_size] and `bias` [out], started as torch.nn's are."""
+        shape = (self.out_channels, expect_channels(inputs[0]) // self.groups, *self.kernel_size)
+        weight = Weight("weight", shape, TORCH_DEFAULT)
+        if not self.bias:
+            return (weight,)
+        bound = prod(shape[1:]) ** -0.5
+        return weight, Weight("bias", (self.out_channels,), Uniform(a=-bound, b=bound))
+
+    def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        """One per weight of a filter and output element; the bias is not counted."""
+        return output.elements() * (expect_channels(inputs[0]) // self.groups) * prod(self.kernel_size)
+
+    def windows(self, x: TensorType) -> Mapping[int, Window]:
+        """The dilated kernel."""
+        return dict(enumerate(dilated_windows(self.kernel_size, self.stride, self.dilation), 2))
+
+    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
+        """The channels of the input."""
+        return {"channels": expect_channels(inputs[0])}
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Conv."""
+        return b.emit(
+            "Conv",
+            [*x, *b.own("weight", "bias")],
+            b.output,
+            kernel_shape=self.kernel_size,
+            strides=self.stride,
+            pads=(*self.pads, *self.pads),
+            dilations=self.dilation,
+            group=self.groups,
+        )
+
+
+def dilated_windows(
+    kernel_size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> Iterator[Window]:
+    """What a sliding window sees along each axis."""
+    for kernel, step, spread in zip(kernel_size, stride, dilation, strict=True):
+        yield Window(spread * (kernel - 1) + 1, step)
+
+
+class Conv2d(Convolution):
     """Two-dimensional cross-correlation with a learned kernel.
 
     Shapes: x [N, C_in, H, W] -> [N, out_channels, H', W'], where
@@ -58,67 +161,15 @@ class Conv2d(Operator):
     """
 
     word = "conv2d"
-    tensors = ("weight", "bias")
-    out_channels: Positive
+    axes = 2
     kernel_size: PositivePair
     stride: PositivePair = (1, 1)
-    padding: Padding = (0, 0)
+    padding: PaddingPair = (0, 0)
     dilation: PositivePair = (1, 1)
-    groups: Positive = 1
-    bias: bool = True
-    in_channels: Positive | None = None
-
-    @property
-    def pads(self) -> tuple[int, int]:
-        """The pixels of zeros on each side, of the height and of the width."""
-        if self.padding != "same":
-            return self.padding
-        height, width = (d * (k - 1) // 2 for d, k in zip(self.dilation, self.kernel_size, strict=True))
-        return height, width
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """[N, out_channels, H', W'].
-
-        Raises ShapeError: channels dynamic or not divisible by groups, H' < 1, or `same` cannot be.
-        """
-        (x,) = inputs
-        expect_rank(x, 4, "[N, C, H, W]")
-        if self.padding == "same":
-            self._refuse_asymmetric()
-        channels = expect_channels(x)
-        expect_declared(self.in_channels, channels, "in_channels")
-        for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
-            if count % self.groups:
-                raise ShapeError(f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
-        height, width = (
-            sliding_size(size, *window)
-            for size, *window in zip(x.shape[2:], self.kernel_size, self.stride, self.pads, self.dilation, strict=True)
-        )
-        return x.with_shape(x.shape[0], self.out_channels, height, width)
-
-    def _refuse_asymmetric(self) -> None:
-        if self.stride != (1, 1):
-            raise ShapeError("cannot keep the size ('same') with a stride", "padding", "write the padding as a number")
-        if any(d * (k - 1) % 2 for d, k in zip(self.dilation, self.kernel_size, strict=True)):
-            help = "write a pad before it, such as pad: {pad: [left, right, top, bottom]}"
-            raise ShapeError("needs more padding on one side than on the other to keep the size", "padding", help)
-
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        """`weight` [out, in/groups, kh, kw] and `bias` [out], started as torch.nn.Conv2d does."""
-        in_channels = expect_channels(inputs[0])
-        shape = (self.out_channels, in_channels // self.groups, *self.kernel_size)
-        weight = Weight("weight", shape, TORCH_DEFAULT)
-        if not self.bias:
-            return (weight,)
-        bound = (shape[1] * shape[2] * shape[3]) ** -0.5
-        return weight, Weight("bias", (self.out_channels,), Uniform(a=-bound, b=bound))
-
-    def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
-        """One per weight of a filter and output element; the bias is not counted."""
-        kernel = self.kernel_size[0] * self.kernel_size[1]
-        return output.elements() * (expect_channels(inputs[0]) // self.groups) * kernel
-
-    def window(self, *inputs: TensorType) -> Window | None:
-        """The dilated kernel."""
-        extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilation, self.kernel_size, strict=True))
-        return Window((extent[0], extent[1]), self.stride)
+    examples = cases(
+        {"out_channels": 4, "kernel_size": 3},
+        {"out_channels": 4, "kernel_size": [1, 5], "stride": [2, 1], "padding": [0, 2]},
+        {"out_channels": 12, "kernel_size": 3, "groups": 3, "padding": 1, "bias": False},
+        {"out_channels": 6, "kernel_size": 3, "groups": 6, "dilation": [2, 3], "padding": [1, 3]},
+        {"out_channels": 4, "kernel_size": [3, 2], "dilation": [1, 2], "padding": "same"},
+    )

@@ -1,7 +1,22 @@
 """Fully connected layers."""
 
+from collections.abc import Mapping
+
+from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.fields import Positive
 from archc.ir.initializers import TORCH_DEFAULT, Uniform
-from archc.ir.operator import POINTWISE, Operator, Positive, Weight, Window, expect, expect_declared
+from archc.ir.operator import (
+    IMAGE,
+    TOKENS,
+    VECTOR,
+    WHOLE,
+    Operator,
+    Weight,
+    Window,
+    cases,
+    expect,
+    expect_declared,
+)
 from archc.ir.types import SymbolicDim, TensorType
 
 
@@ -13,10 +28,18 @@ class Linear(Operator):
     """
 
     word = "linear"
+    elsewhere = ("dense", "fc")
     tensors = ("weight", "bias")
+    torch = "nn.Linear({features}, {out_features}, bias={bias})"
+    linear_axis = -1
     out_features: Positive
     bias: bool = True
     in_features: Positive | None = None
+    examples = (
+        *cases({"out_features": 5}, {"out_features": 5, "bias": False}, {"out_features": 12}, on=[VECTOR]),
+        *cases({"out_features": 5}, {"out_features": 8, "bias": False}, on=[TOKENS]),
+        *cases({"out_features": 7}, on=[IMAGE]),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """[N, ..., out_features].
@@ -36,7 +59,7 @@ class Linear(Operator):
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight` [out, in] and `bias` [out], started as torch.nn.Linear does."""
-        features = self._in_features(inputs[0])
+        features = _features(inputs[0])
         weight = Weight("weight", (self.out_features, features), TORCH_DEFAULT)
         if not self.bias:
             return (weight,)
@@ -45,13 +68,26 @@ class Linear(Operator):
 
     def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """One per weight and row; the bias is not counted."""
-        return output.elements() * self._in_features(inputs[0])
+        return output.elements() * _features(inputs[0])
 
-    def window(self, *inputs: TensorType) -> Window | None:
-        """A vector came from the whole image; along the last axis of a larger tensor, position by position."""
-        return None if inputs[0].ndim == 2 else POINTWISE
+    def windows(self, x: TensorType) -> Mapping[int, Window]:
+        """All features."""
+        return {x.ndim - 1: WHOLE}
 
-    def _in_features(self, x: TensorType) -> int:
-        features = x.shape[-1]
-        assert isinstance(features, int), "infer refuses a dynamic number of features"
-        return features
+    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
+        """The features of the input."""
+        return {"features": _features(inputs[0])}
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Gemm for vectors; else MatMul with the transposed weight, and Add."""
+        if b.output.ndim == 2:
+            return b.emit("Gemm", [*x, *b.own("weight", "bias")], b.output, transB=1)
+        y = b.emit("MatMul", [*x, b.transposed("weight")], b.output)
+        bias = b.own("bias")
+        return b.emit("Add", [y, *bias], b.output) if bias else y
+
+
+def _features(x: TensorType) -> int:
+    features = x.shape[-1]
+    assert isinstance(features, int), "infer refuses a dynamic number of features"
+    return features

@@ -1,67 +1,49 @@
-"""Pooling."""
+"""Pooling by sliding windows, over any number of axes.
 
-from typing import Annotated
+In ONNX it is written without `ceil_mode` and `auto_pad`, on which runtimes disagree: the padding is always explicit. A
+window grid that PyTorch rounds up ends e pixels beyond the padded input. Those e pixels are padding of another kind:
+they never count, while the real padding counts in an average with `count_include_pad`.
+"""
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from collections.abc import Mapping
+from math import prod
+from typing import ClassVar
 
-from archc.ir.operator import (
-    NonNegativePair,
-    Operator,
-    Positive,
-    PositivePair,
-    ShapeError,
-    Window,
-    expect,
-    expect_rank,
-)  # fmt: skip
+from archc.ir.dtype import INT64
+from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.fields import NonNegativePair, Positive, PositivePair
+from archc.ir.operator import Operator, ShapeError, Window, cases, expect, expect_rank, images
 from archc.ir.types import Dim, SymbolicDim, TensorType
-from archc.operators.convolution import sliding_size
+from archc.operators.convolution import dilated_windows, sliding_size
 
 
-def _as_axes(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return (value,)
-    return tuple(value) if isinstance(value, list) else value
+class _Pool(Operator):
+    """What max and average pooling share: a window that slides over `axes` axes."""
 
-
-Axes = Annotated[
-    tuple[int, ...],
-    BeforeValidator(_as_axes),
-    Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
-]
-
-
-class _Pool2d(Operator):
-    """What max and average pooling share: a window that slides over height and width."""
-
-    kernel_size: PositivePair
-    stride: PositivePair | None = None
-    padding: NonNegativePair = (0, 0)
-
+    axes: ClassVar[int]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...] | None
+    padding: tuple[int, ...]
     ceil_mode: bool = False
 
     @property
-    def strides(self) -> tuple[int, int]:
+    def strides(self) -> tuple[int, ...]:
         """The stride; the kernel size where none is given."""
         return self.stride or self.kernel_size
 
     @property
-    def dilations(self) -> tuple[int, int]:
+    def dilations(self) -> tuple[int, ...]:
         """The dilation of the window."""
-        return (1, 1)
+        return (1,) * self.axes
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """[N, C, H', W']. Raises ShapeError: wrong rank, padding over half the kernel, or H' < 1."""
+        """[N, C, *S']. Raises ShapeError: wrong rank, padding over half the kernel, or S' < 1."""
         (x,) = inputs
-        expect_rank(x, 4, "[N, C, H, W]")
+        expect_rank(x, self.axes + 2, images(self.axes))
         for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
-            expect(
-                2 * padding <= kernel,
-                f"padding (={padding}) must be at most half of kernel_size (={kernel})",
-                "padding",
-            )
-        return x.with_shape(*x.shape[:2], *(self._size(axis, x.shape[2 + axis]) for axis in (0, 1)))
+            message = f"padding (={padding}) must be at most half of kernel_size (={kernel})"
+            expect(2 * padding <= kernel, message, "padding")
+        return x.with_shape(*x.shape[:2], *(self._size(axis, size) for axis, size in enumerate(x.shape[2:])))
 
     def _size(self, axis: int, size: Dim) -> Dim:
         """Output size along one axis.
@@ -79,13 +61,40 @@ class _Pool2d(Operator):
                 return ceil - 1 if (ceil - 1) * stride >= size + padding else ceil
         return sliding_size(size, kernel, stride, padding, dilation)
 
-    def window(self, *inputs: TensorType) -> Window | None:
+    def windows(self, x: TensorType) -> Mapping[int, Window]:
         """The dilated kernel."""
-        extent = tuple(d * (k - 1) + 1 for d, k in zip(self.dilations, self.kernel_size, strict=True))
-        return Window((extent[0], extent[1]), self.strides)
+        return dict(enumerate(dilated_windows(self.kernel_size, self.strides, self.dilations), 2))
+
+    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
+        """For how many axes torch.nn's class is."""
+        return {"axes": self.axes}
+
+    def _overhang(self, x: TensorType, y: TensorType) -> tuple[int, ...]:
+        """How far the last window of each axis reaches beyond the padded input, in pixels; never negative."""
+        overhang = []
+        for axis, (size, count) in enumerate(zip(x.shape[2:], y.shape[2:], strict=True)):
+            if isinstance(size, SymbolicDim) or isinstance(count, SymbolicDim):
+                overhang.append(0)  # the shape rule refuses ceil_mode for dynamic sizes
+                continue
+            extent = self.dilations[axis] * (self.kernel_size[axis] - 1) + 1
+            end = (count - 1) * self.strides[axis] + extent
+            overhang.append(max(0, end - size - 2 * self.padding[axis]))
+        return tuple(overhang)
+
+    def _pads(self, overhang: tuple[int, ...]) -> tuple[int, ...]:
+        return *self.padding, *(pad + more for pad, more in zip(self.padding, overhang, strict=True))
 
 
-class MaxPool2d(_Pool2d):
+def _padded(b: Emitter, x: OnnxTensor, pads: tuple[int, ...], value: float) -> OnnxTensor:
+    """The input with `pads` (before each axis of space, then after each) around it."""
+    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
+    sizes = [size + (b + a) for size, b, a in zip(x.type.shape[2:], before, after, strict=True)]
+    amounts = b.constant("pads", (0, 0, *before, 0, 0, *after), INT64)
+    inputs = [x, amounts, b.constant("value", value)]
+    return b.emit("Pad", inputs, x.type.with_shape(*x.type.shape[:2], *sizes), mode="constant")
+
+
+class MaxPool2d(_Pool):
     """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
@@ -93,15 +102,33 @@ class MaxPool2d(_Pool2d):
     """
 
     word = "max_pool2d"
+    axes = 2
+    torch = "nn.MaxPool{axes}d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
+    kernel_size: PositivePair
+    stride: PositivePair | None = None
+    padding: NonNegativePair = (0, 0)
     dilation: PositivePair = (1, 1)
+    examples = cases(
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": [2, 3], "ceil_mode": True},
+    )
 
     @property
-    def dilations(self) -> tuple[int, int]:
+    def dilations(self) -> tuple[int, ...]:
         """The dilation of the window."""
         return self.dilation
 
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """MaxPool; ONNX Runtime refuses padding of a whole kernel, so a larger one (dilated windows) is a Pad node."""
+        pads: tuple[int, ...] | None = self._pads(self._overhang(x[0].type, b.output))
+        assert pads is not None
+        if any(pad >= kernel for pad, kernel in zip(pads, self.kernel_size * 2, strict=True)):
+            x, pads = (_padded(b, x[0], pads, float("-inf")),), None
+        sizes = {"kernel_shape": self.kernel_size, "strides": self.strides, "pads": pads, "dilations": self.dilation}
+        return b.emit("MaxPool", x, b.output, **sizes)
 
-class AvgPool2d(_Pool2d):
+
+class AvgPool2d(_Pool):
     """The mean of each window; `count_include_pad` counts the padding's zeros, `divisor_override` replaces the count.
 
     The stride is the kernel_size unless it is written.
@@ -111,71 +138,40 @@ class AvgPool2d(_Pool2d):
     """
 
     word = "avg_pool2d"
+    axes = 2
+    torch = (
+        "nn.AvgPool{axes}d({kernel_size}, {stride}, {padding}, {ceil_mode}, {count_include_pad}, {divisor_override})"
+    )
+    kernel_size: PositivePair
+    stride: PositivePair | None = None
+    padding: NonNegativePair = (0, 0)
     count_include_pad: bool = True
     divisor_override: Positive | None = None
+    examples = cases(
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 2, "divisor_override": 3},
+        {"kernel_size": [2, 3], "divisor_override": 5},
+        {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True},
+    )
 
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """AveragePool.
 
-class AdaptiveAvgPool2d(Operator):
-    """The mean over an output_size grid of windows: row i covers floor(i*H/h) up to ceil((i+1)*H/h).
+        Where real padding counts and an overhang does not, the real padding becomes a Pad node. With a divisor of its
+        own everything counts, which makes the mean a sum over a constant number of pixels.
+        """
+        overhang = self._overhang(x[0].type, b.output)
+        pads, counted = self._pads(overhang), self.count_include_pad
+        if self.divisor_override is not None:
+            y = self._average(b, x[0], pads, counted=True)
+            return b.emit("Mul", [y, b.constant("factor", prod(self.kernel_size) / self.divisor_override)], b.output)
+        if counted and any(overhang):
+            if any(self.padding):
+                x = (_padded(b, x[0], (*self.padding, *self.padding), 0.0),)
+            pads, counted = (*(0,) * self.axes, *overhang), False
+        return self._average(b, x[0], pads, counted=counted)
 
-    Shapes: x [N, C, H, W] -> [N, C, h, w].
-    Source: torch.nn.AdaptiveAvgPool2d.
-    """
-
-    word = "adaptive_avg_pool2d"
-    output_size: PositivePair
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """[N, C, *output_size]. Raises ShapeError: wrong rank, or a dynamic size pooled to more than 1x1."""
-        (x,) = inputs
-        expect_rank(x, 4, "[N, C, H, W]")
-        dynamic = any(isinstance(size, SymbolicDim) for size in x.shape[2:])
-        expect(
-            self.output_size == (1, 1) or not dynamic,
-            f"has windows that depend on the size, but {x} is dynamic",
-            "output_size",
-            "a dynamic size can be pooled to 1",
-        )
-        return x.with_shape(*x.shape[:2], *self.output_size)
-
-    def window(self, *inputs: TensorType) -> Window | None:
-        """The widest window and the mean step; the whole image for 1x1."""
-        if self.output_size == (1, 1):
-            return None
-        height, width = (
-            (max(-(-(i + 1) * n // k) - i * n // k for i in range(k)), max(1, n // k))
-            for n, k in zip(inputs[0].shape[2:], self.output_size, strict=True)
-            if isinstance(n, int)
-        )
-        return Window((height[0], width[0]), (height[1], width[1]))
-
-
-class Mean(Operator):
-    """The mean over the axes `dim`, which are dropped unless `keepdim`.
-
-    Shapes: x [N, ...] -> x without the axes.
-    Source: torch.mean; ONNX ReduceMean-18.
-    """
-
-    word = "mean"
-    dim: Axes
-    keepdim: bool = False
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """The other axes. Raises ShapeError: an axis that is not there, named twice, or the batch."""
-        (x,) = inputs
-        for axis in self.dim:
-            expect(-x.ndim <= axis < x.ndim, f"dim {axis} is not an axis of {x}", "dim")
-        axes = self.axes(x)
-        expect(len(set(axes)) == len(axes), "names an axis twice", "dim")
-        expect(0 not in axes, "dim 0 is the batch axis", "dim")
-        kept = (1 if axis in axes else size for axis, size in enumerate(x.shape) if self.keepdim or axis not in axes)
-        return x.with_shape(*kept)
-
-    def axes(self, x: TensorType) -> tuple[int, ...]:
-        """The axes, counted from the front."""
-        return tuple(axis % x.ndim for axis in self.dim)
-
-    def window(self, *inputs: TensorType) -> Window | None:
-        """The whole image."""
-        return None
+    def _average(self, b: Emitter, x: OnnxTensor, pads: tuple[int, ...], *, counted: bool) -> OnnxTensor:
+        counts = int(counted and any(pads))
+        sizes = {"kernel_shape": self.kernel_size, "strides": self.strides, "pads": pads, "count_include_pad": counts}
+        return b.emit("AveragePool", [x], b.output, **sizes)

@@ -1,6 +1,8 @@
-"""Transformations graph -> graph, one for each file. Each states what it ensures, and the verifier runs after each."""
+"""Transformations graph -> graph, one for each file; `run` is the only place that runs them."""
 
 from archc.passes.drop_training_only import drop_training_only
 from archc.passes.fold_batch_norm import fold_batch_norm
+from archc.passes.inference_graph import inference_graph
+from archc.passes.run import Pass, run_passes
 
-__all__ = ["drop_training_only", "fold_batch_norm"]
+__all__ = ["Pass", "drop_training_only", "fold_batch_norm", "inference_graph", "run_passes"]

@@ -1,6 +1,7 @@
 """Removes operators that do nothing outside training: dropout, stochastic depth, and the identity.
 
-Ensures: every operator computes something at inference; values keep their names, and an output keeps its own.
+Requires: an inference graph.
+Ensures: every operator computes something at inference. Values keep their names, and an output keeps its own.
 """
 
 from __future__ import annotations
@@ -8,12 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from archc.ir.graph import Graph, Node, Value
-from archc.ir.verifier import verify_graph
+from archc.passes.run import Pass, is_inference
 
 
-def drop_training_only(graph: Graph) -> Graph:
-    """The graph without operators that are the identity at inference."""
-    if all(node.operator.inference for node in graph.nodes):
+def _every_operator_computes(graph: Graph) -> bool:
+    return all(node.operator.inference for node in graph.nodes)
+
+
+def _drop(graph: Graph) -> Graph:
+    if _every_operator_computes(graph):
         return graph
     aliases: dict[str, Value] = {}
     kept: list[Node] = []
@@ -24,6 +28,7 @@ def drop_training_only(graph: Graph) -> Graph:
         else:
             kept.append(replace(node, inputs=inputs))
     outputs = tuple(output._replace(value=aliases.get(output.value.name, output.value)) for output in graph.outputs)
-    result = replace(graph, nodes=tuple(kept), outputs=outputs)
-    verify_graph(result)
-    return result
+    return replace(graph, nodes=tuple(kept), outputs=outputs)
+
+
+drop_training_only = Pass("drop_training_only", _drop, requires=is_inference, ensures=_every_operator_computes)

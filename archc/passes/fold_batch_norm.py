@@ -10,15 +10,14 @@ Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from archc.ir.graph import Derivation, Graph, Node, Parameter
 from archc.ir.initializers import ZEROS
-from archc.ir.verifier import verify_graph
-from archc.operators.convolution import Conv2d
-from archc.operators.linear import Linear
 from archc.operators.normalization import BatchNorm
+from archc.passes.run import Pass, is_inference
 
 
 @dataclass(frozen=True)
@@ -86,36 +85,44 @@ class FoldedBias(Derivation):
         return (bias - mean) * scale + shift
 
 
-def fold_batch_norm(graph: Graph) -> Graph:
-    """The graph with every batch norm folded that directly follows a layer of its own.
+def _fold_all(graph: Graph) -> Graph:
+    """The folded layer keeps its path and gives the batch norm's value, so that values stay comparable."""
+    nodes: dict[str, Node] = {}  # by the value that they give
+    for node, layer in _pairs(graph):
+        if layer is not None:
+            del nodes[layer.output.name]
+            node = _fold(layer, node)
+        nodes[node.outputs[0].name] = node
+    return replace(graph, nodes=tuple(nodes.values()))
 
-    The folded layer keeps its path and gives the batch norm's value, so that values can be compared with the network's.
-    """
+
+def _pairs(graph: Graph) -> Iterator[tuple[Node, Node | None]]:
+    """Every node; beside a batch norm that can be folded, the layer that it directly follows."""
     uses = Counter(value.name for node in graph.nodes for value in node.inputs)
     uses.update(output.value.name for output in graph.outputs)
-    nodes: dict[str, Node] = {}  # by the value that they give
+    layers = {node.output.name: node for node in graph.nodes if _is_layer(node)}
     for node in graph.nodes:
-        layer = nodes.get(node.inputs[0].name)
-        if layer and isinstance(node.operator, BatchNorm) and _foldable(layer) and uses[layer.output.name] == 1:
-            del nodes[layer.output.name]
-            node = _fold(layer, node, node.operator)
-        nodes[node.output.name] = node
-    result = replace(graph, nodes=tuple(nodes.values()))
-    verify_graph(result)
-    return result
+        layer = layers.get(node.inputs[0].name) if isinstance(node.operator, BatchNorm) else None
+        yield node, layer if layer and uses[layer.output.name] == 1 else None
 
 
-def _foldable(layer: Node) -> bool:
-    is_layer = isinstance(layer.operator, Conv2d) or (
-        isinstance(layer.operator, Linear) and layer.output.type.ndim == 2
-    )
-    return is_layer and all(parameter.derived is None for parameter in layer.parameters)
+def _is_layer(node: Node) -> bool:
+    """True for a linear map along the axis of the channels, whose tensors are its own."""
+    axis = node.operator.linear_axis
+    if axis is None or axis % node.output.type.ndim != 1:
+        return False
+    return all(parameter.derived is None for parameter in node.parameters)
 
 
-def _fold(layer: Node, norm_node: Node, operator: BatchNorm) -> Node:
-    norm = _Norm(norm_node.path, operator.affine, operator.eps)
+def _nothing_is_left(graph: Graph) -> bool:
+    return all(layer is None for _, layer in _pairs(graph))
+
+
+def _fold(layer: Node, norm_node: Node) -> Node:
+    assert isinstance(norm_node.operator, BatchNorm), "a layer stands beside a batch norm alone"
+    norm = _Norm(norm_node.path, norm_node.operator.affine, norm_node.operator.eps)
     weight, bias = layer.parameter("weight"), layer.parameter("bias")
-    assert weight is not None, "convolutions and linear layers have a weight"
+    assert weight is not None, "a linear map has a weight"
     folded_weight = weight._replace(derived=FoldedWeight(weight.path, norm))
     folded_bias = Parameter(
         f"{layer.path}.bias",
@@ -127,5 +134,8 @@ def _fold(layer: Node, norm_node: Node, operator: BatchNorm) -> Node:
         layer,
         operator=layer.operator.model_copy(update={"bias": True}),
         parameters=(folded_weight, folded_bias),
-        output=norm_node.output,
+        outputs=norm_node.outputs,
     )
+
+
+fold_batch_norm = Pass("fold_batch_norm", _fold_all, requires=is_inference, ensures=_nothing_is_left)

@@ -15,7 +15,7 @@ arXiv:1706.02677, section 5.1 (small last gammas).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from zlib import crc32
@@ -25,7 +25,9 @@ import torch
 from torch import nn
 from torch.utils.hooks import RemovableHandle
 
+from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Graph, Node, Parameter
+from archc.ir.operator import Operator
 from archc.nn import build_module
 
 DAMPING = 0.25
@@ -35,9 +37,6 @@ LARGEST_MEAN = 3.0  # of a layer's output, in units of its deviation
 LEAST_VARIANCE = 0.1  # of a channel, in units of the mean: one that hardly varies would be blown up
 LEAST_DEVIATION = 1e-4  # of an output, in units of its size; what is smaller may be rounding
 EPSILONS = 100.0  # the mean variance in a batch norm, in epsilons: a wrong epsilon then shows
-_LAYERS = ("batch_norm", "conv2d", "linear")
-_SCALED = (*_LAYERS, "group_norm", "layer_norm")
-_CLIPS = ("hardsigmoid", "hardswish", "hardtanh", "relu6")
 
 
 def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
@@ -58,18 +57,17 @@ def _calibrated(
     parameters = list(graph.parameters())
     with ThreadPoolExecutor() as threads:  # NumPy draws without Python's lock
         drawn = dict(zip([each.path for each in parameters], threads.map(_drawn, parameters), strict=True))
-    norms = {node.path for node in graph.nodes if node.operator.word.endswith("_norm")}
+    norms = {node.path for node in graph.nodes if node.operator.normalizes}
     for path in deviations.keys() & norms:
         for key in {f"{path}.weight", f"{path}.bias"} & drawn.keys():
             drawn[key] *= np.float32(deviations[path])
     module = build_module(graph, drawn).eval()
     clips: dict[str, float] = {}
-    bounded = [node.path for node in graph.nodes if node.operator.word in _CLIPS]
-    hooks = [_record(module.get_submodule(path), path, clips) for path in bounded]
-    hooks += [
+    hooks = [
         hook
-        for path, layer in module.named_modules()
-        if (hook := _calibration(layer, deviations.get(path, 1.0))) is not None
+        for node in graph.nodes
+        if not node.operator.is_expression()
+        for hook in _hooks(node, module.get_submodule(node.path), deviations.get(node.path, 1.0), clips)
     ]
     with torch.no_grad():
         module(torch.from_numpy(images))
@@ -111,17 +109,17 @@ def _layers_before(node: Node, producers: Mapping[str, Node]) -> set[str]:
         if producer is None or name in seen:
             continue
         seen.add(name)
-        if producer.operator.word in _SCALED and producer.parameters:
+        if _has_scale(producer.operator) and producer.parameters:
             found.add(producer.path)
-        elif producer.operator.word not in _CLIPS:
+        elif not producer.operator.bounded:
             waiting += [value.name for value in producer.inputs]
     return found
 
 
 def _deviations(graph: Graph) -> dict[str, float]:
     """How much a layer's output deviates, by path, where that is not 1."""
-    producers = {node.output.name: node.path for node in graph.nodes if node.operator.word in _SCALED}
-    clipped = {producers.get(node.inputs[0].name) for node in graph.nodes if node.operator.word in _CLIPS}
+    producers = {node.output.name: node.path for node in graph.nodes if _has_scale(node.operator)}
+    clipped = {producers.get(node.inputs[0].name) for node in graph.nodes if node.operator.bounded}
     tails = _residual_tails(graph)
     return {
         **{path: CLIPPED for path in clipped if path is not None},
@@ -131,29 +129,41 @@ def _deviations(graph: Graph) -> dict[str, float]:
 
 def _residual_tails(graph: Graph) -> set[str]:
     """Paths of the layers that end a branch of a sum whose other branches are not all layers: plain shortcuts."""
-    layers = {node.output.name: node.path for node in graph.nodes if node.operator.word in _LAYERS}
+    layers = {node.output.name: node.path for node in graph.nodes if _is_layer(node.operator)}
     return {
         layers[value.name]
         for node in graph.nodes
-        if node.operator.word == "sum" and any(value.name not in layers for value in node.inputs)
+        if node.operator.adds and any(value.name not in layers for value in node.inputs)
         for value in node.inputs
         if value.name in layers
     }
 
 
-def _calibration(layer: nn.Module, deviation: float) -> RemovableHandle | None:
-    """A hook that calibrates a layer at its first run, so that its output deviates this much."""
-    if isinstance(layer, nn.Conv2d | nn.Linear):
-        return layer.register_forward_hook(partial(_scale, deviation))
-    if isinstance(layer, nn.BatchNorm2d | nn.BatchNorm1d):
-        return layer.register_forward_pre_hook(_take_statistics)
-    return None
+def _is_layer(operator: Operator) -> bool:
+    """True for a linear map and for a batch norm, which decide the scale of a residual branch."""
+    return operator.linear_axis is not None or operator.tracks_statistics
+
+
+def _has_scale(operator: Operator) -> bool:
+    """True where the tensors of an operator decide how much its output deviates."""
+    return operator.linear_axis is not None or operator.normalizes
+
+
+def _hooks(node: Node, layer: nn.Module, deviation: float, clips: dict[str, float]) -> Iterator[RemovableHandle]:
+    """Hooks that calibrate a layer at its first run, so that its output deviates this much."""
+    if node.operator.bounded:
+        yield _record(layer, node.path, clips)
+    if node.operator.linear_axis is not None:
+        axis = node.operator.linear_axis % node.output.type.ndim
+        yield layer.register_forward_hook(partial(_scale, deviation, axis))
+    if node.operator.tracks_statistics:
+        yield layer.register_forward_pre_hook(_take_statistics)
 
 
 def _drawn(parameter: Parameter) -> np.ndarray:
     """Values that leave no tensor at 0 or 1, from the tensor's own stream; a counter is 0."""
     path, shape = parameter.path, parameter.shape
-    if parameter.dtype != "float32":
+    if parameter.dtype != FLOAT32:
         return np.zeros(shape, parameter.dtype)
     generator = np.random.Generator(np.random.Philox(key=crc32(path.encode())))
     if path.endswith(".bias"):
@@ -166,14 +176,14 @@ def _drawn(parameter: Parameter) -> np.ndarray:
 
 
 def _scale(
-    deviation: float, layer: nn.Conv2d | nn.Linear, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
+    deviation: float, axis: int, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
 ) -> torch.Tensor:
     """Give every channel the same variance and, by the bias, hardly a mean; and all of them together this deviation.
 
     To scale them together is not enough: what differs between channels and not between inputs is variance too, and in a
     deep network of sigmoids nothing else would be left.
     """
-    variance, mean = _channel_statistics(output.flatten(0, -2) if isinstance(layer, nn.Linear) else output)
+    variance, mean = _channel_statistics(output if axis == 1 else output.flatten(0, -2))
     sizes = _meant(_clamped(variance).sqrt(), variance, mean)
     if isinstance(layer.bias, torch.Tensor):
         shift = layer.bias - mean / sizes
@@ -184,11 +194,11 @@ def _scale(
     variance, mean = variance / sizes.square(), mean / sizes + shift
     together = (variance.mean() + mean.var(correction=0)).sqrt()
     factor = deviation / _meant(together, variance, mean)
-    weight: torch.Tensor = layer.weight
-    weight.mul_((factor / sizes).reshape(-1, *(1,) * (weight.ndim - 1)))
+    assert isinstance(layer.weight, torch.Tensor), "a linear map has a weight"
+    layer.weight.mul_((factor / sizes).reshape(-1, *(1,) * (layer.weight.ndim - 1)))
     if isinstance(layer.bias, torch.Tensor):
         layer.bias.mul_(factor)
-    shape = (-1,) if isinstance(layer, nn.Linear) else (-1, 1, 1)
+    shape = (-1, *(1,) * (output.ndim - 1 - axis))
     return output.mul_((factor / sizes).reshape(shape)).add_((factor * shift).reshape(shape))
 
 

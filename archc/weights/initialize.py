@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from archc.diagnostics import BuildError, Diagnostic
+from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Parameter
 from archc.weights.lazy import Array, LazyWeights
 from archc.weights.sampling import InitializerError, check, fill
@@ -39,7 +40,7 @@ class InitializedWeights(LazyWeights):
 
     def __getitem__(self, key: str) -> Array:
         parameter = self._parameters[key]
-        if parameter.dtype == "int64":
+        if parameter.dtype != FLOAT32:
             return np.zeros(parameter.shape, np.int64)
         out = np.empty(parameter.shape, np.float32)
         fill(out, parameter.initializer, _generator(self._seed, key))

@@ -11,12 +11,11 @@ from archc.exporting import ExportOptions
 from archc.files import Companions
 from archc.ir.graph import Graph
 from archc.ir.types import SymbolicDim, TensorType
-from archc.passes import drop_training_only, fold_batch_norm
+from archc.passes import drop_training_only, fold_batch_norm, inference_graph, run_passes
 from archc.weights.network import Network
 
 from .artefact import OnnxArtefact
 from .builder import OnnxBuilder, OnnxInitializer
-from .lowering import LOWERINGS
 from .opset import DEFAULT_OPSET, check_opset
 from .witnesses import PARSERS, RUNNERS
 from .writer import data_bytes, write_external_data, write_model
@@ -31,8 +30,8 @@ EMBEDDED_BYTES = 3 << 29
 
 def exported_graph(network: Network, options: ExportOptions) -> Graph:
     """The graph whose nodes are lowered: without what does nothing at inference, batch norms folded if asked for."""
-    graph = drop_training_only(network.inference)
-    return fold_batch_norm(graph) if options.fold_batch_norm else graph
+    folding = [fold_batch_norm] if options.fold_batch_norm else []
+    return run_passes(network.graph, [inference_graph, drop_training_only, *folding])
 
 
 def emit(network: Network, options: ExportOptions) -> OnnxBuilder:
@@ -45,18 +44,13 @@ def emit(network: Network, options: ExportOptions) -> OnnxBuilder:
 def lower(graph: Graph, opset: int) -> OnnxBuilder:
     """Lower every node of an inference graph; the network's outputs get their names."""
     b = OnnxBuilder(opset)
-    tensors = b.tensors
-    tensors[graph.input.name] = graph.input.name
+    b.tensors.update((value.name, value.name) for value in graph.inputs)
     for node in graph.nodes:
-        b.enter(node.path, node.output.name)
-        inputs = [tensors[value.name] for value in node.inputs]
-        tensors[node.output.name] = LOWERINGS[node.operator.word](b, node, node.operator, inputs)
+        b.lower(node)
+    inputs = {value.name: value.name for value in graph.inputs}
     names: dict[str, str] = {}
     for output in graph.outputs:
-        tensor = tensors[output.value.name]
-        if tensor in names or tensor == graph.input.name:
-            b.enter(f":{output.name}", output.name)
-            tensor = b.emit("Identity", [names.get(tensor, tensor)], output.value.type)
+        tensor = b.name_output(output.name, output.value.name, output.value.type, {**inputs, **names})
         names[tensor] = output.name
     b.rename(names)
     return b
@@ -66,7 +60,7 @@ def message(network: Network, emitted: OnnxBuilder) -> onnx.ModelProto:
     """The whole file but its tensors."""
     graph = network.inference
     outputs = [(output.name, output.value.type) for output in graph.outputs]
-    return emitted.model(graph.name, (graph.input.name, graph.input.type), outputs)
+    return emitted.model(graph.name, [(value.name, value.type) for value in graph.inputs], outputs)
 
 
 def write_with_companion(

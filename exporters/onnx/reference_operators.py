@@ -1,6 +1,6 @@
 """Operators about which onnx.reference is known to be wrong, as ONNX's specification has them.
 
-The mistakes are listed, with versions, in tests/exporters/disagreements.py; when one is mended a test there fails, and
+The mistakes are listed, with versions, in tests/operators/disagreements.py; when one is mended a test there fails, and
 its operator goes from here.
 """
 

@@ -73,7 +73,7 @@ def _in_batches(run: Run, size: int) -> Run:
 def onnx_reference(path: Path) -> Runner:
     """The onnx package's own evaluator, written to be read: slow, and independent of every runtime.
 
-    Where it is known to be wrong (tests/exporters/disagreements.py) it computes what ONNX's specification says.
+    Where it is known to be wrong (tests/operators/disagreements.py) it computes what ONNX's specification says.
     """
     import numpy as np
     from onnx.reference import ReferenceEvaluator

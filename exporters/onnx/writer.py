@@ -15,7 +15,7 @@ from math import prod
 from typing import TYPE_CHECKING, BinaryIO
 
 from archc.diagnostics import ExportError
-from archc.ir.types import DTYPE_BYTES
+from archc.ir.dtype import ELEMENTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ def _header(initializer: OnnxInitializer, offset: int | None, external: str | No
     """A TensorProto up to its data, or with a reference to it."""
     from onnx import TensorProto
 
-    element = {"float32": TensorProto.FLOAT, "int64": TensorProto.INT64}[initializer.dtype]
+    element = TensorProto.DataType.Value(ELEMENTS[initializer.dtype].onnx)
     tensor = TensorProto(dims=initializer.shape, data_type=element, name=initializer.name)
     size = _data_bytes(initializer)
     if offset is None:
@@ -132,7 +132,7 @@ def _data(initializer: OnnxInitializer, weights: Weights) -> memoryview:
 
 
 def _data_bytes(initializer: OnnxInitializer) -> int:
-    return prod(initializer.shape) * DTYPE_BYTES[initializer.dtype]
+    return prod(initializer.shape) * ELEMENTS[initializer.dtype].bytes
 
 
 def _around(message: Message, field: int) -> tuple[bytes, bytes]:

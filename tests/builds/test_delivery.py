@@ -1,7 +1,5 @@
 """What is delivered when a proof fails or proves nothing: nothing, and what was there before stays."""
 
-import importlib
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +8,9 @@ import pytest
 
 from archc import cli
 from archc.builds.manifest import read_manifest
+from archc.ir.emitter import OnnxTensor
+from archc.operators.activation import Relu
 from tests.exporters.small_networks import RESIDUAL
-
-lowering = importlib.import_module("archc.exporters.onnx.lowering")
 
 SATURATED = """\
 name: saturated
@@ -54,18 +52,16 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture
-def broken_relu() -> Iterator[None]:
+def broken_relu(monkeypatch: pytest.MonkeyPatch) -> None:
     """ONNX files in which every ReLU is a leaky one."""
-    right: Callable[..., str] = lowering.LOWERINGS["relu"]
+    right = Relu.onnx
 
-    def wrong(b: Any, node: Any, op: Any, x: list[str]) -> str:
-        y = right(b, node, op, x)
+    def wrong(op: Relu, b: Any, *x: OnnxTensor) -> OnnxTensor:
+        y = right(op, b, *x)
         b.nodes[-1] = replace(b.nodes[-1], op_type="LeakyRelu", attributes={"alpha": 0.001})
         return y
 
-    lowering.LOWERINGS["relu"] = wrong
-    yield
-    lowering.LOWERINGS["relu"] = right
+    monkeypatch.setattr(Relu, "onnx", wrong)
 
 
 def files(folder: str) -> dict[str, bytes]:

@@ -16,9 +16,9 @@ from archc.diagnostics import ExportError
 from archc.ir.graph import Graph
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
-from tests.exporters.onnx_cases import exact, images, run_everywhere, session, with_random_weights, written
 from tests.exporters.small_networks import DYNAMIC, RESIDUAL, TWO_OUTPUTS, VARIED, compiled
 from tests.exporters.tensorrt_operators import unsupported
+from tests.operators.cases import exact, images, run_everywhere, session, with_random_weights, written
 
 NEWEST = importlib.import_module("archc.exporters.onnx.opset").newest_opset()
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.exporters.onnx_cases import CASES, exact, images, with_random_weights, written
 from tests.exporters.small_networks import RESIDUAL, VARIED, compiled
+from tests.operators.cases import CASES, exact, images, with_random_weights, written
 
 RUNTIME = ("onnxruntime==1.17.3", "numpy==1.26.4")
 NEWEST_PYTHON = (3, 12)  # that has wheels of both
@@ -27,7 +27,8 @@ import numpy, onnxruntime
 assert onnxruntime.__version__ == "1.17.3", onnxruntime.__version__
 for path in sorted(Path(sys.argv[1]).glob("*.onnx")):
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {"input": numpy.load(path.with_suffix(".npy"))})
+    inputs = numpy.load(path.with_suffix(".npz"))
+    (result,) = session.run(None, {entry.name: inputs[entry.name] for entry in session.get_inputs()})
     numpy.save(path.with_suffix(".result.npy"), result)
 """
 
@@ -60,10 +61,10 @@ def test_files_with_the_default_settings_run_in_onnx_runtime_1_17(old_runtime: P
         networks[f"network {graph.name}"] = with_random_weights(graph), NETWORK_TOLERANCE
     expected: dict[str, tuple[np.ndarray, float]] = {}
     for index, (name, (network, tolerance)) in enumerate(networks.items()):
-        x = images(network.input.shape, 3)
+        inputs = {value.name: images(value.type.shape, 3) for value in network.graph.inputs}
         (tmp_path / f"{index}.onnx").write_bytes(written(network))
-        np.save(tmp_path / f"{index}.npy", x)
-        expected[name] = exact(network, x), tolerance
+        np.savez(tmp_path / f"{index}.npz", **inputs)  # type: ignore[arg-type]
+        expected[name] = exact(network, *inputs.values()), tolerance
 
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],

@@ -17,7 +17,6 @@ from archc.operators.activation import Relu
 from archc.operators.convolution import Conv2d
 from archc.operators.join import Concat, Sum
 from archc.operators.pooling import AvgPool2d, MaxPool2d
-from archc.passes.inference_graph import inference_graph
 
 
 def compiled(folder: Path, text: str) -> Graph:
@@ -179,7 +178,7 @@ def test_the_inference_graph_has_neither_auxiliary_heads_nor_what_only_they_need
         "flatten",
         "linear",
     ]
-    inference = inference_graph(graph)
+    inference = graph.at_inference()
     assert [node.path for node in inference.nodes] == [
         "conv2d",
         "batch_norm",
@@ -188,4 +187,4 @@ def test_the_inference_graph_has_neither_auxiliary_heads_nor_what_only_they_need
         "linear",
     ]
     assert [output.name for output in inference.outputs] == ["output"]
-    assert inference_graph(inference) is inference
+    assert inference.at_inference() is inference

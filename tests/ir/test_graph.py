@@ -18,6 +18,7 @@ from archc.ir.verifier import InvalidGraph, verify_graph
 from archc.nn import build_module
 from archc.operators.activation import Relu
 from archc.operators.join import Sum
+from archc.passes import Pass, inference_graph, run_passes
 
 SPEC = """\
 name: tiny
@@ -128,7 +129,7 @@ def with_same_path(graph: Graph) -> Graph:
 
 def with_wrong_type(graph: Graph) -> Graph:
     node = graph.nodes[0]
-    return with_node(graph, 0, output=Value(node.output.name, TensorType((BATCH, 9, 16, 16))))
+    return with_node(graph, 0, outputs=(Value(node.output.name, TensorType((BATCH, 9, 16, 16))),))
 
 
 def with_wrong_input_type(graph: Graph) -> Graph:
@@ -200,9 +201,16 @@ def test_the_verifier_refuses_a_broken_graph(graph: Graph, break_it: Callable[[G
 
 
 def test_a_pass_that_breaks_the_graph_cannot_hide_it(graph: Graph) -> None:
-    stray = Node("stray", Relu(), (Value("gone", graph.input.type),), Value("stray", graph.input.type), "")
+    stray = Node("stray", Relu(), (Value("gone", graph.input.type),), (Value("stray", graph.input.type),), "")
+    breaks = Pass("breaks", lambda graph: replace(graph, nodes=(*graph.nodes, stray)))
     with pytest.raises(InvalidGraph, match=r"^stray: uses gone before it is produced$"):
-        verify_graph(replace(graph, nodes=(*graph.nodes, stray)))
+        run_passes(graph, [breaks])
+
+
+def test_a_pass_is_held_to_what_it_ensures(graph: Graph) -> None:
+    broken = inference_graph._replace(run=lambda graph: graph)
+    with pytest.raises(InvalidGraph, match=r"^inference_graph: what it ensures does not hold of the graph tiny$"):
+        run_passes(graph, [broken])
 
 
 def test_the_module_has_the_graph_s_parameters(graph: Graph) -> None:

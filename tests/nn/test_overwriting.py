@@ -11,14 +11,13 @@ from archc.ir.graph import Graph, Value
 from archc.ir.operator import Operator
 from archc.ir.types import BATCH, TensorType
 from archc.nn import build_module
-from archc.nn.lowering import MODULES
+from archc.nn.prototypes import new_layer
 from archc.operators.activation import Relu, Tanh
-from archc.operators.arrangement import Identity
 from archc.operators.convolution import Conv2d
 from archc.operators.join import Product, Sum
 from archc.operators.normalization import BatchNorm
 from archc.operators.pooling import MaxPool2d
-from archc.operators.regularization import Dropout
+from archc.operators.regularization import Dropout, Identity
 
 UNARY: list[Operator] = [
     Conv2d(out_channels=2, kernel_size=(1, 1)), BatchNorm(), Relu(), Relu(), Relu(), Tanh(), Identity(),
@@ -73,7 +72,7 @@ def interpreted(graph: Graph, state: dict[str, Tensor], image: Tensor) -> list[T
         elif isinstance(node.operator, Product):
             result = inputs[0] * inputs[1]
         else:
-            layer = MODULES[node.operator.word](node.operator, node)
+            layer = new_layer(node)
             own = {key.removeprefix(f"{node.path}."): tensor for key, tensor in state.items()}
             layer.load_state_dict({key: own[key] for key in layer.state_dict()}, assign=True)
             result = layer.eval()(inputs[0].clone())

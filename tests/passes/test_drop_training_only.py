@@ -1,7 +1,7 @@
 """Dropping what does nothing at inference: a printed graph in, a printed graph out."""
 
 from archc.ir.printer import print_graph
-from archc.passes import drop_training_only
+from archc.passes import drop_training_only, run_passes
 from tests.elaborate.specs import layers
 
 SPEC = """\
@@ -37,7 +37,7 @@ graph net
 """
     )
     assert (
-        print_graph(drop_training_only(graph))
+        print_graph(run_passes(graph, [drop_training_only]))
         == """\
 graph net
   input: float32[batch, 3, 32, 32]
@@ -52,7 +52,7 @@ graph net
 
 def test_a_network_that_only_drops_out_returns_its_input() -> None:
     assert (
-        print_graph(drop_training_only(layers("- dropout")))
+        print_graph(run_passes(layers("- dropout"), [drop_training_only]))
         == """\
 graph net
   input: float32[batch, 3, 32, 32]
@@ -63,4 +63,4 @@ graph net
 
 def test_a_graph_without_them_is_unchanged() -> None:
     graph = layers("- relu\n- tanh")
-    assert drop_training_only(graph) == graph
+    assert run_passes(graph, [drop_training_only]) == graph

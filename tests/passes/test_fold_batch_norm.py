@@ -11,8 +11,9 @@ import archc
 from archc.ir.graph import Graph
 from archc.ir.initializers import Initializer
 from archc.ir.printer import print_graph
+from archc.ir.verifier import InvalidGraph
 from archc.nn import build_module
-from archc.passes import fold_batch_norm
+from archc.passes import fold_batch_norm, run_passes
 from archc.passes.inference_graph import inference_graph
 from tests.elaborate.specs import layers
 
@@ -65,7 +66,7 @@ graph net
 """
     )
     assert (
-        print_graph(fold_batch_norm(graph))
+        print_graph(run_passes(graph, [fold_batch_norm]))
         == """\
 graph net
   input: float32[batch, 3, 32, 32]
@@ -104,7 +105,7 @@ def outputs(graph: Graph, weights: dict[str, np.ndarray], image: torch.Tensor) -
 def compare(graph: Graph) -> None:
     """The folded graph's derived weights give the same outputs, to rounding."""
     weights = random_weights(graph)
-    folded = fold_batch_norm(graph)
+    folded = run_passes(graph, [fold_batch_norm])
     derived = {
         p.path: p.derived.compute(*(weights[key] for key in p.derived.sources)) if p.derived else weights[p.path]
         for p in folded.parameters()
@@ -127,7 +128,7 @@ def test_a_negative_variance_gives_nan_as_pytorch_has_it_and_no_warning(tensor: 
     weights["norm.running_var"] = np.array([-0.5, 1.0, np.inf])
     expected = outputs(graph, weights, torch.ones(1, 3, 32, 32, dtype=torch.float64))[0][0, :, 0, 0]
     assert expected.isnan().tolist() == [True, False, False]
-    for parameter in fold_batch_norm(graph).parameters():
+    for parameter in run_passes(graph, [fold_batch_norm]).parameters():
         assert parameter.derived is not None
         derived = parameter.derived.compute(*(tensor(weights[key]) for key in parameter.derived.sources))
         nan = np.isnan(np.asarray(derived)).reshape(3, -1).any(1)
@@ -140,14 +141,14 @@ def test_a_folded_residual_network_computes_the_same_without_any_norm(name: str)
         "- basic: {width: 8, stride: 2, count: 2}\n" if name == "resnet18" else "- bottleneck: {width: 8, count: 2}\n"
     )
     compare(layers(text))
-    folded = fold_batch_norm(archc.compile(name))
+    folded = run_passes(archc.compile(name), [fold_batch_norm])
     assert "batch_norm" not in {node.operator.word for node in folded.nodes}
 
 
 def test_the_derived_tensors_come_from_the_network_s_own_keys() -> None:
     graph = layers("- basic: {name: block, width: 8}")
     keys = {parameter.path for parameter in graph.parameters()}
-    for parameter in fold_batch_norm(graph).parameters():
+    for parameter in run_passes(graph, [fold_batch_norm]).parameters():
         assert parameter.derived is not None
         assert set(parameter.derived.sources) <= keys
         assert isinstance(parameter.initializer, Initializer)
@@ -159,17 +160,18 @@ def test_a_norm_after_an_auxiliary_head_s_branching_is_folded_at_inference() -> 
         - aux: {tanh: {name: side}}
         - batch_norm
         """)
-    assert [node.path for node in fold_batch_norm(graph).nodes] == ["conv", "side", "batch_norm"]
-    assert [node.path for node in fold_batch_norm(inference_graph(graph)).nodes] == ["conv"]
+    with pytest.raises(InvalidGraph, match="fold_batch_norm: what it requires does not hold of the graph net"):
+        run_passes(graph, [fold_batch_norm])
+    assert [node.path for node in run_passes(graph, [inference_graph, fold_batch_norm]).nodes] == ["conv"]
 
 
 def test_a_norm_that_is_not_over_the_features_of_a_linear_layer_stays() -> None:
     """Over an image a linear layer's features are the last axis, while the norm's channels are axis 1."""
     graph = layers("- linear: {name: rows, out_features: 5}\n- batch_norm\n")
-    assert fold_batch_norm(graph).nodes == graph.nodes
+    assert run_passes(graph, [fold_batch_norm]).nodes == graph.nodes
     compare(graph)
 
 
 def test_a_norm_after_what_has_no_weight_stays() -> None:
     graph = layers("- flatten\n- tanh\n- batch_norm\n")
-    assert fold_batch_norm(graph).nodes == graph.nodes
+    assert run_passes(graph, [fold_batch_norm]).nodes == graph.nodes

@@ -19,8 +19,8 @@ from archc.verification import Report, Verdict, verify
 from archc.verification.check import compare_artefacts
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
-from tests.exporters.onnx_cases import with_random_weights
 from tests.exporters.small_networks import DYNAMIC, RESIDUAL, TWO_OUTPUTS, compiled
+from tests.operators.cases import with_random_weights
 
 ONNX = exporters()["onnx"]
 

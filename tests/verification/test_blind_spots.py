@@ -14,8 +14,8 @@ from archc.verification import Report, Verdict
 from archc.verification.check import Verifier, compare_artefacts
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
-from tests.exporters.onnx_cases import with_random_weights
 from tests.exporters.small_networks import DYNAMIC, compiled
+from tests.operators.cases import with_random_weights
 
 ONNX = exporters()["onnx"]
 Edit = Callable[[onnx.ModelProto], None]

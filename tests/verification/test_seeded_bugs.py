@@ -4,7 +4,6 @@ Every bug is seeded here into one network that it applies to, and a few into the
 `python -m tests.campaigns.bugs` seeds all of them everywhere.
 """
 
-import importlib
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from archc.builds.delivery import deliver
 from archc.diagnostics import VerificationFailed
 from archc.exporting import ExportOptions, exporters
+from archc.operators.activation import Relu
 from archc.verification import Verdict
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
@@ -72,8 +72,7 @@ def test_without_a_bug_the_same_networks_pass(name: str, folded: bool) -> None:
 
 def test_what_a_buggy_exporter_writes_is_not_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exporter itself is wrong here, and so is what it expects to find in its files: only the numbers can tell."""
-    lowerings = importlib.import_module("archc.exporters.onnx.lowering").LOWERINGS
-    monkeypatch.setitem(lowerings, "relu", lambda b, node, op, x: b.emit("LeakyRelu", x, node.output.type, alpha=1e-3))
+    monkeypatch.setattr(Relu, "onnx", lambda op, b, *x: b.emit("LeakyRelu", x, b.output, alpha=1e-3))
     graph = compiled(RESIDUAL)
     fresh = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)
     with pytest.raises(VerificationFailed, match=r"the first node that diverges is relu relu \(net.yaml:\d+\)"):

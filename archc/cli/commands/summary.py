@@ -69,4 +69,5 @@ def _layer_row(layer: Mapping[str, object]) -> list[str]:
 
 def _pair(value: object) -> str:
     assert isinstance(value, tuple)
-    return str(value[0]) if value[0] == value[1] else f"{value[0]}x{value[1]}"
+    sizes = ["all" if size is None else str(size) for size in value]
+    return sizes[0] if len(set(sizes)) == 1 else "x".join(sizes)

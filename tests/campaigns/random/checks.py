@@ -28,7 +28,7 @@ from archc.verification.statistics import rms
 from archc.weights.network import Network
 from tests.campaigns.random.coverage import Pair, pairs
 from tests.campaigns.random.witnesses import WITNESSES, Subject, onnx_runtime
-from tests.exporters.onnx_cases import written
+from tests.operators.cases import written
 
 
 @dataclass

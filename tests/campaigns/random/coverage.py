@@ -7,8 +7,8 @@ from functools import cache
 from archc.ir.graph import Graph
 from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import BATCH, TensorType
-from archc.operators import OPERATORS, operator_model
-from tests.exporters.onnx_cases import CASES
+from archc.operators import OPERATORS
+from tests.operators.cases import CASES
 
 Pair = tuple[str, str]
 
@@ -33,7 +33,7 @@ def _outputs(word: str, x: TensorType) -> frozenset[TensorType]:
 
 @cache
 def _settings(word: str) -> tuple[Operator, ...]:
-    return tuple(operator_model(word).model_validate(dict(case.fields)) for case in CASES if case.word == word)
+    return tuple(case.operator for case in CASES if case.word == word)
 
 
 def _inferred(operator: Operator, x: TensorType) -> TensorType | None:

@@ -24,7 +24,7 @@ from archc.verification.statistics import compare
 from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
-from tests.exporters.onnx_cases import evaluator, session, written
+from tests.operators.cases import evaluator, session, written
 
 Array = np.ndarray
 Run = Callable[[Array], list[Array]]
@@ -109,7 +109,7 @@ class Witness:
 
 
 def without_divisor(graph: Graph) -> bool:
-    """No average has a divisor of its own, which torch.onnx leaves out (`tests/exporters/disagreements.py`)."""
+    """No average has a divisor of its own, which torch.onnx leaves out (`tests/operators/disagreements.py`)."""
     return not any(isinstance(node.operator, AvgPool2d) and node.operator.divisor_override for node in graph.nodes)
 
 

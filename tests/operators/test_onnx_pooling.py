@@ -18,7 +18,7 @@ from archc.ir.operator import ShapeError
 from archc.ir.types import BATCH, TensorType
 from archc.operators import operator_model
 from archc.weights.network import Network
-from tests.exporters.onnx_cases import evaluator, session, written
+from tests.operators.cases import evaluator, session, written
 
 SIZES = range(5, 14)
 Setting = tuple[str, Mapping[str, Any]]

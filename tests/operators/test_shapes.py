@@ -1,5 +1,6 @@
 """Each operator's shape rule against PyTorch's: on the meta device, over grids of fields and sizes."""
 
+from contextlib import suppress
 from itertools import product
 from typing import Any
 
@@ -7,26 +8,27 @@ import pytest
 import torch
 from torch import nn
 
-from archc.ir.graph import Node, Value
-from archc.ir.operator import Operator, ShapeError
+from archc.ir.graph import Node
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, ShapeError
 from archc.ir.types import BATCH, SymbolicDim, TensorType
-from archc.nn.lowering import EXPRESSIONS, MODULES
+from archc.nn.codegen import NAMESPACE
+from archc.nn.prototypes import new_layer
 from archc.operators import OPERATORS, operator_model
+from tests.operators.cases import CASES, Case
 
 Size = tuple[int, ...]
-# For every operator: the shapes of its inputs without the batch, and the fields.
-Case = tuple[list[Size], dict[str, Any]]
-IMAGE: Size = (6, 9, 11)
 
 
-def grid(shapes: list[list[Size]], **fields: list[Any]) -> list[Case]:
+def grid(word: str, sizes: list[Size], **fields: list[Any]) -> list[Case]:
+    """Every combination of these fields, on images of these sizes."""
     choices = [dict(zip(fields, values, strict=True)) for values in product(*fields.values())]
-    return [(shape, choice) for shape in shapes for choice in choices]
+    return [Case(word, choice, ((4, *size),)) for size in sizes for choice in choices]
 
 
-def pools(**fields: list[Any]) -> list[Case]:
+def pools(word: str, **fields: list[Any]) -> list[Case]:
     return grid(
-        [[(2, height, width)] for height, width in ((5, 7), (6, 6), (8, 13), (9, 12))],
+        word,
+        [(5, 7), (6, 6), (8, 13), (9, 12)],
         kernel_size=[1, 2, 3, (4, 3)],
         stride=[None, 1, 2, 3, (4, 1)],
         padding=[0, 1, (2, 1)],
@@ -35,15 +37,11 @@ def pools(**fields: list[Any]) -> list[Case]:
     )
 
 
-CASES: dict[str, list[Case]] = {word: grid([[IMAGE], [(6,)]]) for word in OPERATORS}
-CASES |= {
-    "adaptive_avg_pool2d": grid([[IMAGE], [(1, 3, 1)]], output_size=[1, 2, (7, 7), (3, 20)]),
-    "avg_pool2d": pools(count_include_pad=[False, True], divisor_override=[None, 5]),
-    "batch_norm": grid([[IMAGE], [(6,)]], affine=[True, False], momentum=[0.1, None]),
-    "channel_shuffle": grid([[IMAGE]], groups=[1, 2, 3, 4, 6]),
-    "concat": grid([[IMAGE, IMAGE], [(1, 4, 4), (2, 4, 4), (3, 4, 4)], [(3,), (4,)], [IMAGE, (6, 9, 10)]]),
+# Sliding windows are tried on every combination of their fields, beside the operators' own examples.
+GRIDS = {
     "conv2d": grid(
-        [[(4, height, width)] for height, width in ((5, 8), (13, 12))],
+        "conv2d",
+        [(5, 8), (13, 12)],
         out_channels=[4, 6],
         kernel_size=[1, 3, (2, 5)],
         stride=[1, 2, (3, 1)],
@@ -52,106 +50,71 @@ CASES |= {
         groups=[1, 2, 4],
         bias=[True, False],
     ),
-    "dropout2d": grid([[IMAGE]]),
-    "elu": grid([[IMAGE]], alpha=[0.5]),
-    "flatten": grid([[IMAGE], [(6,)], [(4, 5)]], start_dim=[1, 2, 3, -1, -2], end_dim=[-1, -2, 1, 2]),
-    "gelu": grid([[IMAGE]], approximate=["none", "tanh"]),
-    "group_norm": grid([[IMAGE]], num_groups=[1, 2, 3, 6, 4], affine=[True, False]),
-    "hardtanh": grid([[IMAGE]], min_val=[-2.0], max_val=[3.0]),
-    "layer_norm": grid([[IMAGE], [(6,)], [(5, 6)]], bias=[True, False], elementwise_affine=[True, False]),
-    "linear": grid([[(6,)], [(5, 6)], [IMAGE]], out_features=[1, 7], bias=[True, False]),
-    "local_response_norm": grid([[IMAGE]], size=[1, 2, 5]),
-    "log_softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
-    "max_pool2d": pools(dilation=[1, 2]),
-    "mean": grid([[IMAGE], [(6,)]], dim=[1, (2, 3), -1, (-2, -1), (1, -1)], keepdim=[True, False]),
-    "mul": grid([[IMAGE], [(6,)]], other=[0.5]),
-    "narrow": grid([[IMAGE], [(6,)]], dim=[1, 2, 3], start=[0, 3], length=[1, 3, 7]),
-    "pad": grid([[IMAGE]], pad=[(1, 2), (1, 0, 2, 3), (0, 1, 0, 0, 2, 2)], value=[0.0, -1.5]),
-    "permute": grid([[IMAGE], [(5, 6)]], dims=[(0, 2, 3, 1), (0, 3, 1, 2), (0, 2, 1)]),
-    "prelu": grid([[IMAGE], [(6,)], [(6, 5)]], num_parameters=[1, 6]),
-    "product": grid(
-        [[IMAGE, IMAGE], [IMAGE, (6, 1, 1)], [(6, 1, 1), IMAGE], [IMAGE, (6, 9, 10)], [(6, 1, 1), (6, 1, 1)]]
-    ),
-    "select": grid([[IMAGE], [(5, 6)]], dim=[1, 2, 3], index=[0, 5, 9]),
-    "softmax": grid([[IMAGE], [(6,)]], dim=[1, 2, 3, -1, -2]),
-    "softplus": grid([[IMAGE]], beta=[0.5], threshold=[25.0]),
-    "stochastic_depth": grid([[IMAGE]], p=[0.0, 0.3], mode=["row", "batch"]),
-    "sum": grid([[IMAGE, IMAGE], [(6,), (6,), (6,)], [IMAGE, (6, 1, 1)]]),
+    "max_pool2d": pools("max_pool2d", dilation=[1, 2]),
+    "avg_pool2d": pools("avg_pool2d", count_include_pad=[False, True], divisor_override=[None, 5]),
 }
 
 
-def node_of(operator: Operator, inputs: list[Size]) -> Node:
-    """A node of this operator. Raises ShapeError."""
-    values = tuple(Value(f"x{i}", TensorType((BATCH, *shape))) for i, shape in enumerate(inputs))
-    return Node("op", operator, values, Value("op", operator.infer(*(value.type for value in values))), "")
+def tried(word: str) -> list[Case]:
+    """The operator's examples, on their own shapes and, with one input, on all others; and its grid."""
+    examples = [case for case in CASES if case.word == word]
+    shapes = {(shape,) for shape in (IMAGE, TOKENS, VECTOR, (6, 1, 1), (6, 2))}
+    elsewhere = [Case(word, case.fields, other) for case in examples for other in sorted(shapes - {case.shapes})]
+    return [*examples, *(elsewhere if operator_model(word).arity == 1 else []), *GRIDS.get(word, [])]
+
+
+def accepted(cases: list[Case]) -> list[tuple[Case, Node]]:
+    """The cases that an operator takes, each with the operator as a node."""
+    found = []
+    for case in cases:
+        with suppress(ShapeError):
+            found.append((case, case.node()))
+    return found
 
 
 def run(node: Node, batch: int) -> torch.Tensor:
-    """What PyTorch makes of a node; evaluated with the very lowering that modules are built with."""
-    word = node.operator.word
+    """What PyTorch makes of a node on the meta device, by the very text that modules are built with."""
     inputs = [torch.zeros(batch, *value.type.shape[1:], device="meta") for value in node.inputs]  # type: ignore[arg-type]
-    if word in MODULES:
-        return MODULES[word](node.operator, node).eval()(*inputs)  # type: ignore[no-any-return]
-    names = [f"x{i}" for i in range(len(inputs))]
-    source = EXPRESSIONS[word](node.operator, *names)
-    return eval(source, {"torch": torch, **dict(zip(names, inputs, strict=True))})  # type: ignore[no-any-return]
+    if not node.operator.is_expression():
+        return new_layer(node).eval()(*inputs)  # type: ignore[no-any-return]
+    names = [f"x{index}" for index in range(len(inputs))]
+    source = node.operator.torch_source(node.kind[1], names)
+    return eval(source, {**NAMESPACE, **dict(zip(names, inputs, strict=True))})  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("word", OPERATORS)
 def test_the_shape_is_pytorch_s(word: str) -> None:
-    accepted = 0
-    for inputs, fields in CASES[word]:
-        operator = operator_model(word).model_validate(fields)
-        try:
-            node = node_of(operator, inputs)
-        except ShapeError:
-            continue
-        accepted += 1
-        assert tuple(run(node, 2).shape) == (2, *node.output.type.shape[1:]), (inputs, fields)
-    assert accepted >= len(CASES[word]) / 4
+    cases = accepted(tried(word))
+    assert {str(case) for case, _ in cases} >= {str(case) for case in CASES if case.word == word}
+    for case, node in cases:
+        assert tuple(run(node, 2).shape) == (2, *node.output.type.shape[1:]), str(case)
 
 
-@pytest.mark.parametrize("word", ["conv2d", "max_pool2d", "avg_pool2d"])
+@pytest.mark.parametrize("word", GRIDS)
 def test_what_is_refused_pytorch_refuses_too(word: str) -> None:
-    refused = 0
-    for inputs, fields in CASES[word]:
-        operator = operator_model(word).model_validate(fields)
-        try:
-            operator.infer(*(TensorType((BATCH, *shape)) for shape in inputs))
-        except ShapeError:
-            refused += 1
-            function = {"conv2d": _conv2d, "max_pool2d": _max_pool2d, "avg_pool2d": _avg_pool2d}[word]
-            with pytest.raises((RuntimeError, ValueError)):
-                function(inputs[0], **fields)
+    refused = [case for case in GRIDS[word] if not accepted([case])]
     assert refused
+    for case in refused:
+        with pytest.raises((RuntimeError, ValueError)):
+            _torch(case)(torch.zeros(1, *case.shapes[0]))  # type: ignore[arg-type]
 
 
-def _conv2d(shape: Size, **fields: Any) -> None:
-    nn.Conv2d(shape[0], **fields)(torch.zeros(1, *shape))
-
-
-def _max_pool2d(shape: Size, **fields: Any) -> None:
-    nn.MaxPool2d(**fields)(torch.zeros(1, *shape))
-
-
-def _avg_pool2d(shape: Size, **fields: Any) -> None:
-    nn.AvgPool2d(**fields)(torch.zeros(1, *shape))
+def _torch(case: Case) -> nn.Module:
+    """PyTorch's own module, made without archc's text."""
+    if case.word == "conv2d":
+        return nn.Conv2d(4, **case.fields)
+    return {"max_pool2d": nn.MaxPool2d, "avg_pool2d": nn.AvgPool2d}[case.word](**case.fields)
 
 
 @pytest.mark.parametrize("word", OPERATORS)
 def test_the_tensors_are_those_of_pytorch_s_module(word: str) -> None:
-    for inputs, fields in CASES[word]:
-        operator = operator_model(word).model_validate(fields)
-        try:
-            node = node_of(operator, inputs)
-        except ShapeError:
-            continue
-        module = MODULES[word](operator, node) if word in MODULES else nn.Identity()
-        weights = operator.weights(*(value.type for value in node.inputs))
+    for case, node in accepted(tried(word)):
+        module = nn.Identity() if node.operator.is_expression() else new_layer(node)
+        weights = node.operator.weights(*case.types)
         expected = [(key, tuple(tensor.shape), str(tensor.dtype)) for key, tensor in module.state_dict().items()]
         assert [(w.name, w.shape, f"torch.{w.dtype}") for w in weights] == expected
         assert {w.name for w in weights if w.buffer} == dict(module.named_buffers()).keys()
-        assert {w.name for w in weights} - {"num_batches_tracked"} <= set(operator.tensors)
+        assert {w.name for w in weights} - {"num_batches_tracked"} <= set(node.operator.tensors)
 
 
 DYNAMIC = TensorType((BATCH, 4, SymbolicDim("height", 8, 12, 24), SymbolicDim("width", 9, 12, 30)))
@@ -192,7 +155,7 @@ def refusal(word: str, fields: dict[str, Any], *types: TensorType) -> tuple[str,
 
 
 SQUARE = TensorType((BATCH, 6, 8, 8))
-VECTOR = TensorType((BATCH, 6))
+FLAT = TensorType((BATCH, 6))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +176,7 @@ VECTOR = TensorType((BATCH, 6))
         ("prelu", {"num_parameters": 5}, [SQUARE],
          "num_parameters (=5) must be 1 or the number of channels (=6)", "num_parameters"),
         ("prelu", {"num_parameters": 2}, [TensorType((BATCH,))], "expects [N, C, ...], received float32[batch]", None),
-        ("conv2d", {"out_channels": 8, "kernel_size": 3}, [VECTOR],
+        ("conv2d", {"out_channels": 8, "kernel_size": 3}, [FLAT],
          "expects [N, C, H, W], received float32[batch, 6]", None),
         ("conv2d", {"out_channels": 8, "kernel_size": 9}, [DYNAMIC],
          "window of 9 pixels does not fit into 8 (size height with padding)", "kernel_size"),
@@ -230,9 +193,9 @@ VECTOR = TensorType((BATCH, 6))
          "cannot flatten axes 0 to -1 of float32[batch, 6, 8, 8]", "start_dim"),
         ("linear", {"out_features": 2}, [DYNAMIC],
          "needs a fixed number of input features, but receives width of them", None),
-        ("linear", {"out_features": 2, "in_features": 5}, [VECTOR],
+        ("linear", {"out_features": 2, "in_features": 5}, [FLAT],
          "declares in_features=5, but receives 6", "in_features"),
-        ("sum", {}, [SQUARE, VECTOR], "cannot add float32[batch, 6, 8, 8] and float32[batch, 6]", None),
+        ("sum", {}, [SQUARE, FLAT], "cannot add float32[batch, 6, 8, 8] and float32[batch, 6]", None),
         ("product", {}, [SQUARE, TensorType((BATCH, 3, 8, 8))],
          "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 3, 8, 8]", None),
         ("concat", {}, [SQUARE, TensorType((BATCH, 6, 7, 8))],
@@ -251,26 +214,30 @@ VECTOR = TensorType((BATCH, 6))
         ("pad", {"pad": [1, 2, 3]}, [SQUARE], "pad must hold pairs, but has 3 entries", "pad"),
         ("mean", {"dim": 0}, [SQUARE], "dim 0 is the batch axis", "dim"),
         ("mean", {"dim": [1, -3]}, [SQUARE], "names an axis twice", "dim"),
-        ("softmax", {"dim": 2}, [VECTOR], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
+        ("softmax", {"dim": 2}, [FLAT], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
         ("channel_shuffle", {"groups": 4}, [SQUARE],
          "channels (=6) must be divisible by groups (=4)", "groups"),
+        ("local_response_norm", {"size": 14}, [SQUARE],
+         "size (=14) must be at most 13, which reaches every channel", "size"),
+        ("local_response_norm", {"size": 3, "k": 1e30, "beta": 2.0}, [SQUARE],
+         "k ** -beta (=1e+30 ** -2.0) must be a float32", "beta"),
         ("hardtanh", {"min_val": 1.0, "max_val": 1.0}, [SQUARE],
          "min_val (=1.0) must be less than max_val (=1.0)", "min_val"),
         ("softmax", {"dim": 0}, [SQUARE], "dim (=0) is the batch axis", "dim"),
-        ("softmax", {"dim": -2}, [VECTOR], "dim (=0) is the batch axis", "dim"),
-        ("softmax", {"dim": -3}, [VECTOR], "dim (=-3) is not an axis of float32[batch, 6]", "dim"),
+        ("softmax", {"dim": -2}, [FLAT], "dim (=0) is the batch axis", "dim"),
+        ("softmax", {"dim": -3}, [FLAT], "dim (=-3) is not an axis of float32[batch, 6]", "dim"),
         ("flatten", {"end_dim": 4}, [SQUARE],
          "cannot flatten axes 1 to 4 of float32[batch, 6, 8, 8]", "start_dim"),
         ("permute", {"dims": [0, 1, 2, 2]}, [SQUARE],
          "dims must order the axes 0 to 3 of float32[batch, 6, 8, 8]", "dims"),
-        ("narrow", {"dim": 2, "start": 0, "length": 1}, [VECTOR],
+        ("narrow", {"dim": 2, "start": 0, "length": 1}, [FLAT],
          "dim (=2) is not an axis of float32[batch, 6]", "dim"),
         ("narrow", {"dim": 2, "start": 0, "length": 1}, [DYNAMIC], "cannot slice the dynamic size height", "dim"),
-        ("select", {"dim": 2, "index": 0}, [VECTOR], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
+        ("select", {"dim": 2, "index": 0}, [FLAT], "dim (=2) is not an axis of float32[batch, 6]", "dim"),
         ("select", {"dim": 2, "index": 0}, [DYNAMIC], "index (=0) is beyond an axis of height", "index"),
-        ("pad", {"pad": [1, 1, 1, 1]}, [VECTOR],
+        ("pad", {"pad": [1, 1, 1, 1]}, [FLAT],
          "pads 2 axes of float32[batch, 6], whose first is the batch", "pad"),
-        ("product", {}, [SQUARE, VECTOR], "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 6]", None),
+        ("product", {}, [SQUARE, FLAT], "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 6]", None),
         ("linear", {"out_features": 2}, [TensorType((BATCH,))],
          "expects [N, ..., in_features], received float32[batch]", None),
         ("batch_norm", {}, [TensorType((BATCH, 5, 6))],
@@ -280,10 +247,10 @@ VECTOR = TensorType((BATCH, 6))
         ("layer_norm", {"normalized_shape": 9}, [TensorType((BATCH, 9, 6))],
          "declares normalized_shape=9, but receives 6", "normalized_shape"),
         ("layer_norm", {}, [TensorType((BATCH,))], "needs a last axis of fixed size, received float32[batch]", None),
-        ("mean", {"dim": [1, 2]}, [VECTOR], "dim 2 is not an axis of float32[batch, 6]", "dim"),
-        ("mean", {"dim": -3}, [VECTOR], "dim -3 is not an axis of float32[batch, 6]", "dim"),
-        ("mean", {"dim": -2}, [VECTOR], "dim 0 is the batch axis", "dim"),
-        *((word, fields, [VECTOR], "expects [N, C, H, W], received float32[batch, 6]", None) for word, fields in (
+        ("mean", {"dim": [1, 2]}, [FLAT], "dim 2 is not an axis of float32[batch, 6]", "dim"),
+        ("mean", {"dim": -3}, [FLAT], "dim -3 is not an axis of float32[batch, 6]", "dim"),
+        ("mean", {"dim": -2}, [FLAT], "dim 0 is the batch axis", "dim"),
+        *((word, fields, [FLAT], "expects [N, C, H, W], received float32[batch, 6]", None) for word, fields in (
             ("dropout2d", {}), ("channel_shuffle", {"groups": 2}), ("group_norm", {"num_groups": 2}),
             ("local_response_norm", {"size": 3}), ("max_pool2d", {"kernel_size": 2}),
             ("adaptive_avg_pool2d", {"output_size": 1}),
@@ -323,9 +290,8 @@ def test_a_refusal_says_what_to_do(word: str, fields: dict[str, Any], help: str)
 @pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (3, 1), ((5, 2), (1, 2)), (3, (2, 3))])
 def test_same_padding_computes_what_pytorch_s_does(kernel_size: int | Size, dilation: int | Size) -> None:
     fields: dict[str, Any] = {"kernel_size": kernel_size, "dilation": dilation, "padding": "same", "out_channels": 4}
-    node = node_of(operator_model("conv2d").model_validate(fields), [IMAGE])
     expected = nn.Conv2d(IMAGE[0], **fields)
-    module = MODULES["conv2d"](node.operator, node).to_empty(device="cpu")
+    module = new_layer(Case("conv2d", fields).node()).to_empty(device="cpu")
     module.load_state_dict(expected.state_dict())
     x = torch.randn(2, *IMAGE)
     torch.testing.assert_close(module(x), expected(x), rtol=0, atol=0)

@@ -13,46 +13,56 @@ import torch
 from onnx.reference import ReferenceEvaluator
 
 from archc.weights.network import Network
-from tests.exporters.disagreements import (
+from tests.operators.cases import CASES, Case, evaluator, exact, session, written
+from tests.operators.disagreements import (
     DISAGREEMENTS,
     FRACTIONAL_LRN,
     IMPRECISIONS,
     Disagreement,
     Imprecision,
 )
-from tests.exporters.onnx_cases import CASES, Case, evaluator, exact, images, session, written
-from tests.exporters.test_onnx_operators import TOLERANCE
+from tests.operators.test_onnx import TOLERANCE
 
 
-def older_exporter(network: Network, x: np.ndarray) -> np.ndarray:
+def older_exporter(network: Network, *inputs: np.ndarray) -> np.ndarray:
     """What ONNX Runtime computes of the file that torch.onnx's tracing exporter writes."""
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        torch.onnx.export(network.inference_module(), (torch.from_numpy(x),), cast("Any", file), dynamo=False)
-    return _run(file.getvalue(), x)
+        torch.onnx.export(
+            network.inference_module(), tuple(map(torch.from_numpy, inputs)), cast("Any", file), dynamo=False
+        )
+    return _run(file.getvalue(), *inputs)
 
 
-def dynamo_exporter(network: Network, x: np.ndarray) -> np.ndarray:
+def dynamo_exporter(network: Network, *inputs: np.ndarray) -> np.ndarray:
     """What ONNX Runtime computes of the file that torch.onnx writes today."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program: Any = torch.onnx.export(network.inference_module(), (torch.from_numpy(x),), dynamo=True, verbose=False)
-    return _run(program.model_proto.SerializeToString(), x)
+        program: Any = torch.onnx.export(
+            network.inference_module(), tuple(map(torch.from_numpy, inputs)), dynamo=True, verbose=False
+        )
+    return _run(program.model_proto.SerializeToString(), *inputs)
 
 
-def reference_evaluator(network: Network, x: np.ndarray) -> np.ndarray:
+def reference_evaluator(network: Network, *inputs: np.ndarray) -> np.ndarray:
     """What onnx's own evaluator computes of archc's file."""
     evaluator = ReferenceEvaluator(onnx.load_from_string(written(network)))
-    return np.asarray(next(iter(evaluator.run(None, {"input": x}))))
+    names = map(str, evaluator.input_names)
+    return np.asarray(next(iter(evaluator.run(None, dict(zip(names, inputs, strict=True))))))
 
 
-def _run(data: bytes, x: np.ndarray) -> np.ndarray:
+def _tensors(inputs: Sequence[np.ndarray]) -> tuple[torch.Tensor, ...]:
+    return tuple(map(torch.from_numpy, inputs))
+
+
+def _run(data: bytes, *inputs: np.ndarray) -> np.ndarray:
     runtime = session(data, optimised=False)
-    return np.asarray(runtime.run(None, {runtime.get_inputs()[0].name: x})[0])
+    names = [entry.name for entry in runtime.get_inputs()]
+    return np.asarray(runtime.run(None, dict(zip(names, inputs, strict=True)))[0])
 
 
-WITNESSES: dict[str, Callable[[Network, np.ndarray], np.ndarray]] = {
+WITNESSES: dict[str, Callable[..., np.ndarray]] = {
     "torch.onnx": dynamo_exporter,
     "torch.onnx, older": older_exporter,
     "onnx.reference": reference_evaluator,
@@ -62,9 +72,9 @@ LISTED = {(entry.witness, str(entry.case)) for entry in DISAGREEMENTS}
 
 def agrees(case: Case, witness: str) -> bool:
     """Whether a witness computes what PyTorch computes in float64."""
-    network, x = case.network(), images(case.shape, 3)
-    expected = exact(network, x)
-    actual = WITNESSES[witness](network, x)
+    network, inputs = case.network(), case.inputs()
+    expected = exact(network, *inputs)
+    actual = WITNESSES[witness](network, *inputs)
     return actual.shape == expected.shape and bool(
         np.abs(actual - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
     )
@@ -97,7 +107,7 @@ def test_what_is_listed_still_holds(entry: Disagreement) -> None:
 @pytest.mark.parametrize("entry", IMPRECISIONS, ids=lambda entry: f"{entry.witness}-{entry.case.word}")
 def test_a_kernel_that_is_listed_as_imprecise_still_is(entry: Imprecision) -> None:
     network = entry.case.network()
-    x = np.full(images(entry.case.shape, 1).shape, entry.at, np.float32)
+    x = np.full(entry.case.inputs(1)[0].shape, entry.at, np.float32)
     right = exact(network, x)
     runtime = _run(written(network), x)
     with torch.no_grad():

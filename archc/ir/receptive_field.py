@@ -1,0 +1,92 @@
+"""How much of the image one element of a value sees.
+
+Along each axis of the image, r' = r + (extent - 1) * stride, and the strides multiply. Which axis of a value runs along
+which axis of the image is followed through permutations, reductions and reshapes; an axis into which several were
+merged (tokens) runs along all of them, so that whatever slides over it may see all of each.
+Source: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutional Neural Networks", section 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from archc.ir.graph import Graph
+from archc.ir.operator import Operator, Window
+from archc.ir.types import TensorType
+
+Sizes = tuple[int | None, ...]
+
+
+class Field(NamedTuple):
+    """What one element of a value sees of the image, for each of its axes (height, width), in pixels.
+
+    `size` is the extent, `stride` the distance between neighbours'. Along an axis that is seen as a whole both have
+    None; where every axis is, they are None themselves. What does not depend on the image sees 0 pixels.
+    """
+
+    size: Sizes | None
+    stride: Sizes | None
+
+
+class _View(NamedTuple):
+    """The sizes and strides of a field, and for each axis of the value the axes of the image along which it runs."""
+
+    axes: tuple[tuple[int, ...], ...]
+    size: Sizes
+    stride: Sizes
+
+    @property
+    def field(self) -> Field:
+        return Field(None, None) if all(size is None for size in self.size) else Field(self.size, self.stride)
+
+
+def receptive_fields(graph: Graph) -> dict[str, Field]:
+    """The field of every value of a graph, by the value's name; the image is the first input."""
+    image = graph.input.type
+    ndim = max(0, image.ndim - 2)
+    axes = ((), (), *((axis,) for axis in range(ndim)))[: image.ndim]
+    views = {graph.input.name: _View(axes, (1,) * ndim, (1,) * ndim)}
+    for node in graph.nodes:
+        seen = [_through(node.operator, value.type, views[value.name]) for value in node.inputs if value.name in views]
+        if seen:
+            view = seen[0] if len(seen) == 1 else _union(seen)
+            views.update((value.name, view) for value in node.outputs)
+    blind = Field((0,) * ndim, (1,) * ndim)
+    return {value.name: views[value.name].field if value.name in views else blind for value in graph.values()}
+
+
+def _through(operator: Operator, x: TensorType, view: _View) -> _View:
+    """What is seen through an operator on an input with this view."""
+    size, stride = list(view.size), list(view.stride)
+    for axis, window in operator.windows(x).items():
+        for direction in view.axes[axis]:
+            alone = len(view.axes[axis]) == 1
+            size[direction], stride[direction] = _slid(window, size[direction], stride[direction], alone=alone)
+    axes = tuple([tuple([d for a in followed for d in view.axes[a]]) for followed in operator.follows(x)])
+    return _View(axes, tuple(size), tuple(stride))
+
+
+def _slid(window: Window, size: int | None, stride: int | None, *, alone: bool) -> Window:
+    if window == (1, 1):
+        return Window(size, stride)
+    if None in (size, stride, *window) or not alone:
+        return Window(None, None)
+    assert size is not None
+    assert stride is not None
+    assert window.extent is not None
+    assert window.stride is not None
+    return Window(size + (window.extent - 1) * stride, stride * window.stride)
+
+
+def _union(views: list[_View]) -> _View:
+    """What all together see: the largest in each direction."""
+    axes = [
+        tuple(dict.fromkeys(d for each in axis for d in each))
+        for axis in zip(*(view.axes for view in views), strict=True)
+    ]
+    return _View(tuple(axes), _largest(view.size for view in views), _largest(view.stride for view in views))
+
+
+def _largest(sizes: Iterable[Sizes]) -> Sizes:
+    return tuple([None if None in each else max(n for n in each if n is not None) for each in zip(*sizes, strict=True)])

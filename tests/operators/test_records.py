@@ -1,0 +1,101 @@
+"""The records of operators: the index of their words, their texts for PyTorch, and facts against what PyTorch does."""
+
+import ast
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import archc.operators
+from archc.ir.operator import IMAGE, Operator
+from archc.nn.codegen import NAMESPACE
+from archc.nn.prototypes import new_layer
+from archc.operators import OPERATORS, is_join, known_elsewhere, operator_model
+from tests.operators.cases import CASES, Case
+
+FAMILIES = sorted(path.stem for path in Path(archc.operators.__file__).parent.glob("[a-z]*.py"))
+ON_IMAGES = [case for case in CASES if case.shapes == (IMAGE,)]
+
+
+def test_the_index_that_is_read_from_the_files_is_what_their_classes_say() -> None:
+    modules = [import_module(f"archc.operators.{family}") for family in FAMILIES]
+    models = [
+        model
+        for module in modules
+        for model in vars(module).values()
+        if isinstance(model, type) and issubclass(model, Operator) and model.__module__ == module.__name__
+        if "word" in vars(model)
+    ]
+    assert tuple(model.word for model in models) == OPERATORS
+    assert [operator_model(model.word) for model in models] == models
+    assert known_elsewhere() == {other: model.word for model in models for other in model.elsewhere}
+
+
+def test_joins_are_the_operators_that_take_branches() -> None:
+    assert {word for word in (*OPERATORS, "layer1", "basic") if is_join(word)} == {"sum", "product", "concat"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_pytorch_is_given_is_made_of_plain_values_alone(case: Case) -> None:
+    """Nothing that a spec says can become code: each value in the text is a literal."""
+    operator = case.operator
+    names = [f"x{index}" for index in range(len(case.shapes))]
+    tree = ast.parse(operator.torch_source(case.types, names), mode="eval")
+    literals = (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp, ast.USub, ast.Load)
+    code = (ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.BinOp, ast.Add, ast.Mult)
+    allowed = {*names, *NAMESPACE, "nn", "layers"}
+    for node in ast.walk(tree):
+        assert isinstance(node, (*literals, *code)) or (isinstance(node, ast.Name) and node.id in allowed), ast.dump(
+            node
+        )
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if not case.operator.needs_output], ids=str)
+def test_an_output_that_backward_does_not_need_can_be_overwritten(case: Case) -> None:
+    inputs = [torch.from_numpy(x).requires_grad_() for x in case.inputs()]
+    module = case.network(followed=False).module()
+    for overwrite in (False, True):
+        output = module(*inputs)
+        if overwrite:
+            output.mul_(0.0).add_(output)  # PyTorch raises an error in `backward` if it kept the output
+        output.sum().backward()
+
+
+@pytest.mark.parametrize("case", [case for case in ON_IMAGES if case.operator.in_place], ids=str)
+def test_what_works_in_place_has_a_switch_for_it(case: Case) -> None:
+    assert new_layer(case.node()).inplace is False
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.operator.linear_axis is not None], ids=str)
+def test_a_linear_map_is_linear_along_its_axis(case: Case) -> None:
+    """Half of the filters doubled doubles half of the output, and nothing else; it has a bias, or can be given one."""
+    network = case.network()
+    module = network.inference_module().double()
+    (x,) = (torch.from_numpy(x).double() for x in case.inputs())
+    before = module(x)
+    (path,) = {parameter.path.rpartition(".")[0] for parameter in network.graph.parameters()}
+    layer = module.get_submodule(path)
+    with torch.no_grad():
+        for tensor in layer.parameters():
+            tensor[0] *= 2
+    change = (module(x) / before).detach().numpy()
+    axis = case.operator.linear_axis
+    assert axis is not None
+    np.testing.assert_allclose(np.take(change, [0], axis), 2)
+    np.testing.assert_allclose(np.delete(change, 0, axis), 1)
+    with_bias = case.operator.model_copy(update={"bias": True})
+    assert [weight.name for weight in with_bias.weights(*case.types)] == ["weight", "bias"]
+
+
+@pytest.mark.parametrize("case", ON_IMAGES, ids=str)
+def test_a_bounded_operator_is_constant_beyond_its_bounds(case: Case) -> None:
+    if type(case.operator).__module__ != "archc.operators.activation" or case.operator.is_expression():
+        return
+    layer = case.network().inference_module()
+    far = [layer(torch.full((1, *IMAGE), value)) for value in (-50.0, -60.0, 50.0, 60.0)]
+    flat = torch.equal(far[0], far[1]), torch.equal(far[2], far[3])
+    hard = case.word.startswith("hard") or case.word == "relu6"
+    assert case.operator.bounded == hard
+    assert any(flat) or not hard
