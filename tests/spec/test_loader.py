@@ -160,6 +160,22 @@ def test_the_pure_python_parser_gives_the_same_trees(monkeypatch: pytest.MonkeyP
     assert plain(load(Source("<test>", text))) == plain(expected)
 
 
+def test_a_file_in_another_encoding_is_refused_at_the_first_character_that_is_not_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text("name: broken\nsource: Müller 2015\n", encoding="latin-1")
+    with pytest.raises(SpecError) as caught:
+        read_source(tmp_path / "net.yaml")
+    assert (
+        f"{caught.value}\n"
+        == f"""\
+{tmp_path}/net.yaml:2:10: error[bad-encoding]: this is not UTF-8
+  |
+2 | source: M\N{REPLACEMENT CHARACTER}ller 2015
+  |          ^
+  = help: save the file as UTF-8
+"""
+    )
+
+
 def test_a_file_that_cannot_be_read_is_an_error_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "large.yaml").write_bytes(b"#" * ((1 << 20) + 1))
     for name in ["absent.yaml", ".", "large.yaml", "nul\0.yaml"]:
