@@ -11,7 +11,7 @@ from archc.ir.graph import Graph
 from archc.ir.printer import print_graph
 from archc.nn import build_module
 from archc.weights import InitializedWeights, read_all
-from tests.elaborate.specs import layers, refusal
+from tests.elaborate.specs import layers
 
 Norm = Callable[[int], nn.Module]
 
@@ -113,21 +113,6 @@ def test_a_residual_block_computes_what_a_hand_written_one_does(fields: str, by_
     assert list(compiled.state_dict()) == list(expected.state_dict())
     image = torch.randn(2, 16, 9, 12, dtype=torch.float64)
     assert_equal(compiled(image), expected(image))
-
-
-def test_an_identity_shortcut_that_does_not_fit_is_refused() -> None:
-    text = refusal("- bottleneck: {name: block, width: 4, shortcut: identity}")
-    assert text.splitlines()[0] == (
-        "net.yaml:4:5: error[shape-mismatch]: sum in block cannot add "
-        "float32[batch, 16, 32, 32] and float32[batch, 3, 32, 32]"
-    )
-
-
-def test_groups_that_leave_no_channels_are_refused() -> None:
-    text = refusal("- bottleneck: {name: block, width: 16, groups: 32, width_per_group: 1}")
-    assert text.splitlines()[0] == (
-        "net.yaml:4:5: error[shape-mismatch]: bottleneck block width (=16) and width_per_group (=1) leave no channels"
-    )
 
 
 class NormActivation(nn.Sequential):

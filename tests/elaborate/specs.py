@@ -3,10 +3,8 @@
 from pathlib import Path
 from textwrap import dedent, indent
 
-import pytest
-
 from archc.builds.compilation import compile_spec
-from archc.diagnostics import Source, SpecError
+from archc.diagnostics import Source
 from archc.ir.graph import Graph
 from archc.spec.loading import parse_text
 
@@ -32,17 +30,3 @@ def paths(graph: Graph) -> list[str]:
 def keys(graph: Graph) -> list[str]:
     """The `state_dict` keys."""
     return [parameter.path for parameter in graph.parameters()]
-
-
-def refusal(text: str, head: str = "", **settings: str) -> str:
-    """What is shown for a list of items that is wrong; the first item stands on line 4."""
-    with pytest.raises(SpecError) as caught:
-        layers(text, head, **settings)
-    return f"{caught.value}\n"
-
-
-def spec_refusal(text: str) -> str:
-    """What is shown for a whole spec that is wrong."""
-    with pytest.raises(SpecError) as caught:
-        compiled(text)
-    return f"{caught.value}\n"

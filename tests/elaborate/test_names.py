@@ -6,7 +6,7 @@ import pytest
 
 from archc.ir.printer import print_graph
 from archc.spec.loading import resolved_text
-from tests.elaborate.specs import HEAD, compiled, keys, layers, paths, refusal
+from tests.elaborate.specs import HEAD, compiled, keys, layers, paths
 
 
 def test_an_unnamed_item_has_its_callee_s_word_and_its_siblings_are_counted() -> None:
@@ -115,66 +115,7 @@ def test_keys_are_paths_with_the_tensor_s_name() -> None:
     ]  # fmt: skip
 
 
-def test_two_siblings_cannot_have_one_name() -> None:
-    assert (
-        refusal("- relu: {name: a}\n- sigmoid: {name: a}")
-        == """\
-net.yaml:5:5: error[name-taken]: the name 'a' is taken at the top level
-  |
-5 |   - sigmoid: {name: a}
-  |     ^^^^^^^
-  = note: net.yaml:4:5: it is taken here
-  |
-4 |   - relu: {name: a}
-  |     ^^^^
-"""
-    )
-
-
-@pytest.mark.parametrize("names", [("a", "a.b"), ("a.b", "a"), ("a.b", "a.b.c")])
-def test_no_name_lies_within_another(names: tuple[str, str]) -> None:
-    first, second = names
-    text = refusal(f"- relu: {{name: {first}}}\n- relu: {{name: {second}}}")
-    assert text.splitlines()[0] == (
-        f"net.yaml:5:5: error[name-taken]: the names '{second}' and '{first}' at the top level lie within one another"
-    )
-
-
-def test_an_attribute_of_modules_cannot_be_a_name() -> None:
-    assert (
-        refusal("- inner: [{relu: {name: training}}]")
-        == """\
-net.yaml:4:14: error[name-taken]: the name 'training' is reserved: torch.nn.Module has an attribute 'training'
-  |
-4 |   - inner: [{relu: {name: training}}]
-  |              ^^^^
-"""
-    )
-
-
-def test_a_name_made_of_something_unknown_is_refused() -> None:
-    assert (
-        refusal("- relu: {name: a$k, count: 2}")
-        == """\
-net.yaml:4:19: error[unknown-name]: there is no '$k' here
-  |
-4 |   - relu: {name: a$k, count: 2}
-  |                   ^^
-  = help: available are $i, $n
-"""
-    )
-
-
-def test_an_operator_at_the_top_level_cannot_be_called_as_the_network_s_input() -> None:
-    assert (
-        refusal("- relu: {name: input}")
-        == """\
-net.yaml:4:5: error[name-taken]: the name 'input' is that of the network's input
-  |
-4 |   - relu: {name: input}
-  |     ^^^^
-"""
-    )
+def test_the_network_s_input_leaves_its_name_to_sequences_and_to_what_they_hold() -> None:
     assert paths(layers("- input: [relu]\n- deep: [relu: {name: input}]")) == ["input.0", "deep.input"]
 
 
@@ -204,16 +145,6 @@ def test_a_default_stride_of_a_built_in_block_goes_to_the_first_copy_only() -> N
 
 def test_a_parameter_called_stride_that_is_no_number_goes_to_every_copy() -> None:
     assert paths(layers("- named: {count: 2, stride: tanh}", STRIDED)) == ["tanh", "tanh_1"]
-
-
-def test_every_name_that_cannot_be_used_is_told() -> None:
-    told = refusal("- relu: {name: forward}\n- tanh: {name: half}\n- relu: {name: a}\n- relu: {name: a}\n- linear: x")
-    assert [line.partition("error")[2] for line in told.splitlines() if "error[" in line] == [
-        "[name-taken]: the name 'forward' is reserved: torch.nn.Module has an attribute 'forward'",
-        "[name-taken]: the name 'half' is reserved: torch.nn.Module has an attribute 'half'",
-        "[name-taken]: the name 'a' is taken at the top level",
-        "[invalid-value]: linear.out_features must be an integer, not 'x'",
-    ]
 
 
 def test_a_name_is_what_was_written_and_stays_it_when_the_spec_is_resolved(tmp_path: Path) -> None:

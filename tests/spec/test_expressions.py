@@ -89,34 +89,6 @@ def test_the_right_side_of_a_decided_condition_is_not_evaluated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "message", "help"),
-    [
-        ("$widht", "unknown-name", "there is no '$widht' here", "did you mean 'width'?"),
-        ("1 // ($stride - 2)", "bad-expression", "'//' divides by zero", None),
-        ("$width % 0", "bad-expression", "'%' divides by zero", None),
-        ("$deep + 1", "bad-expression", "'+' needs a number, not true", None),
-        ("$word * 2", "bad-expression", "'*' needs a number, not abc", None),
-        ("$act < 2", "bad-expression", "'<' needs a number, not none", None),
-        ("$kernel_size > 1", "bad-expression", "'>' needs a number, not [7, 3]", None),
-        ("not $stride", "bad-expression", "'not' needs true or false, not 2", None),
-        ("$stride and $deep", "bad-expression", "'and' needs true or false, not 2", None),
-        ("false or $stride and true", "bad-expression", "'and' needs true or false, not 2", None),
-        ("9223372036854775807 + 1", "bad-expression", "'+' gives a number beyond 64 bits", None),
-        ("1e18 * 1e18", "bad-expression", "'*' gives a number beyond 64 bits", None),
-        ("9223372036854775808", "bad-expression", "the number 9223372036854775808 is beyond 64 bits", None),
-        (
-            "make_divisible(8, 0)",
-            "bad-expression",
-            "make_divisible needs a divisor that is a positive integer, not 0",
-            None,
-        ),
-    ],
-)
-def test_what_cannot_be_computed_is_said(text: str, code: str, message: str, help: str | None) -> None:
-    assert complaint(text) == (code, message, help)
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "(" * 100 + "1" + ")" * 100,
@@ -128,25 +100,6 @@ def test_what_cannot_be_computed_is_said(text: str, code: str, message: str, hel
 )
 def test_size_and_depth_are_limited(text: str) -> None:
     assert complaint(text)[0] == "bad-expression"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "__import__('os')",
-        "$x.__class__",
-        "$x[0]",
-        "lambda: 1",
-        "1 if 2 else 3",
-        "2 ** 3",
-        "'a'",
-        "1; 2",
-        "½",
-        "٣",
-    ],
-)
-def test_there_is_no_way_to_anything_but_arithmetic(text: str) -> None:
-    assert complaint(text)[0] in ("bad-expression", "unknown-function")
 
 
 numbers = st.integers(0, 99).map(str) | st.floats(0.125, 99).map(lambda x: f"{x:.3f}")
@@ -198,18 +151,3 @@ def test_a_condition_may_be_a_plain_constant() -> None:
 def test_names_are_filled_in() -> None:
     assert substitute("block$stride-$i", ENVIRONMENT, SPAN) == "block2-3"
     assert substitute("layer.$i.$word", ENVIRONMENT, SPAN) == "layer.3.abc"
-
-
-@pytest.mark.parametrize(
-    ("name", "code", "message"),
-    [
-        ("a$j", "unknown-name", "there is no '$j' here"),
-        ("a$size", "bad-name", "'$size' is [3, 3], which cannot be part of a name"),
-        ("a$act", "bad-name", "'$act' is none, which cannot be part of a name"),
-        ("$path", "bad-name", "'$path' gives '../up', which is not a name"),
-    ],
-)
-def test_what_makes_no_name_is_refused(name: str, code: str, message: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        substitute(name, {**ENVIRONMENT, "path": "../up"}, SPAN)
-    assert [(found.code, found.message) for found in caught.value.diagnostics] == [(code, message)]

@@ -115,7 +115,19 @@ def test_a_layer_is_a_word_a_call_or_none() -> None:
     assert layer("none") is None
 
 
-@pytest.mark.parametrize("text", ["[relu]", "{sequence: [relu]}", "{sum: [relu, relu]}", "3", "$x", "{}", "mark"])
-def test_what_is_no_layer_is_refused(text: str) -> None:
-    with pytest.raises(SpecError):
-        parse_layer(load(Source("<test>", text)))
+def test_what_cannot_be_read_leaves_the_value_unknown_and_the_others_are_read() -> None:
+    grammar = Grammar()
+    parsed = grammar.items(load(Source("<test>", "[relu, 3, sum: [4, relu], tanh]")))
+    assert [type(item).__name__ for item in parsed] == ["Call", "Unread", "Composite", "Call"]
+    assert len(grammar.problems) == 2
+
+
+def test_the_problems_that_are_told_are_counted_and_long_texts_are_cut() -> None:
+    grammar = Grammar()
+    with pytest.raises(SpecError) as caught:
+        grammar.items(load(Source("<test>", "\n".join(f"- '{'a b ' * 200}{n}'" for n in range(200)))))
+    assert len(caught.value.diagnostics) == 100
+    assert [note.message for note in caught.value.diagnostics[-1].notes] == [
+        "no more than 100 problems are told, and there may be more"
+    ]
+    assert max(len(problem.message) for problem in caught.value.diagnostics) < 150
