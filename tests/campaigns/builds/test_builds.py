@@ -24,7 +24,7 @@ def test_what_a_manifest_calls_passed_passes_and_no_command_ends_in_a_traceback(
             database=None,
             derandomize=True,
             phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
         ),
     )
 
