@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from archc.verification import Report
 
-Weights = str | Path | Mapping[str, object] | None
+WeightSource = str | Path | Mapping[str, object] | None
 
 
 def compile(target: str | Path, **parameters: object) -> Graph:
@@ -30,7 +30,7 @@ def compile(target: str | Path, **parameters: object) -> Graph:
 
 def build(
     target: str | Path,
-    weights: Weights = None,
+    weights: WeightSource = None,
     seed: int | None = None,
     *,
     ignore: Sequence[str] = (),
@@ -56,7 +56,7 @@ def export(
     target: str | Path,
     path: str | Path,
     *,
-    weights: Weights = None,
+    weights: WeightSource = None,
     seed: int | None = None,
     ignore: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
@@ -95,7 +95,7 @@ def verify(
     artefact: str | Path,
     against: str | Path | None = None,
     *,
-    weights: Weights = None,
+    weights: WeightSource = None,
     seed: int | None = None,
     ignore: Sequence[str] = (),
     rename: Mapping[str, str] | None = None,
@@ -124,7 +124,7 @@ def verify(
 
 
 def _weights(
-    weights: Weights, seed: int | None, ignore: Sequence[str], rename: Mapping[str, str] | None
+    weights: WeightSource, seed: int | None, ignore: Sequence[str], rename: Mapping[str, str] | None
 ) -> WeightOptions:
     globs = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     pairs = tuple((rename or {}).items())

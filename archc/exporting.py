@@ -6,7 +6,7 @@ entry-point group `archc.exporters`. Nothing imports an exporter by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from archc.files import Companions
     from archc.weights.network import Network
-
-    Weights = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,8 @@ def test_a_termination_that_is_turned_into_an_exit_leaves_the_old_file_alone(tmp
 def test_companions_of_two_builds_at_once_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = files._rename
 
-    def rename_and_let_the_other_in(temporary: Path, target: Path) -> None:
-        rename(temporary, target)
+    def rename_and_let_the_other_in(temporary: Path, target: Path, called: Path | None = None) -> None:
+        rename(temporary, target, called)
         monkeypatch.setattr(files, "_rename", rename)
         write_companion(tmp_path, b"two")
 
@@ -204,6 +204,12 @@ def test_a_directory_is_not_replaced(tmp_path: Path) -> None:
 def test_a_directory_that_takes_no_files_is_reported() -> None:
     # /proc refuses new files, even root's.
     assert refusal(Path("/proc/model.onnx")).startswith("cannot write /proc/model.onnx: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
+def test_a_companion_that_has_no_name_yet_is_called_as_its_artefact_is() -> None:
+    with pytest.raises(ExportError, match=r"cannot write /proc/model\.onnx: "):
+        write_companion(Path("/proc"), b"one")
 
 
 FULL_DISK = """

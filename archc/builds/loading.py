@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
 from pathlib import Path
 
 from archc.builds.compilation import compile_spec
-from archc.builds.hashing import hash_ahead, sha256_of
-from archc.builds.manifest import CHANGED, INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest
+from archc.builds.hashing import HashedFile
+from archc.builds.manifest import INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest, versions
 from archc.builds.options import WeightOptions
 from archc.builds.targets import Target, fixed_build
-from archc.diagnostics import BuildError, UsageError
+from archc.diagnostics import UsageError
 from archc.ir.graph import Graph
 from archc.spec.loading import load_spec
-from archc.weights import Array, InitializedWeights, match, open_weights
+from archc.weights import InitializedWeights, MatchedWeights, Weights, match, open_weights
+from archc.weights.identity import tensors_digest
 from archc.weights.network import Network
+from archc.weights.state_dict import arrays, digest
+
+STATE_DICT = "a state_dict"  # what a manifest calls such weights
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network and where its weights come from; a file of weights is hashed by a thread, and both calls wait for it.
+    """A network and where its weights come from: initialisers, `file`, a `state_dict`, or the build of `built`.
 
-    `origin` gives what a manifest calls the weights. `confirm` raises BuildError if a build's weights are not those
-    that it was built with; it is called before anything that is made of them is handed over.
+    A build's weights are hashed while they are read, unless they were checked before: then there is no `file`.
     """
 
     network: Network
-    origin: Callable[[], str]
-    initialised: tuple[str, ...] = ()
-    confirm: Callable[[], None] = lambda: None
+    weights: InitializedWeights | MatchedWeights
+    file: HashedFile | None = None
+    state_dict: Weights | None = None
+    built: Manifest | None = None
+
+    def confirm(self) -> None:
+        """Raise BuildError if a build's weights are not those that it was built with.
+
+        It is called before anything that is made of them is handed over.
+        """
+        if self.built and self.file:
+            self.file.confirm(self.built.files[WEIGHTS])
 
     def manifest(self) -> Manifest:
-        """The manifest of a build of this network that has no files yet."""
-        return new_manifest(self.network.graph, self.origin(), self.network.seed, self.initialised)
+        """The manifest of a build of this network that has no files yet. It waits for a given file's SHA-256."""
+        if self.built:
+            origin, given, initialised = self.built.weights, self.built.files.get(WEIGHTS), self.built.initialised
+        elif isinstance(self.weights, InitializedWeights):
+            origin, given, initialised = INITIALISED, None, []
+        else:
+            given = self.file.digest() if self.file else digest(self.state_dict or {})
+            origin, initialised = given if self.file else STATE_DICT, list(self.weights.initialised)
+        tensors = self.built.tensors if self.built else None
+        tensors = tensors or tensors_digest(self.weights, given, versions("archc", "numpy"))
+        return new_manifest(self.network.graph, origin, self.network.seed, tensors, initialised)
 
 
 def load_network(target: Target, weights: WeightOptions, settings: Mapping[str, str]) -> Network:
@@ -63,18 +83,13 @@ def load(target: Target, weights: WeightOptions, settings: Mapping[str, str], *,
     if target.build is not None and manifest is not None:
         return _stored(graph, target.build, manifest, checked)
     seed = weights.seed or 0
-    return Loaded(Network(graph, InitializedWeights(graph.parameters(), seed), True, seed), _known(INITIALISED))
+    drawn = InitializedWeights(graph.parameters(), seed)
+    return Loaded(Network(graph, drawn, True, seed), drawn)
 
 
 def check_file(folder: Path, manifest: Manifest, name: str) -> None:
     """Raise BuildError unless a file of a build is what the manifest says."""
-    if sha256_of(folder / name) != manifest.files.get(name):
-        raise _changed(folder / name)
-
-
-def _changed(path: Path) -> BuildError:
-    help = f"`archc verify {path.parent}` tells what else was changed; build the spec anew"
-    return BuildError(f"{path} is {CHANGED}", code="changed-file", help=help)
+    HashedFile(folder / name).confirm(manifest.files.get(name))
 
 
 def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapping[str, str]) -> None:
@@ -85,51 +100,31 @@ def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapp
 
 
 def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
-    origin: Callable[[], str] = _known("a state_dict")
-    if weights.file is not None:
-        origin = weights.digest or cache(partial(sha256_of, weights.file))
+    tensors = open_weights(weights.file) if weights.file else arrays(weights.state_dict or {})
     seed = build_seed if weights.seed is None else weights.seed
-    matched = match(
-        _tensors(weights), graph.parameters(), ignore=weights.ignore, rename=weights.rename, seed=seed
-    )  # fmt: skip
+    matched = match(tensors, graph.parameters(), ignore=weights.ignore, rename=weights.rename, seed=seed)
     if weights.seed is not None and not matched.initialised:
         raise UsageError(
             "the weights are given, so nothing is drawn from a seed",
             code="bad-option",
             help="leave out --seed; it goes with --ignore, which has tensors drawn",
         )
-    return Loaded(Network(graph, matched, False, seed), origin, matched.initialised)
-
-
-def _tensors(weights: WeightOptions) -> Mapping[str, Array]:
-    from archc.weights.state_dict import arrays
-
-    return arrays(weights.state_dict or {}) if weights.file is None else open_weights(weights.file)
+    return Loaded(Network(graph, matched, False, seed), matched, weights.hashed, None if weights.file else tensors)
 
 
 def _stored(graph: Graph, build: Path, manifest: Manifest, checked: bool) -> Loaded:
     """A build with the weights that it holds, or that its seed gives."""
-    origin = _known(manifest.weights)
     if WEIGHTS in manifest.files:
-        digest = _known(manifest.files[WEIGHTS]) if checked else hash_ahead(build / WEIGHTS)
-        network = Network(
-            graph, match(open_weights(build / WEIGHTS), graph.parameters()), manifest.fresh, manifest.seed
-        )
-
-        def confirm() -> None:
-            if digest() != manifest.files[WEIGHTS]:
-                raise _changed(build / WEIGHTS)
-
-        return Loaded(network, origin, tuple(manifest.initialised), confirm)
+        file = None if checked else HashedFile(build / WEIGHTS)
+        if file:
+            file.begin()
+        stored = match(open_weights(build / WEIGHTS), graph.parameters())
+        return Loaded(Network(graph, stored, manifest.fresh, manifest.seed), stored, file, built=manifest)
     if manifest.fresh:
         drawn = InitializedWeights(graph.parameters(), manifest.seed)
-        return Loaded(Network(graph, drawn, True, manifest.seed), origin)
+        return Loaded(Network(graph, drawn, True, manifest.seed), drawn, built=manifest)
     raise UsageError(
         f"{build} was exported from a file of weights that it does not hold",
         code="weights-needed",
         help="give it again with --weights FILE",
     )
-
-
-def _known(text: str) -> Callable[[], str]:
-    return lambda: text

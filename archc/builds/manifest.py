@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from archc.builds.hashing import sha256_of
+from archc.builds.hashing import CHANGED, sha256_of
 from archc.builds.json_text import json_text
 from archc.builds.targets import MANIFEST
 from archc.diagnostics import BuildError
@@ -18,7 +18,6 @@ from archc.files import write_text
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 
-CHANGED = "not the file that was built: its SHA-256 differs"
 SPEC = "spec.yaml"
 WEIGHTS = "model.safetensors"
 PARITY = "parity.json"
@@ -44,8 +43,9 @@ class Manifest(BaseModel):
     """What a build is made of. `files` holds the SHA-256 of every file, artefacts included.
 
     `weights` is "initialised" (with the seed) or the SHA-256 of the file that was given; `initialised` names the
-    tensors that were drawn from the seed in place of the file's. `sensitivity` is the smallest relative change of each
-    block's weights that a proof would notice. Both are left out where there is nothing to tell.
+    tensors that were drawn from the seed in place of the file's. `tensors` is a digest of what decides every tensor
+    (see `archc.weights.identity`); manifests of an older archc do not have it. `sensitivity` is the smallest relative
+    change of each block's weights that a proof would notice. What there is nothing to tell of is left out.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -56,6 +56,7 @@ class Manifest(BaseModel):
     seed: int
     weights: str
     initialised: list[str] = []
+    tensors: str | None = None
     versions: dict[str, str]
     files: dict[FileName, str] = {}
     exports: dict[FileName, Export] = {}
@@ -67,23 +68,31 @@ class Manifest(BaseModel):
         return self.weights == INITIALISED
 
     def same_network(self, other: Manifest) -> bool:
-        """Whether both describe the same structure with the same weights."""
-        return self._identity() == other._identity()
+        """Whether both are known to describe the same structure with the same weights."""
+        return not self.differs_from(other)
 
-    def _identity(self) -> tuple[object, ...]:
-        drawn = self.fresh or self.initialised
-        return self.fingerprint, self.weights, self.initialised, self.seed if drawn else 0
+    def differs_from(self, other: Manifest) -> str | None:
+        """Why artefacts of this build are not known to be of the other: a sentence about one; None if they are."""
+        if self.fingerprint != other.fingerprint:
+            return "it is of another network"
+        if self.tensors is None or other.tensors is None:
+            return f"the {MANIFEST} of an older archc does not tell which weights it has"
+        stored = {manifest.files[WEIGHTS] for manifest in (self, other) if WEIGHTS in manifest.files}
+        same = (self.weights, self.tensors) == (other.weights, other.tensors) and len(stored) < 2
+        return None if same else "it has other weights"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, as the file holds it."""
-        return self.model_dump(exclude={name for name in ("initialised", "sensitivity") if not getattr(self, name)})
+        return self.model_dump(
+            exclude={name for name in ("initialised", "tensors", "sensitivity") if not getattr(self, name)}
+        )
 
     def write(self, folder: Path) -> None:
         """Write the manifest into its build. Raises ExportError."""
         write_text(folder / MANIFEST, json_text(self.as_json()))
 
 
-def new_manifest(graph: Graph, weights: str, seed: int, initialised: Sequence[str] = ()) -> Manifest:
+def new_manifest(graph: Graph, weights: str, seed: int, tensors: str, initialised: Sequence[str] = ()) -> Manifest:
     """The manifest of a build that has no files yet."""
     return Manifest(
         name=graph.name,
@@ -91,6 +100,7 @@ def new_manifest(graph: Graph, weights: str, seed: int, initialised: Sequence[st
         seed=seed,
         weights=weights,
         initialised=list(initialised),
+        tensors=tensors,
         versions=versions("archc", "numpy"),
     )
 
@@ -131,24 +141,51 @@ def write_parity(folder: Path, manifest: Manifest, reports: Mapping[str, dict[st
     except (OSError, ValueError):
         stored = {}
     stored = stored if isinstance(stored, dict) else {}
-    kept = {name: report for name, report in stored.items() if name in manifest.exports and name not in reports}
+    verified = {name for name, export in manifest.exports.items() if export.verdict is not None}
+    kept = {name: report for name, report in stored.items() if name in verified - reports.keys()}
     kept |= {name: report for name, report in reports.items() if report is not None}
     if kept or path.exists():
         write_text(path, json_text(kept))
 
 
-def remove_replaced(folder: Path, before: Manifest | None, now: Manifest) -> None:
-    """Remove the files that only the manifest of before knows, unless somebody changed them. Raises BuildError.
+def remove_replaced(
+    folder: Path, before: Manifest | None, now: Manifest, notice: Callable[[str], None] = lambda sentence: None
+) -> None:
+    """Remove the files that only the manifest of before knows, unless somebody changed them; tell of each artefact.
 
     It is called when the new manifest is in place, so that a crash leaves files too many and never too few.
+    Raises: BuildError: a file cannot be removed.
     """
-    for name, digest in before.files.items() if before else ():
+    if before is None:
+        return
+    beside = {name for export in before.exports.values() for name in export.companions}
+    reason = before.differs_from(now)
+    for name, digest in before.files.items():
         path = folder / name
-        if name not in now.files and path.is_file() and sha256_of(path) == digest:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise BuildError(f"cannot remove {path}: {error.strerror}", code="cannot-write") from None
+        if name in now.files or not path.is_file():
+            continue
+        changed = sha256_of(path) != digest
+        if not changed:
+            _remove(path)
+        if name not in beside and reason:
+            notice(f"{path} is {'changed and no longer part of the build' if changed else 'removed'}: {reason}")
+
+
+def doubt_exports(folder: Path, manifest: Manifest, now: Manifest, notice: Callable[[str], None]) -> None:
+    """Give a manifest of an older archc the digest of its tensors, and call no artefact passed that may have others."""
+    reason = manifest.differs_from(now)
+    if manifest.tensors is None:
+        manifest.tensors = now.tensors
+        for name, export in manifest.exports.items():
+            export.verdict = None
+            notice(f"{folder / name} is no longer called passed: {reason}; `archc verify {folder}` verifies it")
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise BuildError(f"cannot remove {path}: {error.strerror}", code="cannot-write") from None
 
 
 def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from archc.builds.hashing import HashedFile
 from archc.diagnostics import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class WeightOptions:
     """Where weights come from: a file or a `state_dict`, else initialisers with a seed (None: 0, and not asked for).
 
@@ -22,7 +24,6 @@ class WeightOptions:
     ignore: Sequence[str] = ()
     rename: Sequence[tuple[str, str]] = ()
     state_dict: Mapping[str, object] | None = None
-    digest: Callable[[], str] | None = field(default=None, compare=False)  # the file's, if it is hashed already
 
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, int) and not isinstance(self.seed, bool) and self.seed >= 0
@@ -31,6 +32,11 @@ class WeightOptions:
         if (self.ignore or self.rename) and not self.given:
             message = "--ignore and --rename adapt given weights, so they need --weights"
             raise UsageError(message, code="bad-option")
+
+    @cached_property
+    def hashed(self) -> HashedFile | None:
+        """The file and its SHA-256, which is computed once."""
+        return None if self.file is None else HashedFile(self.file)
 
     @property
     def given(self) -> bool:

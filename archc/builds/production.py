@@ -16,6 +16,7 @@ from archc.builds.manifest import (
     WEIGHTS,
     Export,
     Manifest,
+    doubt_exports,
     read_manifest,
     remove_replaced,
     versions,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from archc.verification.sensitivity import Sensitivity
 
 Progress = Callable[[str], None]
+Notice = Callable[[str], None]
 
 
 def write_build(
@@ -43,10 +45,12 @@ def write_build(
     weights: WeightOptions,
     settings: Mapping[str, str],
     progress: Progress = lambda message: None,
+    notice: Notice = lambda sentence: None,
 ) -> tuple[Path, Manifest]:
     """Write a whole build, and return its folder and manifest.
 
     What lies in the folder of another build is removed, unless somebody changed it; artefacts of the same network stay.
+    `notice` gets a sentence about each artefact that does not.
     Raises: SpecError; BuildError; ExportError; UsageError.
     """
     progress("reading the spec")
@@ -61,7 +65,7 @@ def write_build(
         if before and before.same_network(manifest):
             _keep_exports(folder, before, manifest)
         manifest.write(folder)
-        remove_replaced(folder, before, manifest)
+        remove_replaced(folder, before, manifest, notice)
         write_parity(folder, manifest, {})
     return folder, manifest
 
@@ -158,9 +162,14 @@ class Exports:
     sensitivities: tuple[Sensitivity, ...] = ()
 
 
-def write_exports(request: ExportRequest, progress: Progress = lambda message: None) -> Exports:
+def write_exports(
+    request: ExportRequest,
+    progress: Progress = lambda message: None,
+    notice: Notice = lambda sentence: None,
+) -> Exports:
     """Export a network to every format asked for, into its build, whose manifest then knows them.
 
+    `notice` gets a sentence about each older artefact that the build has no more, or no longer as passed.
     Raises: UsageError: no format, an unknown one, an option that none takes, or a folder that holds another network;
     SpecError; BuildError; ExportError; VerificationFailed; Inconclusive.
     """
@@ -171,11 +180,16 @@ def write_exports(request: ExportRequest, progress: Progress = lambda message: N
     progress("reading the spec")
     loaded = load(request.target, request.weights, request.settings)
     with made_folder(request.folder or request.target.build or default_folder(loaded)) as folder:
-        return _write_all(request, chosen, loaded, folder, progress)
+        return _write_all(request, chosen, loaded, folder, progress, notice)
 
 
 def _write_all(
-    request: ExportRequest, chosen: Sequence[Exporter], loaded: Loaded, folder: Path, progress: Progress
+    request: ExportRequest,
+    chosen: Sequence[Exporter],
+    loaded: Loaded,
+    folder: Path,
+    progress: Progress,
+    notice: Notice,
 ) -> Exports:
     before = read_manifest(folder) if (folder / MANIFEST).is_file() else None
     _refuse_other_build(folder, before, loaded, request)
@@ -185,10 +199,11 @@ def _write_all(
     for exporter in chosen:
         artefact = _export(loaded, exporter, folder, request, verifier, progress)
         exported.append(artefact)
-        manifest = manifest or _manifest_for(folder, before, loaded, request)
+        manifest = manifest or _manifest_for(folder, before, loaded, request, notice)
         _record(artefact, manifest)
         manifest.write(folder)
-        remove_replaced(folder, before, manifest)
+        remove_replaced(folder, before, manifest, notice)
+        before = manifest.model_copy(deep=True)
         report = artefact.report.as_json() if artefact.report else None
         write_parity(folder, manifest, {artefact.path.name: report})
     if not request.sensitivity or verifier is None or manifest is None:
@@ -259,11 +274,15 @@ def _refuse_other_build(folder: Path, before: Manifest | None, loaded: Loaded, r
         )
 
 
-def _manifest_for(folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest) -> Manifest:
+def _manifest_for(
+    folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest, notice: Notice
+) -> Manifest:
     """The manifest of the build that an artefact lands in: the folder's own if it holds this network."""
     fresh = loaded.manifest()
     if before and (before.same_network(fresh) or _is_own_build(folder, request)):
-        return before.model_copy(deep=True)
+        manifest = before.model_copy(deep=True)
+        doubt_exports(folder, manifest, fresh, notice)
+        return manifest
     write_description(folder, resolved_text(request.target.spec, request.settings), loaded.network.graph, fresh)
     return fresh
 

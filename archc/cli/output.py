@@ -23,6 +23,11 @@ def print_error(error: ArchcError) -> None:
     print("\n\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
 
 
+def print_note(sentence: str) -> None:
+    """What a command did beside its task, on standard error so that no script's output changes."""
+    print(f"note: {sentence}", file=sys.stderr)
+
+
 def print_json(data: Any) -> None:
     """Data for a script."""
     from archc.builds.json_text import json_text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,11 +33,9 @@ def weight_options(
 
 def hashed(options: WeightOptions) -> WeightOptions:
     """The same, with a thread that hashes the file while a command still imports what it needs."""
-    if options.file is None or not options.file.is_file():
-        return options
-    from archc.builds.hashing import hash_ahead
-
-    return replace(options, digest=hash_ahead(options.file))
+    if options.hashed:
+        options.hashed.begin()
+    return options
 
 
 @contextmanager

@@ -21,11 +21,11 @@ from archc.ir.graph import Graph, Node
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence
 from archc.verification.statistics import FACTOR, FLOOR, rms
+from archc.weights import Array
 from archc.weights.network import Network
 
 ONE = 2 * 2.0**-24  # the rounding of a 1
 
-Array = np.ndarray
 Kept = TypeVar("Kept")
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-Array = np.ndarray
+from archc.weights import Array
+
 COUNT = 5
 BATCHES = (1, 2, 5)  # the smaller batches are parts of the largest, so that five reference images serve all
 

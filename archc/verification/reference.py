@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from archc.weights import Array
 from archc.weights.network import Network
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,10 @@ from torch import nn
 from archc.ir.graph import Graph
 from archc.verification.reference import run_module
 from archc.verification.statistics import FACTOR, FLOOR, rms
+from archc.weights import Array
 from archc.weights.network import Network
 
 PERTURBATION = 1e-4
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from archc.verification.report import Comparison, Verdict
+from archc.weights import Array
 
 FACTOR = 10.0
 FLOOR = 64 * 2.0**-24
@@ -24,8 +25,6 @@ VACUITY = 100.0
 VACUOUS = "the output hardly depends on the input, so agreement proves nothing"
 NOISY = 1e-5  # beyond this share of the output, ten times PyTorch's error hides what half precision does to a layer
 CHAOTIC = 1e-3  # beyond this share of the output PyTorch's own float32 error bounds nothing
-
-Array = np.ndarray
 
 
 def rms(values: Array) -> float:

@@ -2,7 +2,7 @@
 
 from archc.weights.derive import resolve
 from archc.weights.initialize import InitializedWeights
-from archc.weights.lazy import Array, LazyWeights, read_all, shape_and_dtype
+from archc.weights.lazy import Array, LazyWeights, Weights, read_all, shape_and_dtype
 from archc.weights.load import open_weights
 from archc.weights.match import MatchedWeights, match
 from archc.weights.safetensors_file import SafetensorsFile, write_safetensors
@@ -13,6 +13,7 @@ __all__ = [
     "LazyWeights",
     "MatchedWeights",
     "SafetensorsFile",
+    "Weights",
     "match",
     "open_weights",
     "read_all",

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -51,10 +52,10 @@ class Checkpoint(LazyWeights):
 
     def dtype(self, key: str) -> np.dtype[Any]:
         """Element type of a tensor as it is read."""
-        return _array(self._tensors[key].new_empty(0)).dtype
+        return to_array(self._tensors[key].new_empty(0)).dtype
 
     def __getitem__(self, key: str) -> Array:
-        return _array(self._tensors[key])
+        return to_array(self._tensors[key])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
@@ -100,17 +101,25 @@ def _state_dict(content: Any, source: str) -> dict[str, torch.Tensor]:
     if others or not nested:
         listed = f": not tensors are {', '.join(others[:5])}" if others else ""
         raise unreadable(source, f"it holds no state_dict{listed}", remedy=f"it may lie under {', '.join(NESTS)}")
-    exotic = [f"{key} ({what})" for key, value in nested.items() if (what := _peculiarity(value))]
+    exotic = [f"{key} ({what})" for key, value in nested.items() if (what := peculiarity(value))]
     if exotic:
         listed = ", ".join(exotic[:5])
         raise unreadable(source, f"these are not plain tensors: {listed}", remedy="save them dense, as float32")
     return {str(key): value for key, value in nested.items()}
 
 
-def _peculiarity(tensor: torch.Tensor) -> str | None:
-    """What keeps a tensor from being read as an array."""
+def is_tensor(value: object) -> TypeGuard[torch.Tensor]:
+    """True for a torch tensor, without importing torch: nobody has one before it is imported."""
+    loaded = sys.modules.get("torch")
+    return loaded is not None and isinstance(value, loaded.Tensor)
+
+
+def peculiarity(tensor: torch.Tensor) -> str | None:
+    """What keeps a tensor from being read as an array; None for a plain one."""
     import torch
 
+    if torch.nn.parameter.is_lazy(tensor):
+        return "without data, an uninitialized parameter"
     if tensor.is_meta:
         return "without data, on the meta device"
     if tensor.is_nested:
@@ -119,7 +128,13 @@ def _peculiarity(tensor: torch.Tensor) -> str | None:
         return "quantized"
     if tensor.layout != torch.strided:
         return str(tensor.layout).removeprefix("torch.")
-    return None if _has_arrays(tensor.dtype) else str(tensor.dtype).removeprefix("torch.")
+    if not _has_arrays(tensor.dtype):
+        return str(tensor.dtype).removeprefix("torch.")
+    try:
+        to_array(tensor.new_empty(0))
+    except Exception:  # a subclass's own, which can raise anything
+        return type(tensor).__name__
+    return None
 
 
 @cache
@@ -128,7 +143,7 @@ def _has_arrays(dtype: torch.dtype) -> bool:
     import torch
 
     try:
-        _array(torch.empty(1, dtype=dtype))
+        to_array(torch.empty(1, dtype=dtype))
     except (TypeError, RuntimeError):
         return False
     return True
@@ -141,7 +156,7 @@ def _without_wrappers(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
     return tensors
 
 
-def _array(tensor: torch.Tensor) -> Array:
-    """A copy, so that nothing keeps pages of the file or memory that two keys share."""
+def to_array(tensor: torch.Tensor) -> Array:
+    """A copy, so that nothing keeps pages of the file or memory that two keys share; narrow floats become float32."""
     narrow = tensor.is_floating_point() and tensor.itemsize < 4
-    return np.array((tensor.float() if narrow else tensor).numpy(force=True))
+    return np.array((tensor.detach().float() if narrow else tensor).numpy(force=True), order="C")

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from archc.ir.graph import Parameter
-from archc.weights.lazy import Array
+from archc.weights.lazy import Array, Weights
 
 BLOCK = 1 << 16  # elements that are computed at a time, which stay in the processor's cache
 
 
-def resolve(parameter: Parameter, weights: Mapping[str, Array]) -> Array:
+def resolve(parameter: Parameter, weights: Weights) -> Array:
     """The parameter's tensor: `weights[path]`, or derived from its sources in float64 and rounded once."""
     if parameter.derived is None:
         return weights[parameter.path]

@@ -46,6 +46,13 @@ class InitializedWeights(LazyWeights):
         fill(out, parameter.initializer, _generator(self._seed, key))
         return out
 
+    def origin(self, key: str) -> dict[str, object]:
+        """What decides a tensor beside its path and type: the seed and the initializer; nothing, where it is zero."""
+        parameter = self._parameters[key]
+        if parameter.dtype == "int64":
+            return {}
+        return {"seed": self._seed, "init": {parameter.initializer.word: parameter.initializer.model_dump()}}
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._parameters)
 

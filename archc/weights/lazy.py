@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Weights = Mapping[str, Array]
+"""Tensors by `state_dict` key."""
 
 
 class LazyWeights(Mapping[str, Array]):

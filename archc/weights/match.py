@@ -12,8 +12,9 @@ import numpy as np
 from archc.diagnostics import BuildError, Diagnostic, Note, UsageError, nearest
 from archc.diagnostics.codes import Code
 from archc.ir.graph import Parameter
+from archc.weights.convert import converted
 from archc.weights.initialize import InitializedWeights
-from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
+from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
 from archc.weights.nearest import NearestKey
 from archc.weights.wrappers import unwrapped
 
@@ -31,7 +32,7 @@ class MatchedWeights(LazyWeights):
 
     def __init__(
         self,
-        weights: Mapping[str, Array],
+        weights: Weights,
         parameters: Mapping[str, Parameter],
         keys: Mapping[str, str],
         drawn: InitializedWeights,
@@ -53,7 +54,13 @@ class MatchedWeights(LazyWeights):
             return self._drawn[key]
         if key not in self._keys:
             return np.zeros(self.shape(key), self.dtype(key))
-        return self._weights[self._keys[key]].astype(self.dtype(key), copy=False)
+        return converted(self._weights[self._keys[key]], self.dtype(key), self._keys[key], self.source)
+
+    def origin(self, key: str) -> dict[str, object]:
+        """What decides a tensor: the key of the given weights, or what it is drawn from; nothing, where it is zero."""
+        if key in self._drawn:
+            return self._drawn.origin(key)
+        return {"key": self._keys[key]} if key in self._keys else {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parameters)
@@ -63,7 +70,7 @@ class MatchedWeights(LazyWeights):
 
 
 def match(
-    weights: Mapping[str, Array],
+    weights: Weights,
     parameters: Iterable[Parameter],
     *,
     ignore: Sequence[str] = (),
@@ -101,7 +108,7 @@ def _matches(key: str, globs: Sequence[str]) -> bool:
     return any(fnmatchcase(key, glob) for glob in globs)
 
 
-def _check_globs(ignore: Sequence[str], weights: Mapping[str, Array], wanted: Mapping[str, Parameter]) -> None:
+def _check_globs(ignore: Sequence[str], weights: Weights, wanted: Mapping[str, Parameter]) -> None:
     """Raise UsageError for a glob that matches no key of the file and no parameter."""
     keys = dict.fromkeys([*weights, *wanted])
     for glob in ignore:
@@ -122,13 +129,11 @@ def _nearest_to_glob(glob: str, keys: Iterable[str]) -> str | None:
     return by_path[near] if near else None
 
 
-def _source(weights: Mapping[str, Array]) -> str:
+def _source(weights: Weights) -> str:
     return weights.source if isinstance(weights, LazyWeights) else LazyWeights.source
 
 
-def _renamed(
-    weights: Mapping[str, Array], considered: Sequence[str], rename: Sequence[tuple[str, str]]
-) -> dict[str, str]:
+def _renamed(weights: Weights, considered: Sequence[str], rename: Sequence[tuple[str, str]]) -> dict[str, str]:
     """The file's key of each name. Raises UsageError: an invalid pattern; BuildError: two keys of one name."""
     try:
         names = {key: _rename(key, rename) for key in considered}
@@ -156,7 +161,7 @@ def _missing(
     missing: Sequence[str],
     left_over: Mapping[str, str],
     wanted: Mapping[str, Parameter],
-    weights: Mapping[str, Array],
+    weights: Weights,
 ) -> Iterator[Diagnostic]:
     if not missing:
         return
@@ -173,7 +178,7 @@ def _unexpected(
     left_over: Mapping[str, str],
     missing: Sequence[str],
     wanted: Mapping[str, Parameter],
-    weights: Mapping[str, Array],
+    weights: Weights,
 ) -> Iterator[Diagnostic]:
     if not left_over:
         return
@@ -187,9 +192,7 @@ def _unexpected(
     yield Diagnostic("unexpected-weights", message, notes=_notes(lines, len(left_over)))
 
 
-def _unfit(
-    keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: Mapping[str, Array]
-) -> Iterator[Diagnostic]:
+def _unfit(keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: Weights) -> Iterator[Diagnostic]:
     shapes, kinds = [], []
     for name, parameter in wanted.items():
         if name not in keys:

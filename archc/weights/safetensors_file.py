@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from threading import Lock
 from typing import Any, BinaryIO
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from archc.weights.errors import unreadable
-from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
+from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
 from archc.weights.safetensors_header import (
     DTYPES,
     MAX_HEADER_BYTES,
@@ -117,7 +117,7 @@ class _Slabs:
         return taken
 
 
-def write_safetensors(file: BinaryIO, weights: Mapping[str, Array]) -> None:
+def write_safetensors(file: BinaryIO, weights: Weights) -> None:
     """Write every tensor, reading one at a time; the bytes are those that the safetensors library writes.
 
     The order is the library's (by dtype, then by name), whatever the mapping's.

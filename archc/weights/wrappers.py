@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
 
-from archc.weights.lazy import Array, LazyWeights, shape_and_dtype
+from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
 
 # What DistributedDataParallel and torch.compile put before every key.
 WRAPPERS = ("module.", "_orig_mod.")
@@ -16,7 +16,7 @@ WRAPPERS = ("module.", "_orig_mod.")
 class _Unwrapped(LazyWeights):
     """Another source's tensors under keys without a prefix that all of them have."""
 
-    def __init__(self, weights: Mapping[str, Array], prefix: str) -> None:
+    def __init__(self, weights: Weights, prefix: str) -> None:
         self.source = weights.source if isinstance(weights, LazyWeights) else LazyWeights.source
         self._weights, self._prefix = weights, prefix
 
@@ -38,7 +38,7 @@ class _Unwrapped(LazyWeights):
         return len(self._weights)
 
 
-def unwrapped(weights: Mapping[str, Array], names: Collection[str]) -> Mapping[str, Array]:
+def unwrapped(weights: Weights, names: Collection[str]) -> Weights:
     """The weights without the prefixes of `WRAPPERS` that every key has, and not every one of the network's names."""
     for prefix in WRAPPERS * 2:  # either can be around the other
         if weights and _all_begin(weights, prefix) and not _all_begin(names, prefix):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
 
-    Weights = Mapping[str, np.ndarray]
+    from archc.weights import Weights
 
 
 @dataclass(frozen=True, slots=True)

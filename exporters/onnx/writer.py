@@ -10,7 +10,7 @@ Source: protobuf.dev, "Encoding"; onnx/onnx.proto; onnx/docs/ExternalData.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,13 +18,12 @@ from archc.diagnostics import ExportError
 from archc.ir.dtype import ELEMENTS
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
     from google.protobuf.message import Message
 
-    from .builder import OnnxInitializer
+    from archc.weights import Weights
 
-    Weights = Mapping[str, np.ndarray]
+    from .builder import OnnxInitializer
 
 LIMIT_BYTES = 2**31 - 1
 """What protobuf's parsers accept in one message."""

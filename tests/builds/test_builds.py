@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from archc.api import compile
+from archc.builds.hashing import CHANGED
 from archc.builds.loading import load_network
-from archc.builds.manifest import CHANGED, Manifest, changed_files, read_manifest
+from archc.builds.manifest import Manifest, changed_files, read_manifest
 from archc.builds.options import WeightOptions
 from archc.builds.production import ExportRequest, write_build, write_exports
 from archc.builds.proof import Proof, ProofOptions, verify_build
@@ -68,6 +69,7 @@ def test_a_build_holds_spec_graph_weights_and_their_checksums(spec: Path, tmp_pa
         "fingerprint": fingerprint(graph),
         "seed": 3,
         "weights": "initialised",
+        "tensors": manifest.tensors,
         "versions": manifest.versions,
         "files": files,
         "exports": {},

@@ -194,7 +194,7 @@ def test_weights_are_hashed_where_a_manifest_names_them_and_nowhere_else(monkeyp
         hashed.append(path)
         return real(path)
 
-    monkeypatch.setattr("archc.builds.loading.sha256_of", noted)
+    monkeypatch.setattr("archc.builds.hashing.sha256_of", noted)
     archc.build("small.yaml", SOURCE_WEIGHTS)
     archc.export("small.yaml", "small.onnx", weights=SOURCE_WEIGHTS)
     assert not hashed

@@ -18,7 +18,7 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, progress, size
+from archc.cli.output import print_json, print_note, progress, size
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def build(
     from archc.builds.targets import find_target
 
     with progress() as tell:
-        folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell)
+        folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell, print_note)
     if format is Format.json:
         print_json({"folder": str(folder), **manifest.as_json()})
         return

@@ -18,7 +18,7 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_report, print_sensitivities, progress, size
+from archc.cli.output import print_json, print_note, print_report, print_sensitivities, progress, size
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def export(
         sensitivity=sensitivity,
     )
     with progress() as tell:
-        exported = write_exports(request, tell)
+        exported = write_exports(request, tell, print_note)
     if format is Format.json:
         print_json([artefact.as_json() for artefact in exported.artefacts])
         return
