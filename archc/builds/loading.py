@@ -12,7 +12,7 @@ from archc.builds.hashing import hash_ahead, sha256_of
 from archc.builds.manifest import CHANGED, INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest
 from archc.builds.options import WeightOptions
 from archc.builds.targets import Target, fixed_build
-from archc.diagnostics import BuildError, UsageError
+from archc.diagnostics import BuildError, UsageError, option
 from archc.ir.graph import Graph
 from archc.spec.loading import load_spec
 from archc.weights import Array, InitializedWeights, match, open_weights
@@ -79,9 +79,9 @@ def _changed(path: Path) -> BuildError:
 
 def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapping[str, str]) -> None:
     if settings:
-        raise fixed_build(build, "--set")
+        raise fixed_build(build, "parameters")
     if weights.seed is not None and not weights.given:
-        raise fixed_build(build, "--seed")
+        raise fixed_build(build, "seed")
 
 
 def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
@@ -96,7 +96,7 @@ def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
         raise UsageError(
             "the weights are given, so nothing is drawn from a seed",
             code="bad-option",
-            help="leave out --seed; it goes with --ignore, which has tensors drawn",
+            help=f"leave out {option('seed')}; it goes with {option('ignore')}, which has tensors drawn",
         )
     return Loaded(Network(graph, matched, False, seed), origin, matched.initialised)
 
@@ -127,7 +127,7 @@ def _stored(graph: Graph, build: Path, manifest: Manifest, checked: bool) -> Loa
     raise UsageError(
         f"{build} was exported from a file of weights that it does not hold",
         code="weights-needed",
-        help="give it again with --weights FILE",
+        help=f"give it again with {option('weights', 'FILE')}",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from archc.diagnostics import UsageError
+from archc.diagnostics import UsageError, option
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class WeightOptions:
         if self.seed is not None and not whole:
             raise UsageError(f"the seed must be a whole number of at least 0, not {self.seed!r}", code="bad-option")
         if (self.ignore or self.rename) and not self.given:
-            message = "--ignore and --rename adapt given weights, so they need --weights"
+            names = f"{option('ignore')} and {option('rename')}"
+            message = f"{names} adapt given weights, so they need {option('weights')}"
             raise UsageError(message, code="bad-option")
 
     @property

@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.ir.builder import GraphBuilder
 from archc.ir.graph import Graph, Value
 from archc.ir.types import BATCH, Dim, TensorType
@@ -166,7 +166,8 @@ def images(shape: tuple[Dim, ...], batch: int, **sizes: int) -> np.ndarray:
 def written(network: Network, **options: Any) -> bytes:
     """The ONNX file."""
     file = io.BytesIO()
-    exporters()["onnx"].write(network, file, ExportOptions(**options))
+    exporter = exporters()["onnx"]
+    exporter.write(network, file, exporter.asked(**options))
     return file.getvalue()
 
 
