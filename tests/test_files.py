@@ -100,8 +100,8 @@ def test_a_termination_that_is_turned_into_an_exit_leaves_the_old_file_alone(tmp
 def test_companions_of_two_builds_at_once_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = files._rename
 
-    def rename_and_let_the_other_in(temporary: Path, target: Path) -> None:
-        rename(temporary, target)
+    def rename_and_let_the_other_in(temporary: Path, target: Path, told: Path) -> None:
+        rename(temporary, target, told)
         monkeypatch.setattr(files, "_rename", rename)
         write_companion(tmp_path, b"two")
 
