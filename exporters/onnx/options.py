@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
 from archc.exporting import Options
-from archc.ir.graph import Graph
-from archc.passes import drop_training_only, fold_batch_norm
 
 from .opset import DEFAULT_OPSET
+
+if TYPE_CHECKING:
+    from archc.ir.graph import Graph
 
 
 class OnnxOptions(Options):
@@ -33,4 +34,6 @@ class OnnxOptions(Options):
 
     def passes(self) -> Sequence[Callable[[Graph], Graph]]:
         """Without what does nothing at inference, and batch norms folded if asked for."""
+        from archc.passes import drop_training_only, fold_batch_norm
+
         return (drop_training_only, fold_batch_norm) if self.fold_batch_norm else (drop_training_only,)
