@@ -18,7 +18,8 @@ MANIFEST = Path("out/manifest.json")
 def _exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     Path("small.yaml").write_text(RESIDUAL)
-    assert cli.run("export small.yaml --onnx --torchscript --no-fold --external-data -o out --no-verify".split()) == 0
+    options = ["--no-fold", "--external-data", "--no-verify", "-o", "out"]
+    assert cli.run(["export", "small.yaml", "--onnx", "--torchscript", *options]) == 0
     capsys.readouterr()
 
 
