@@ -1,8 +1,13 @@
-"""The Python API: from a target to a graph, a module, an artefact or a report."""
+"""The Python API: from a target to a graph, a module, an artefact or a report.
+
+Keywords that a function does not have itself are parameters of the spec (`num_classes=10`). Where a parameter has the
+name of another keyword, `parameters={"seed": 3}` gives it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +15,7 @@ from archc.builds.compilation import compile_target
 from archc.builds.loading import load
 from archc.builds.options import WeightOptions
 from archc.builds.targets import find_target
+from archc.diagnostics import UsageError
 from archc.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -18,14 +24,16 @@ if TYPE_CHECKING:
     from archc.verification import Report
 
 WeightSource = str | Path | Mapping[str, object] | None
+Parameters = Mapping[str, object] | None
 
 
-def compile(target: str | Path, **parameters: object) -> Graph:
+def compile(target: str | Path, *, parameters: Parameters = None, **keywords: object) -> Graph:
     """The graph of a spec, a build or a bundled spec, with these values of the spec's parameters.
 
-    Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
+    A value is a number, a boolean, a word, a pair of whole numbers, or None, which is a spec's `none`.
+    Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target or parameter.
     """
-    return compile_target(target, _settings(parameters))
+    return compile_target(target, _settings(parameters, keywords))
 
 
 def build(
@@ -33,9 +41,10 @@ def build(
     weights: WeightSource = None,
     seed: int | None = None,
     *,
-    ignore: Sequence[str] = (),
+    ignore: str | Iterable[str] = (),
     rename: Mapping[str, str] | None = None,
-    **parameters: object,
+    parameters: Parameters = None,
+    **keywords: object,
 ) -> nn.Module:
     """The PyTorch module of a target, in training mode. Its memory is its own.
 
@@ -46,7 +55,7 @@ def build(
     Raises: SpecError; BuildError: the weights do not fit, or cannot be read; UsageError: a seed or parameters for a
     build, whose weights are fixed, or a glob that matches nothing.
     """
-    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), _settings(parameters))
+    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), _settings(parameters, keywords))
     module = loaded.network.module()
     loaded.confirm()
     return module
@@ -58,33 +67,31 @@ def export(
     *,
     weights: WeightSource = None,
     seed: int | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Iterable[str] = (),
     rename: Mapping[str, str] | None = None,
-    opset: int | None = None,
-    fold_batch_norm: bool = True,
-    external_data: bool = False,
     verify: bool = True,
     allow_inconclusive: bool = False,
-    **parameters: object,
+    parameters: Parameters = None,
+    **keywords: object,
 ) -> Report | None:
     """Write an artefact, in the format of the path's suffix, and prove it equal to the PyTorch module before it is
     delivered.
 
-    `weights`, `seed`, `ignore` and `rename` are those of `build`. Three options are for ONNX alone: `opset` is the one
-    that the file has (None: 18), or there is an error; `fold_batch_norm` computes batch norms into the convolutions
-    before them, which changes no output by more than rounding; `external_data` puts the weights into a file beside the
-    artefact, where those above 1.5 GiB always go.
+    `weights`, `seed`, `ignore` and `rename` are those of `build`. Keywords that are options of the format, as
+    `archc export --help` lists them, are taken as such, for example `opset=20`; the others are parameters of the spec.
     The report tells, for each way of running the file and each output, the error against PyTorch in float64 and the
     bound that it is held to; `report.verdict` sums it up. It is None without verification.
     Raises: SpecError; BuildError; ExportError: the opset or path; UsageError: there is no such format, or it does not
     have an option; VerificationFailed or Inconclusive (unless allowed): nothing is delivered.
     """
     from archc.builds.delivery import deliver
-    from archc.exporting import ExportOptions, check_options, exporter_for
+    from archc.exporting import all_options, exporter_for, options_for
 
-    exporter, options = exporter_for(Path(path)), ExportOptions(opset, fold_batch_norm, external_data)
-    check_options(options, [exporter])
-    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), _settings(parameters))
+    exporter = exporter_for(Path(path))
+    asked = {name: value for name, value in keywords.items() if name in all_options()}
+    (options,) = options_for([exporter], asked)
+    settings = _settings(parameters, {name: value for name, value in keywords.items() if name not in asked})
+    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), settings)
     return deliver(
         loaded.network, exporter, Path(path), options,
         verify=verify, allow_inconclusive=allow_inconclusive, confirm=loaded.confirm,
@@ -97,10 +104,11 @@ def verify(
     *,
     weights: WeightSource = None,
     seed: int | None = None,
-    ignore: Sequence[str] = (),
+    ignore: str | Iterable[str] = (),
     rename: Mapping[str, str] | None = None,
-    witnesses: Sequence[str] = (),
-    **parameters: object,
+    witnesses: str | Iterable[str] = (),
+    parameters: Parameters = None,
+    **keywords: object,
 ) -> Report:
     """Compare an artefact with the PyTorch module of a target (by default the build that it lies in), or with another
     artefact.
@@ -116,31 +124,56 @@ def verify(
         Path(artefact),
         None if against is None else str(against),
         _weights(weights, seed, ignore, rename),
-        _settings(parameters),
-        ProofOptions(tuple(witnesses)),
+        _settings(parameters, keywords),
+        ProofOptions(_names(witnesses)),
         lambda message: None,
     )
     return proof.reports[0]
 
 
 def _weights(
-    weights: WeightSource, seed: int | None, ignore: Sequence[str], rename: Mapping[str, str] | None
+    weights: WeightSource, seed: int | None, ignore: str | Iterable[str], rename: Mapping[str, str] | None
 ) -> WeightOptions:
-    globs = (ignore,) if isinstance(ignore, str) else tuple(ignore)
     pairs = tuple((rename or {}).items())
     if isinstance(weights, Mapping):
-        return WeightOptions(None, seed, globs, pairs, weights)
-    return WeightOptions(None if weights is None else Path(weights), seed, globs, pairs)
+        return WeightOptions(None, seed, _names(ignore), pairs, weights)
+    return WeightOptions(None if weights is None else Path(weights), seed, _names(ignore), pairs)
 
 
-def _settings(parameters: Mapping[str, object]) -> dict[str, str]:
-    return {name: _text(value) for name, value in parameters.items()}
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Several names, or one."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
-def _text(value: object) -> str:
-    """A parameter's value as `--set` would give it."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(str, value))}]"
-    return str(value)
+def _settings(parameters: Parameters, keywords: Mapping[str, object]) -> dict[str, str]:
+    """The values of a spec's parameters as texts. Raises UsageError: one is given twice, or cannot be written."""
+    given = parameters or {}
+    if twice := sorted(given.keys() & keywords.keys()):
+        message = f"the parameter '{twice[0]}' is given twice: in parameters, and as a keyword"
+        raise UsageError(message, code="bad-option")
+    return {name: _setting(name, value) for name, value in {**given, **keywords}.items()}
+
+
+def _setting(name: str, value: object) -> str:
+    """A parameter's value as a spec writes it. Raises UsageError."""
+    if isinstance(value, str):
+        return value
+    try:
+        return f"[{', '.join(map(_scalar, value))}]" if isinstance(value, tuple | list) else _scalar(value)
+    except (TypeError, ValueError, OverflowError) as error:
+        help = "a parameter is a number, a boolean, a word, a pair of whole numbers, or None"
+        raise UsageError(f"the parameter '{name}' cannot be given: {error}", code="invalid-value", help=help) from None
+
+
+def _scalar(value: object) -> str:
+    """A number or constant as a spec writes it. Raises TypeError, ValueError, OverflowError: there is no such text."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case Integral():
+            return str(int(value))
+        case Real():
+            return repr(float(value))
+    raise TypeError(f"a {type(value).__name__} has no text in a spec")

@@ -6,38 +6,49 @@ entry-point group `archc.exporters`. Nothing imports an exporter by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Protocol, Self, TypeVar
 
-from archc.diagnostics import UsageError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
+
+from archc.diagnostics import UsageError, did_you_mean, option
 
 if TYPE_CHECKING:
     import numpy as np
 
     from archc.files import Companions
+    from archc.passes import Pass
     from archc.weights.network import Network
 
 
-@dataclass(frozen=True, slots=True)
-class ExportOptions:
-    """What a person can ask of an export: the opset (None: the exporter's own), folding, and where weights go.
+class Options(BaseModel):
+    """What can be asked of an exporter; each exporter that has options has a subclass.
 
-    `external_data` puts an ONNX file's weights into a file beside it; what is too large for one file goes there anyway.
+    A field's type (a scalar's), default and description give the flag of the command line, its help, the keyword of
+    `archc.export`, the entry in a manifest and the errors. `json_schema_extra={"flag": "fold"}` names the flag, where
+    it is not the field's name; `exclude=True` leaves the field out of manifests.
     """
 
-    opset: int | None = None
-    fold_batch_norm: bool = True
-    external_data: bool = False
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    def passes(self) -> Sequence[Pass]:
+        """The passes that are asked for: they make the network's graph the graph that is written."""
+        return ()
+
+    def effective(self) -> Self:
+        """The same options, with what the exporter chooses where nothing is asked for."""
+        return self
 
 
-OPTION_NAMES = {"opset": "--opset", "fold_batch_norm": "--no-fold", "external_data": "--external-data"}
-"""What the fields of `ExportOptions` are called on the command line."""
+OptionsT = TypeVar("OptionsT", bound=Options)
+OptionsT_contra = TypeVar("OptionsT_contra", bound=Options, contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +79,15 @@ class NodeRunner:
 class Artefact(Protocol):
     """An exported file that has been opened."""
 
-    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+    def differences(self, network: Network) -> list[str] | None:
         """How the file differs from what the exporter would write for this network, tensor by tensor.
 
         None if a tensor is not there, so that they cannot be matched (somebody else's file).
         """
         ...
 
-    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
-        """How the file differs in all but its tensors' values from what the exporter writes with these options.
+    def structure_differences(self, network: Network) -> list[str]:
+        """How the file differs in all but its tensors' values from what the exporter writes with the file's options.
 
         Nothing where a format cannot tell.
         """
@@ -86,9 +97,7 @@ class Artefact(Protocol):
         """Channels, height and width of the input, if the file tells them as numbers."""
         ...
 
-    def runners(
-        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
-    ) -> Iterable[Runner]:
+    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Iterable[Runner]:
         """Ways to run the file: as it is, or its graph with the weights of another network of the same structure.
 
         Each may be opened when its turn comes, the first without optimisations. `witnesses` adds some of the exporter's
@@ -100,9 +109,7 @@ class Artefact(Protocol):
         """What witnesses that only parse the file find wrong in it."""
         ...
 
-    def node_runners(
-        self, network: Network, options: ExportOptions, *, replace_weights: bool
-    ) -> Sequence[NodeRunner] | None:
+    def node_runners(self, network: Network, *, replace_weights: bool) -> Sequence[NodeRunner] | None:
         """Every node by itself, in topological order; None where the format cannot run one.
 
         The weights are the file's own, or with `replace_weights` the network's.
@@ -110,78 +117,132 @@ class Artefact(Protocol):
         ...
 
 
-class Exporter(Protocol):
-    """A target. `notice` is told to the user once; `witnesses` names optional ways to run or parse the file.
+class Write(Protocol[OptionsT_contra]):
+    """How an exporter writes."""
 
-    `honours` names the fields of `ExportOptions` that the exporter acts upon, `opset` is the one that it writes
-    unasked, and `packages` are those whose versions decide what the file is.
+    def __call__(
+        self, network: Network, file: BinaryIO, options: OptionsT_contra, companions: Companions | None = None
+    ) -> None:
+        """Write an artefact, and what it needs beside it; without `companions` all of it is in one file.
+
+        Raises ExportError.
+        """
+
+
+class Open(Protocol[OptionsT_contra]):
+    """How an exporter opens."""
+
+    def __call__(self, path: Path, options: OptionsT_contra = ...) -> Artefact:
+        """Open an artefact, written with these options as far as they are known. Raises ExportError."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter(Generic[OptionsT]):
+    """A target: its files, its options, and how it writes and opens them. Everything else is derived from this record.
+
+    `summary` is the help of its flag, and `notice` is told to the user once. `usage` tells how a person loads a file,
+    as lines to print. `witnesses` names optional ways to run or parse a file, and `packages` are those whose versions
+    decide what the file is. The passes that it asks for depend on its options, which name them.
     """
 
     name: str
     suffix: str
     summary: str
-    notice: str | None
-    witnesses: tuple[str, ...]
-    honours: tuple[str, ...]
-    opset: int | None
-    packages: tuple[str, ...]
+    write: Write[OptionsT]
+    open: Open[OptionsT]
+    usage: Callable[[Network, Path], str]
+    options: type[OptionsT]
+    packages: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    notice: str | None = None
 
-    def write(
-        self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
-    ) -> None:
-        """Write the artefact, and what it needs beside it; without `companions` all of it is in one file.
+    def asked(self, **options: object) -> OptionsT:
+        """Its options, of which some were asked for. Raises UsageError: a value is not of the option's type."""
+        try:
+            return self.options.model_validate(options)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = option(str(first["loc"][0]))
+            message = f"{name} cannot be {first['input']!r}: {first['msg'].lower()}"
+            raise UsageError(message, code="bad-option") from None
 
-        Raises ExportError.
+    def recorded(self, values: Mapping[str, object]) -> OptionsT:
+        """Its options from a manifest. Raises ValidationError.
+
+        Older manifests hold the options of all exporters; one that this exporter does not have was not used.
         """
-        ...
-
-    def open(self, path: Path) -> Artefact:
-        """Open an artefact for running. Raises ExportError if it cannot be read."""
-        ...
-
-    def usage(self, network: Network, path: Path) -> str:
-        """How a person loads the file, as lines to print."""
-        ...
+        known = self.options.model_fields
+        return self.options.model_validate(
+            {name: value for name, value in values.items() if name in known or value not in (None, False)}
+        )
 
 
 @cache
-def exporters() -> dict[str, Exporter]:
+def exporters() -> dict[str, Exporter[Any]]:
     """Every exporter by name. Raises ImportError or AttributeError if an installed one is broken."""
     package = import_module("archc.exporters")
     modules = (import_module(f"archc.exporters.{info.name}") for info in iter_modules(package.__path__))
     found = [exporter for module in modules for exporter in module.EXPORTERS]
-    found += [entry.load() for entry in entry_points(group="archc.exporters")]
+    found += [entry.load() for entry in sorted(entry_points(group="archc.exporters"))]
     return {exporter.name: exporter for exporter in found}
 
 
-def exporter_for(path: Path) -> Exporter:
-    """The exporter that writes files with this suffix. Raises UsageError if there is none."""
-    found = next((exporter for exporter in exporters().values() if path.name.endswith(exporter.suffix)), None)
+def exporter_named(name: str) -> Exporter[Any]:
+    """The exporter of this name. Raises UsageError if there is none."""
+    if name not in exporters():
+        help = did_you_mean(name, exporters()) or f"the exporters are {', '.join(sorted(exporters()))}"
+        raise UsageError(f"there is no exporter '{name}'", code="unknown-format", help=help)
+    return exporters()[name]
+
+
+def exporter_of(file_name: str) -> Exporter[Any] | None:
+    """The exporter that writes files of this name: the one with the longest suffix that fits."""
+    fitting = [exporter for exporter in _longest_suffix_first() if file_name.endswith(exporter.suffix)]
+    return fitting[0] if fitting else None
+
+
+def exporter_for(path: Path) -> Exporter[Any]:
+    """The same. Raises UsageError if there is none."""
+    found = exporter_of(path.name)
     if found is None:
-        suffixes = ", ".join(exporter.suffix for exporter in exporters().values())
-        raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=f"try {suffixes}")
+        help = f"try {', '.join(exporter.suffix for exporter in _longest_suffix_first())}"
+        raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=help)
     return found
 
 
-def check_options(options: ExportOptions, chosen: Sequence[Exporter]) -> None:
-    """Raise UsageError for an option that is asked for and that no chosen exporter acts upon."""
-    honoured = {name for exporter in chosen for name in exporter.honours}
-    for field in fields(options):
-        if getattr(options, field.name) != field.default and field.name not in honoured:
-            takers = [exporter.suffix for exporter in exporters().values() if field.name in exporter.honours]
-            asked = ", ".join(exporter.suffix for exporter in chosen)
-            raise UsageError(
-                f"{OPTION_NAMES[field.name]} means nothing for {asked} files",
-                code="bad-option",
-                help=f"it goes with {' or '.join(takers)} files",
-            )
+def _longest_suffix_first() -> list[Exporter[Any]]:
+    return sorted(exporters().values(), key=lambda exporter: -len(exporter.suffix))
 
 
-def effective_options(exporter: Exporter, options: ExportOptions) -> ExportOptions:
-    """What an exporter makes of the options: its own opset if none is asked for, and nothing that it cannot do."""
-    asked = exporter.opset if options.opset is None else options.opset
-    return ExportOptions(
-        opset=asked if "opset" in exporter.honours else None,
-        fold_batch_norm=options.fold_batch_norm and "fold_batch_norm" in exporter.honours,
-        external_data=options.external_data and "external_data" in exporter.honours,
+def all_options() -> dict[str, FieldInfo]:
+    """The options of all exporters by name. What several have under one name is described by the first."""
+    fields: dict[str, FieldInfo] = {}
+    for exporter in exporters().values():
+        for name, field in exporter.options.model_fields.items():
+            fields.setdefault(name, field)
+    return fields
+
+
+def options_for(chosen: Sequence[Exporter[Any]], asked: Mapping[str, object]) -> list[Options]:
+    """The options of each chosen exporter, as far as it has those that were asked for.
+
+    Raises UsageError: none of them has an option, or a value is not of its type.
+    """
+    defaults = all_options()
+    for name, value in asked.items():
+        if value != defaults[name].default and not any(name in exporter.options.model_fields for exporter in chosen):
+            raise _meaningless(name, chosen)
+    return [
+        exporter.asked(**{name: value for name, value in asked.items() if name in exporter.options.model_fields})
+        for exporter in chosen
+    ]
+
+
+def _meaningless(name: str, chosen: Sequence[Exporter[Any]]) -> UsageError:
+    takers = [exporter.suffix for exporter in exporters().values() if name in exporter.options.model_fields]
+    return UsageError(
+        f"{option(name)} means nothing for {', '.join(exporter.suffix for exporter in chosen)} files",
+        code="bad-option",
+        help=f"it goes with {' or '.join(takers)} files",
     )

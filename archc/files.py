@@ -29,26 +29,27 @@ HASH_DIGITS = 16  # of a companion's SHA-256, in its name
 
 @contextmanager
 def atomic_write(
-    path: str | os.PathLike[str], digest: _Hash | None = None, called: Path | None = None
+    path: str | os.PathLike[str], digest: _Hash | None = None, called: str | None = None
 ) -> Iterator[BinaryIO]:
     """Open a file that takes the name `path` when the block ends, and vanishes if it raises.
 
     With `digest` (`hashlib.sha256()`), what is written is hashed on the way, and must be written from front to back.
-    Errors speak of `called`, which is `path` unless that is no name that anybody knows.
-    Permissions follow the umask; an existing file is replaced.
+    `called` is the file's name in errors, where `path` is not its last one. Permissions follow the umask; an existing
+    file is replaced.
     Raises: ExportError: the directory is missing or not writable, the disk is full, `path` is a directory.
     """
     target = Path(path)
     if target.is_dir():
         raise _error(target, IsADirectoryError(0, "it is a directory"))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
-    output = _Output(temporary, called or target, digest)
+    told = target.with_name(called or target.name)
+    output = _Output(temporary, told, digest)
     try:
         with io.BufferedWriter(output, BUFFER_BYTES) as file:
             yield file
             file.flush()
             output.finish()
-        _rename(temporary, target, called)
+        _rename(temporary, target, told)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
@@ -75,7 +76,7 @@ class Companions:
     """
 
     def __init__(self, artefact: Path) -> None:
-        self.artefact, self.folder, self.stem = artefact, artefact.parent, artefact.stem
+        self.folder, self.stem = artefact.parent, artefact.stem
         self.digests: dict[str, str] = {}  # SHA-256 by name
         self._created: list[Path] = []
 
@@ -84,13 +85,13 @@ class Companions:
         digest = sha256()
         unnamed = self.folder / f".{self.stem}-{secrets.token_hex(4)}{suffix}"  # nor another process's
         try:
-            with atomic_write(unnamed, digest, self.artefact) as file:
+            with atomic_write(unnamed, digest, called=f"{self.stem}-…{suffix}") as file:
                 write(file)
             name = f"{self.stem}-{digest.hexdigest()[:HASH_DIGITS]}{suffix}"
             named = self.folder / name
             if not named.exists():
                 self._created.append(named)
-            _rename(unnamed, named)
+            _rename(unnamed, named, named)
         finally:
             unnamed.unlink(missing_ok=True)
         self.digests[name] = digest.hexdigest()
@@ -178,12 +179,12 @@ class _Follower:
             self._hashed += len(data)
 
 
-def _rename(temporary: Path, target: Path, called: Path | None = None) -> None:
+def _rename(temporary: Path, target: Path, told: Path) -> None:
     try:
         temporary.replace(target)
         _sync_directory(target.parent)
     except OSError as error:
-        raise _error(called or target, error) from error
+        raise _error(told, error) from error
 
 
 def _sync_directory(directory: Path) -> None:

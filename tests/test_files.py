@@ -100,8 +100,8 @@ def test_a_termination_that_is_turned_into_an_exit_leaves_the_old_file_alone(tmp
 def test_companions_of_two_builds_at_once_keep_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rename = files._rename
 
-    def rename_and_let_the_other_in(temporary: Path, target: Path, called: Path | None = None) -> None:
-        rename(temporary, target, called)
+    def rename_and_let_the_other_in(temporary: Path, target: Path, told: Path) -> None:
+        rename(temporary, target, told)
         monkeypatch.setattr(files, "_rename", rename)
         write_companion(tmp_path, b"two")
 
@@ -207,8 +207,8 @@ def test_a_directory_that_takes_no_files_is_reported() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
-def test_a_companion_that_has_no_name_yet_is_called_as_its_artefact_is() -> None:
-    with pytest.raises(ExportError, match=r"cannot write /proc/model\.onnx: "):
+def test_a_companion_that_has_no_name_yet_is_called_after_its_artefact() -> None:
+    with pytest.raises(ExportError, match=r"cannot write /proc/model-….weights: "):
         write_companion(Path("/proc"), b"one")
 
 

@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "passes": "diagnostics ir operators",
     "nn": "diagnostics ir operators",
     "weights": "diagnostics files ir nn",
-    "exporting": "diagnostics files weights",
+    "exporting": "diagnostics files ir weights",
     "exporters": "diagnostics exporting files ir operators passes weights",
     "verification": "diagnostics exporting ir nn weights",
     "reference": "blocks diagnostics ir operators spec",
@@ -44,8 +44,10 @@ EAGER = {
     "blocks": "pydantic",
     "reference": "pydantic",
     "elaborate": "pydantic",
+    "exporting": "pydantic",
+    "exporters": "pydantic",
     "builds": "pydantic",
-    "cli": "typer",
+    "cli": "pydantic typer",
     "weights": "numpy",
     "nn": "numpy torch",
     "verification": "numpy torch",
@@ -56,6 +58,12 @@ LAZY = {
     "builds": "netron",
     "weights/checkpoint.py": "torch",
     "exporters": "google numpy onnx onnxruntime torch",
+}
+
+# Texts with flags of a command line outside `cli`, and why.
+FLAGS_OF_OTHERS = {
+    "archc/reference/schema.py": "the schema tells authors of specs, who use the command line",
+    "exporters/onnx/exporter.py": "the flags are those of trtexec, as a line to copy",
 }
 
 VAGUE_NAMES = {
@@ -201,6 +209,31 @@ def test_every_module_says_what_it_is_for(repository: Path) -> None:
 def test_no_module_has_a_name_that_says_nothing(repository: Path) -> None:
     files = python_files(repository, "archc", "exporters")
     assert [path.name for path in files if VAGUE_NAMES & {*path.parent.parts[-2:], *path.stem.split("_")}] == []
+
+
+def texts(node: ast.AST) -> Iterator[str]:
+    """Every text of a module but docstrings; what is formatted into one is a pair of braces."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.JoinedStr):
+            yield "".join(part.value if isinstance(part, ast.Constant) else "{}" for part in child.values)  # type: ignore[misc]
+        elif isinstance(child, ast.Constant) and isinstance(child.value, str):
+            yield child.value
+        elif not (isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant)):
+            yield from texts(child)
+
+
+def test_only_the_command_line_names_flags(repository: Path) -> None:
+    # A message for a Python caller names the keyword: see archc/diagnostics/options.py.
+    flag = re.compile(r"(?<![\w-])--[a-z{]|(?<![\w\-}])-[a-z]\b")
+    found = {
+        path.relative_to(repository).as_posix(): text
+        for path in python_files(repository, "archc", "exporters")
+        if "cli" not in path.relative_to(repository).parts
+        for text in texts(ast.parse(path.read_text(encoding="utf-8")))
+        if flag.search(text)
+    }
+    assert {path: text for path, text in found.items() if path not in FLAGS_OF_OTHERS} == {}
+    assert found.keys() == FLAGS_OF_OTHERS.keys(), "an exception is needed no more"
 
 
 def test_imports_between_exporters_are_relative(repository: Path) -> None:

@@ -29,7 +29,7 @@ def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
 def _spec(target: str | Path, settings: Mapping[str, str]) -> Path:
     found = find_target(target)
     if found.build and settings:
-        raise fixed_build(found.build, "--set")
+        raise fixed_build(found.build, "parameters")
     return found.spec
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from archc.diagnostics import Inconclusive, VerificationFailed
-from archc.exporting import Exporter, ExportOptions
+from archc.diagnostics import ArchcError, Diagnostic, Inconclusive, VerificationFailed, option
+from archc.exporting import Exporter, Options
 from archc.files import Companions, atomic_write
 from archc.weights.network import Network
 
@@ -31,9 +32,9 @@ class Delivery:
 
 def deliver(
     network: Network,
-    exporter: Exporter,
+    exporter: Exporter[Any],
     path: Path,
-    options: ExportOptions,
+    options: Options,
     *,
     verify: bool = True,
     allow_inconclusive: bool = False,
@@ -56,8 +57,9 @@ def deliver(
             if verify:
                 file.flush()
                 progress(f"verifying {path.name}")
-                report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
-                _judge(report, path, allow_inconclusive)
+                with _errors_under(path.name, Path(file.name).name):
+                    report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
+                    _judge(report, path, allow_inconclusive)
     except BaseException:
         companions.discard()
         raise
@@ -66,15 +68,38 @@ def deliver(
 
 def _verified(
     network: Network,
-    exporter: Exporter,
+    exporter: Exporter[Any],
     written: Path,
     name: str,
-    options: ExportOptions,
+    options: Options,
     verifier: Verifier | None,
 ) -> Report:
     from archc.verification.check import Verifier
 
-    return (verifier or Verifier(network)).verify(name, exporter.open(written), options, own=True)
+    report = (verifier or Verifier(network)).verify(name, exporter.open(written, options), own=True)
+    return _report_under(name, written.name, report)
+
+
+def _report_under(name: str, temporary: str, report: Report) -> Report:
+    """The report, in which the artefact has its name and not its temporary one."""
+    rows = (replace(row, reason=row.reason.replace(temporary, name)) for row in report.comparisons)
+    found = report.divergence and replace(report.divergence, reason=report.divergence.reason.replace(temporary, name))
+    differences = (difference.replace(temporary, name) for difference in report.differences)
+    return replace(report, comparisons=tuple(rows), differences=tuple(differences), divergence=found)
+
+
+@contextmanager
+def _errors_under(name: str, temporary: str) -> Iterator[None]:
+    """In errors that the block raises, the artefact has its name and not its temporary one."""
+
+    def named(problem: Diagnostic) -> Diagnostic:
+        help = problem.help and problem.help.replace(temporary, name)
+        return replace(problem, message=problem.message.replace(temporary, name), help=help)
+
+    try:
+        yield
+    except ArchcError as error:
+        raise type(error)(map(named, error.diagnostics)) from error.__cause__
 
 
 def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:
@@ -86,7 +111,7 @@ def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:
         raise Inconclusive(
             f"{path} is not delivered: {reasons(report)}",
             code="verification-inconclusive",
-            help="--allow-inconclusive delivers it all the same",
+            help=f"{option('allow_inconclusive', 'True')} delivers it all the same",
         )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archc.diagnostics import UsageError
-from archc.exporting import exporters
+from archc.diagnostics import UsageError, option
+from archc.exporting import exporter_of
 
 
 @contextmanager
@@ -17,13 +17,15 @@ def made_folder(folder: Path) -> Iterator[Path]:
     Raises: UsageError: it cannot be made, is a file, or has the name of an artefact.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    if missing and any(folder.name.endswith(exporter.suffix) for exporter in exporters().values()):
-        help = f"such as -o {folder.with_suffix('')}; the file in it is named after the network"
-        raise UsageError(f"-o names a folder, and {folder} looks like a file", code="bad-option", help=help)
+    if missing and exporter_of(folder.name):
+        help = f"such as {option('output', str(folder.with_suffix('')))}; the file in it is named after the network"
+        raise UsageError(
+            f"{option('output')} names a folder, and {folder} looks like a file", code="bad-option", help=help
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise UsageError(f"{folder} is a file, and -o names a folder", code="bad-option") from None
+        raise UsageError(f"{folder} is a file, and {option('output')} names a folder", code="bad-option") from None
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}", code="bad-option") from None
     try:

@@ -11,7 +11,7 @@ from archc.builds.hashing import HashedFile
 from archc.builds.manifest import INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest, versions
 from archc.builds.options import WeightOptions
 from archc.builds.targets import Target, fixed_build
-from archc.diagnostics import UsageError
+from archc.diagnostics import UsageError, option
 from archc.ir.graph import Graph
 from archc.spec.loading import load_spec
 from archc.weights import InitializedWeights, MatchedWeights, Weights, match, open_weights
@@ -94,9 +94,9 @@ def check_file(folder: Path, manifest: Manifest, name: str) -> None:
 
 def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapping[str, str]) -> None:
     if settings:
-        raise fixed_build(build, "--set")
+        raise fixed_build(build, "parameters")
     if weights.seed is not None and not weights.given:
-        raise fixed_build(build, "--seed")
+        raise fixed_build(build, "seed")
 
 
 def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
@@ -107,7 +107,7 @@ def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
         raise UsageError(
             "the weights are given, so nothing is drawn from a seed",
             code="bad-option",
-            help="leave out --seed; it goes with --ignore, which has tensors drawn",
+            help=f"leave out {option('seed')}; it goes with {option('ignore')}, which has tensors drawn",
         )
     return Loaded(Network(graph, matched, False, seed), matched, weights.hashed, None if weights.file else tensors)
 
@@ -126,5 +126,5 @@ def _stored(graph: Graph, build: Path, manifest: Manifest, checked: bool) -> Loa
     raise UsageError(
         f"{build} was exported from a file of weights that it does not hold",
         code="weights-needed",
-        help="give it again with --weights FILE",
+        help=f"give it again with {option('weights', 'FILE')}",
     )

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
 from archc.builds.hashing import CHANGED, sha256_of
 from archc.builds.json_text import json_text
@@ -28,15 +28,27 @@ FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
 
 
 class Export(BaseModel):
-    """How an artefact was made, what its verification found (None: it was not verified), and the files beside it."""
+    """How an artefact was made, what its verification found (None: it was not verified), and the files beside it.
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    What else it holds are the exporter's options, by name.
+    """
+
+    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_extra__: dict[str, bool | int | float | str | None] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     exporter: str
-    opset: int | None = None
-    fold_batch_norm: bool = True
     verdict: str | None = None
     companions: list[FileName] = []
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that the artefact was written with, by name."""
+        return dict(self.model_extra or {})
+
+    @model_serializer
+    def _flat(self) -> dict[str, Any]:
+        made = {"exporter": self.exporter, **self.options}
+        return {**made, "verdict": self.verdict, "companions": self.companions}
 
 
 class Manifest(BaseModel):
@@ -118,9 +130,14 @@ def read_manifest(folder: Path) -> Manifest:
     except OSError as error:
         raise BuildError(f"cannot read {path}: {error.strerror}", code="bad-manifest") from None
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = "".join(f"{part}: " for part in first["loc"])
-        raise BuildError(f"{path} is damaged: {where}{first['msg']}", code="bad-manifest") from None
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: ValidationError, *inside: str) -> BuildError:
+    """What is wrong with a manifest; `inside` leads to the part of it that was validated."""
+    first = error.errors(include_url=False)[0]
+    where = "".join(f"{part}: " for part in (*inside, *first["loc"]))
+    return BuildError(f"{path} is damaged: {where}{first['msg']}", code="bad-manifest")
 
 
 def write_description(folder: Path, resolved_spec: str, graph: Graph, manifest: Manifest) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from archc.builds.hashing import HashedFile
-from archc.diagnostics import UsageError
+from archc.diagnostics import UsageError, option
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class WeightOptions:
         if self.seed is not None and not whole:
             raise UsageError(f"the seed must be a whole number of at least 0, not {self.seed!r}", code="bad-option")
         if (self.ignore or self.rename) and not self.given:
-            message = "--ignore and --rename adapt given weights, so they need --weights"
+            names = f"{option('ignore')} and {option('rename')}"
+            message = f"{names} adapt given weights, so they need {option('weights')}"
             raise UsageError(message, code="bad-option")
 
     @cached_property

@@ -25,8 +25,8 @@ from archc.builds.manifest import (
 )  # fmt: skip
 from archc.builds.options import WeightOptions
 from archc.builds.targets import MANIFEST, Target
-from archc.diagnostics import BuildError, UsageError, did_you_mean
-from archc.exporting import Exporter, ExportOptions, check_options, effective_options, exporters
+from archc.diagnostics import BuildError, UsageError, option
+from archc.exporting import Exporter, Options, all_options, exporter_named, options_for
 from archc.files import atomic_write
 from archc.spec.loading import resolved_text
 
@@ -107,14 +107,17 @@ def default_folder(loaded: Loaded) -> Path:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What `archc export` was asked for. `formats` are exporters' names; without a folder a build's own is used."""
+    """What `archc export` was asked for. `formats` are exporters' names; without a folder a build's own is used.
+
+    `options` are exporters' options by name.
+    """
 
     target: Target
     formats: Sequence[str]
     folder: Path | None
     weights: WeightOptions
     settings: Mapping[str, str]
-    options: ExportOptions
+    options: Mapping[str, object]
     verify: bool = True
     allow_inconclusive: bool = False
     sensitivity: bool = False
@@ -122,11 +125,11 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """An artefact that has been delivered; `options` are those that its exporter honoured."""
+    """An artefact that has been delivered, with the options that it was written with."""
 
     path: Path
-    exporter: Exporter
-    options: ExportOptions
+    exporter: Exporter[Any]
+    options: Options
     usage: str
     delivery: Delivery
 
@@ -141,11 +144,12 @@ class Exported:
         return [self.path.with_name(name) for name in self.delivery.companions]
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data for a script."""
+        """Plain data for a script: the same keys for every exporter, null for an option that it does not have."""
+        recorded = self.options.model_dump()
         return {
             "path": str(self.path),
             "exporter": self.exporter.name,
-            "opset": self.options.opset,
+            **{name: recorded.get(name) for name, field in all_options().items() if not field.exclude},
             "notice": self.exporter.notice,
             "bytes": self.path.stat().st_size,
             "sha256": self.delivery.sha256,
@@ -170,22 +174,21 @@ def write_exports(
     """Export a network to every format asked for, into its build, whose manifest then knows them.
 
     `notice` gets a sentence about each older artefact that the build has no more, or no longer as passed.
-    Raises: UsageError: no format, an unknown one, an option that none takes, or a folder that holds another network;
+    Raises: UsageError: an unknown format, an option that none takes, or a folder that holds another network;
     SpecError; BuildError; ExportError; VerificationFailed; Inconclusive.
     """
-    chosen = [_exporter(name) for name in dict.fromkeys(request.formats)]
-    if not chosen:
-        raise UsageError("name a format, such as --onnx", code="bad-option", help=f"--{', --'.join(exporters())}")
-    check_options(request.options, chosen)
+    chosen = [exporter_named(name) for name in dict.fromkeys(request.formats)]
+    options = options_for(chosen, request.options)
     progress("reading the spec")
     loaded = load(request.target, request.weights, request.settings)
     with made_folder(request.folder or request.target.build or default_folder(loaded)) as folder:
-        return _write_all(request, chosen, loaded, folder, progress, notice)
+        pairs = list(zip(chosen, options, strict=True))
+        return _write_all(request, pairs, loaded, folder, progress, notice)
 
 
 def _write_all(
     request: ExportRequest,
-    chosen: Sequence[Exporter],
+    chosen: Sequence[tuple[Exporter[Any], Options]],
     loaded: Loaded,
     folder: Path,
     progress: Progress,
@@ -196,8 +199,8 @@ def _write_all(
     verifier = _verifier(loaded) if request.verify or request.sensitivity else None
     exported: list[Exported] = []
     manifest = None
-    for exporter in chosen:
-        artefact = _export(loaded, exporter, folder, request, verifier, progress)
+    for exporter, options in chosen:
+        artefact = _export(loaded, exporter, options, folder, request, verifier, progress)
         exported.append(artefact)
         manifest = manifest or _manifest_for(folder, before, loaded, request, notice)
         _record(artefact, manifest)
@@ -217,7 +220,7 @@ def _write_all(
 
 def _record(artefact: Exported, manifest: Manifest) -> None:
     """Put an artefact and its companions into the manifest, in place of the one that it replaced."""
-    name, companions, options = artefact.path.name, artefact.delivery.companions, artefact.options
+    name, companions = artefact.path.name, artefact.delivery.companions
     if name in manifest.exports:
         for companion in manifest.exports[name].companions:
             manifest.files.pop(companion, None)
@@ -225,8 +228,7 @@ def _record(artefact: Exported, manifest: Manifest) -> None:
     manifest.versions.update(versions(*artefact.exporter.packages))
     manifest.exports[name] = Export(
         exporter=artefact.exporter.name,
-        opset=options.opset,
-        fold_batch_norm=options.fold_batch_norm,
+        **artefact.options.model_dump(mode="json"),
         verdict=artefact.report.verdict.value if artefact.report else None,
         companions=list(companions),
     )
@@ -234,7 +236,8 @@ def _record(artefact: Exported, manifest: Manifest) -> None:
 
 def _export(
     loaded: Loaded,
-    exporter: Exporter,
+    exporter: Exporter[Any],
+    options: Options,
     folder: Path,
     request: ExportRequest,
     verifier: Verifier | None,
@@ -242,11 +245,10 @@ def _export(
 ) -> Exported:
     path = folder / f"{loaded.network.graph.name}{exporter.suffix}"
     delivery = deliver(
-        loaded.network, exporter, path, request.options, confirm=loaded.confirm,
+        loaded.network, exporter, path, options, confirm=loaded.confirm,
         verify=request.verify, allow_inconclusive=request.allow_inconclusive, verifier=verifier, progress=progress,
     )  # fmt: skip
-    usage = exporter.usage(loaded.network, path)
-    return Exported(path, exporter, effective_options(exporter, request.options), usage, delivery)
+    return Exported(path, exporter, options.effective(), exporter.usage(loaded.network, path), delivery)
 
 
 def _verifier(loaded: Loaded) -> Verifier:
@@ -255,22 +257,16 @@ def _verifier(loaded: Loaded) -> Verifier:
     return Verifier(loaded.network)
 
 
-def _exporter(name: str) -> Exporter:
-    if name not in exporters():
-        help = did_you_mean(name, exporters()) or f"the exporters are {', '.join(exporters())}"
-        raise UsageError(f"there is no exporter '{name}'", code="unknown-format", help=help)
-    return exporters()[name]
-
-
 def _refuse_other_build(folder: Path, before: Manifest | None, loaded: Loaded, request: ExportRequest) -> None:
     """Raise UsageError if the folder holds weights, and they are others than those that are exported."""
     if before is None or WEIGHTS not in before.files or _is_own_build(folder, request):
         return
     if not before.same_network(loaded.manifest()):
+        command = f"`archc export {quote(str(folder))}`"
         raise UsageError(
             f"{folder} is a build of another network or of other weights",
             code="other-build",
-            help=f"export that build with `archc export {quote(str(folder))}`, or choose another folder with -o",
+            help=f"export that build with {command}, or choose another folder with {option('output')}",
         )
 
 

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from archc.builds.compilation import compile_target
 from archc.builds.loading import check_file, load, load_network
-from archc.builds.manifest import SPEC, WEIGHTS, Export, Manifest, changed_files, read_manifest, versions
+from archc.builds.manifest import SPEC, WEIGHTS, Export, Manifest, changed_files, damaged, read_manifest, versions
 from archc.builds.options import WeightOptions
 from archc.builds.targets import MANIFEST, Target, find_target
-from archc.diagnostics import Inconclusive, UsageError, VerificationFailed, did_you_mean
-from archc.exporting import Exporter, ExportOptions, exporter_for, exporters
+from archc.diagnostics import Inconclusive, UsageError, VerificationFailed, did_you_mean, option
+from archc.exporting import Exporter, Options, exporter_for, exporter_of
 from archc.ir.printer import fingerprint
 from archc.verification import Report, Verdict
 from archc.verification.check import Verifier, compare_artefacts
@@ -80,16 +82,16 @@ def verify_artefact(
         raise UsageError(f"there is no file {path}", code="unreadable")
     if against is not None and _is_artefact(against):
         return _compared(path, exporter, Path(against), weights, settings, options, progress)
-    target, made, own = _network_of(path, against)
+    target, made, own = _network_of(path, exporter, against)
     verifier = Verifier(load_network(target, weights, settings))
     progress(f"verifying {path.name}")
-    report = verifier.verify(path.name, exporter.open(path), made, options.witnesses, own=own)
+    report = verifier.verify(path.name, exporter.open(path, made), options.witnesses, own=own)
     return Proof((report,), sensitivities=_sensitivities(verifier, options, progress))
 
 
 def _compared(
     path: Path,
-    exporter: Exporter,
+    exporter: Exporter[Any],
     other: Path,
     weights: WeightOptions,
     settings: Mapping[str, str],
@@ -101,7 +103,7 @@ def _compared(
         raise UsageError(
             f"{path} is compared with the file {other}, without a network, so there is nothing for other options to do",
             code="bad-option",
-            help="name a spec or a build with --against",
+            help=f"name a spec or a build with {option('against')}",
         )
     progress(f"comparing {path.name} with {other.name}")
     artefacts = exporter.open(path), exporter_for(other).open(other)
@@ -154,7 +156,7 @@ def _artefacts(manifest: Manifest) -> dict[str, Export]:
     """How each artefact was made, those included of which the manifest has only a checksum."""
     found = {}
     for name in manifest.files:
-        exporter = next((exporter for exporter in exporters().values() if name.endswith(exporter.suffix)), None)
+        exporter = exporter_of(name)
         if exporter is not None and name not in manifest.exports:
             found[name] = Export(exporter=exporter.name)
     return {**manifest.exports, **found}
@@ -162,8 +164,7 @@ def _artefacts(manifest: Manifest) -> dict[str, Export]:
 
 def _unknown(folder: Path, manifest: Manifest) -> list[Path]:
     """The artefacts in a build that its manifest does not know."""
-    suffixes = tuple(exporter.suffix for exporter in exporters().values())
-    found = (path for path in sorted(folder.iterdir()) if path.name.endswith(suffixes) and path.is_file())
+    found = (path for path in sorted(folder.iterdir()) if exporter_of(path.name) and path.is_file())
     return [path for path in found if path.name not in manifest.files]
 
 
@@ -174,11 +175,16 @@ def _verified(
     exporter = exporter_for(path)
     witnesses = tuple(witness for witness in options.witnesses if witness in exporter.witnesses)
     own = path.name in manifest.exports and _same_archc(manifest)
-    return verifier.verify(path.name, exporter.open(path), _made(export), witnesses, own=own)
+    return verifier.verify(path.name, exporter.open(path, _made(path, exporter, export)), witnesses, own=own)
 
 
-def _made(export: Export) -> ExportOptions:
-    return ExportOptions(export.opset, export.fold_batch_norm)
+def _made(path: Path, exporter: Exporter[Any], export: Export) -> Options:
+    """The options that an artefact was written with. Raises BuildError: its exporter does not take them."""
+    try:
+        made: Options = exporter.recorded(export.options)
+    except ValidationError as error:
+        raise damaged(path.with_name(MANIFEST), error, "exports", path.name) from None
+    return made
 
 
 def _same_archc(manifest: Manifest) -> bool:
@@ -211,16 +217,16 @@ def _is_artefact(against: str) -> bool:
     return Path(against).is_file()
 
 
-def _network_of(path: Path, against: str | None) -> tuple[Target, ExportOptions, bool]:
+def _network_of(path: Path, exporter: Exporter[Any], against: str | None) -> tuple[Target, Options, bool]:
     """The target to compare with, how the artefact was made as far as a build knows, and whether that is certain."""
     if against is not None:
-        return find_target(against), ExportOptions(), False
+        return find_target(against), exporter.asked(), False
     folder = path.parent
     if not (folder / MANIFEST).is_file():
         raise UsageError(
             f"{path} lies in no build, so there is nothing to compare it with",
             code="unknown-target",
-            help="name a spec, build or artefact with --against",
+            help=f"name a spec, build or artefact with {option('against')}",
         )
     manifest = read_manifest(folder)
     export = manifest.exports.get(path.name)
@@ -229,4 +235,4 @@ def _network_of(path: Path, against: str | None) -> tuple[Target, ExportOptions,
         if name in manifest.files:
             check_file(folder, manifest, name)
     own = export is not None and _same_archc(manifest)
-    return find_target(folder), _made(export) if export else ExportOptions(), own
+    return find_target(folder), _made(path, exporter, export) if export else exporter.asked(), own

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from shlex import quote
 from typing import NamedTuple
 
-from archc.diagnostics import UsageError, did_you_mean
+from archc.diagnostics import UsageError, did_you_mean, option
 from archc.spec.bundled import bundled_specs
 
 MANIFEST = "manifest.json"
@@ -35,10 +34,10 @@ def find_target(target: str | Path) -> Target:
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
 
 
-def fixed_build(build: Path, option: str) -> UsageError:
-    """What to raise where an option would make another network of a build."""
-    message = f"{build} is a build, so its parameters and weights are fixed, and it takes no {option}"
-    return UsageError(message, code="bad-option", help=f"build the spec anew with {option}")
+def fixed_build(build: Path, name: str) -> UsageError:
+    """What to raise where the option of this name would make another network of a build."""
+    message = f"{build} is a build, so its parameters and weights are fixed, and it takes no {option(name)}"
+    return UsageError(message, code="bad-option", help=f"build the spec anew with {option(name)}")
 
 
 def find_specs(target: str) -> list[str]:
@@ -73,22 +72,3 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except (OSError, ValueError):
         return False
-
-
-def only_build(folder: Path = Path("build")) -> Target:
-    """The only build in a folder, for commands without a target.
-
-    Raises UsageError if there is none or more than one.
-    """
-    builds = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
-    if len(builds) == 1:
-        return Target(builds[0] / "spec.yaml", builds[0])
-    if not builds:
-        message, help = (
-            f"there is no build in {folder}/",
-            "name a target, such as `archc export resnet34 --onnx`",
-        )
-    else:
-        message = f"there are {len(builds)} builds in {folder}/: {', '.join(build.name for build in builds)}"
-        help = f"name one, such as `archc export {quote(str(builds[0]))} --onnx`"
-    raise UsageError(message, code="unknown-target", help=help)

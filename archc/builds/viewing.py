@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archc.builds.loading import check_file, load_network
-from archc.builds.manifest import read_manifest
+from archc.builds.manifest import WEIGHTS, read_manifest
 from archc.builds.options import WeightOptions
 from archc.builds.targets import find_target
-from archc.diagnostics import UsageError
-from archc.exporting import ExportOptions, exporters
+from archc.diagnostics import UsageError, option
+from archc.exporting import exporter_named, exporter_of
 from archc.weights.network import Network
-
-_ARTEFACTS = (".onnx", ".pt", ".pt2", ".safetensors")
 
 
 def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port: int, browse: bool) -> None:
@@ -24,9 +22,10 @@ def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port
     BuildError.
     """
     asked = weights.asked or bool(settings)
-    if target.is_file() and target.suffix in _ARTEFACTS:
+    if target.is_file() and (exporter_of(target.name) or target.suffix == Path(WEIGHTS).suffix):
         if asked:
-            message = f"{target} is shown as it is, so --weights, --seed and --set mean nothing"
+            names = f"{option('weights')}, {option('seed')} and {option('parameters')}"
+            message = f"{target} is shown as it is, so {names} mean nothing"
             raise UsageError(message, code="bad-option")
         _serve(target, port, browse)
         return
@@ -41,7 +40,7 @@ def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port
 def _exported(build: Path) -> Path | None:
     """The ONNX file that a build's manifest knows, if there is one. Raises BuildError: it is not what was built."""
     manifest = read_manifest(build)
-    name = next((name for name in sorted(manifest.exports) if name.endswith(".onnx")), None)
+    name = next((name for name in sorted(manifest.exports) if exporter_of(name) == exporter_named("onnx")), None)
     if name is None:
         return None
     check_file(build, manifest, name)
@@ -49,9 +48,10 @@ def _exported(build: Path) -> Path | None:
 
 
 def _drawn(network: Network, folder: Path) -> Path:
-    path = folder / f"{network.graph.name}.onnx"
+    onnx = exporter_named("onnx")
+    path = folder / f"{network.graph.name}{onnx.suffix}"
     with path.open("wb") as file:
-        exporters()["onnx"].write(network, file, ExportOptions())
+        onnx.write(network, file, onnx.asked())
     return path
 
 

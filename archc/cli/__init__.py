@@ -80,10 +80,11 @@ def _silence() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run a command line and return its exit status."""
-    from archc.diagnostics import ArchcError
+    from archc.diagnostics import ArchcError, options_spelled
 
     try:
-        return _run(arguments)
+        with options_spelled(_spelled):
+            return _run(arguments)
     except ArchcError as error:
         return _tell(error, arguments)
     except ModuleNotFoundError as error:
@@ -106,6 +107,12 @@ def _run(arguments: list[str]) -> int:
     except SystemExit as finished:
         return int(finished.code or 0)
     return 0
+
+
+def _spelled(name: str, value: str) -> str:
+    from archc.cli.flags import spelled
+
+    return spelled(name, value)
 
 
 def _tell(error: ArchcError, arguments: list[str]) -> int:

@@ -17,6 +17,7 @@ from archc.diagnostics.errors import (
     UsageError,
     VerificationFailed,
 )  # fmt: skip
+from archc.diagnostics.options import option, options_spelled
 from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, render
 from archc.diagnostics.spans import Source, Span
 from archc.diagnostics.suggestions import did_you_mean, nearest
@@ -40,5 +41,7 @@ __all__ = [
     "as_json",
     "did_you_mean",
     "nearest",
+    "option",
+    "options_spelled",
     "render",
 ]

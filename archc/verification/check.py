@@ -10,7 +10,7 @@ from itertools import product
 import numpy as np
 
 from archc.diagnostics import ExportError
-from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner
+from archc.exporting import Artefact, NodeRunner, Runner
 from archc.ir.types import BATCH, SymbolicDim
 from archc.verification.divergence import first_divergence, first_line, outputs_with_kernels
 from archc.verification.images import BATCHES, images
@@ -47,27 +47,26 @@ class Verifier:
         self,
         name: str,
         artefact: Artefact,
-        options: ExportOptions,
         witnesses: Sequence[str] = (),
         *,
         own: bool = False,
     ) -> Report:
         """Compare every way of running an artefact with the reference, at batches 1, 2 and 5 and every dynamic size.
 
-        `own` tells that the exporter is known to have written the file with these options: it is then held to what the
-        exporter writes node for node.
+        `own` tells that the exporter is known to have written the file, with the options that it was opened with: it is
+        then held to what the exporter writes node for node.
         """
-        differences = artefact.differences(self._network, options)
-        structure = artefact.structure_differences(self._network, options) if own else []
+        differences = artefact.differences(self._network)
+        structure = artefact.structure_differences(self._network) if own else []
         complaints = artefact.complaints(self._network, witnesses)
         twin = self._network.fresh and differences is not None
-        runners = artefact.runners((self._compared(twin), options) if twin else None, witnesses)
+        runners = artefact.runners(self._compared(twin) if twin else None, witnesses)
         comparisons = tuple(row for runner in runners for row in self._compare(runner, self._reference(twin)))
         report = Report(name, twin, comparisons, (*(differences or ()), *structure, *complaints))
-        report = self._by_nodes(report, artefact, options)
+        report = self._by_nodes(report, artefact)
         if report.verdict is Verdict.PASSED and not twin:
             if differences is not None:
-                return self._confirmed(report, artefact, options)
+                return self._confirmed(report, artefact)
             if self._network.fresh:
                 return self._doubted(report)
         return report
@@ -76,13 +75,13 @@ class Verifier:
         """How small a change of each block a comparison of this network notices."""
         return sensitivities(self._compared(self._network.fresh), self._samples[0])
 
-    def _confirmed(self, report: Report, artefact: Artefact, options: ExportOptions) -> Report:
+    def _confirmed(self, report: Report, artefact: Artefact) -> Report:
         """The report with one comparison more, under the twin's weights; unless that proves nothing."""
         twin = self._compared(True)
-        runner = next(iter(artefact.runners((twin, options))))
+        runner = next(iter(artefact.runners(twin)))
         expected = reference(twin, [self._samples[0][:NODE_IMAGES]])
         rows = self._compare(replace(runner, name=f"{runner.name}, twin"), expected)
-        found = self._by_nodes(Report(report.artefact, True, tuple(rows)), artefact, options)
+        found = self._by_nodes(Report(report.artefact, True, tuple(rows)), artefact)
         if found.verdict is Verdict.INCONCLUSIVE:
             return report
         return replace(report, comparisons=(*report.comparisons, *found.comparisons), divergence=found.divergence)
@@ -97,7 +96,7 @@ class Verifier:
         rows = tuple(replace(row, verdict=Verdict.INCONCLUSIVE, reason=reason) for row in report.comparisons)
         return replace(report, comparisons=rows)
 
-    def _by_nodes(self, report: Report, artefact: Artefact, options: ExportOptions) -> Report:
+    def _by_nodes(self, report: Report, artefact: Artefact) -> Report:
         """Where the whole does not settle it, compare the nodes one by one.
 
         The first that diverges is named; where none does, rounding is no failure.
@@ -108,7 +107,7 @@ class Verifier:
         if not doubtful and not any(row.noisy or row.ratio > FACTOR for row in report.comparisons):
             return report
         network = self._compared(report.twin)
-        runners = artefact.node_runners(network, options, replace_weights=report.twin)
+        runners = artefact.node_runners(network, replace_weights=report.twin)
         if runners is None:
             return report
         samples = self._doubtful_samples(doubtful)
@@ -116,7 +115,7 @@ class Verifier:
             divergence = first_divergence(network, samples[start : start + NODE_IMAGES], runners)
             if divergence is not None:
                 return replace(report, divergence=divergence)
-        return self._settled(report, artefact, options, network, runners)
+        return self._settled(report, artefact, network, runners)
 
     def _doubtful_samples(self, doubtful: Sequence[Comparison]) -> np.ndarray:
         """The images of the first size at which a comparison did not pass; two of the usual ones where all did."""
@@ -128,7 +127,6 @@ class Verifier:
         self,
         report: Report,
         artefact: Artefact,
-        options: ExportOptions,
         network: Network,
         runners: Sequence[NodeRunner],
     ) -> Report:
@@ -136,7 +134,7 @@ class Verifier:
         if not open_rows:
             return report
         # Nodes alone decide about a chaotic network, so they must be wired as the exporter wires them.
-        if any(row.chaotic for row in open_rows) and artefact.structure_differences(self._network, options):
+        if any(row.chaotic for row in open_rows) and artefact.structure_differences(self._network):
             return report
         return settled(report, self._kernels(report, network, runners))
 
@@ -177,12 +175,12 @@ class Verifier:
         return rows
 
 
-def verify(network: Network, artefact: Artefact, name: str, options: ExportOptions | None = None) -> Report:
+def verify(network: Network, artefact: Artefact, name: str) -> Report:
     """Verify one artefact of a network.
 
     Raises: ExportError: the artefact cannot be read.
     """
-    return Verifier(network).verify(name, artefact, options or ExportOptions())
+    return Verifier(network).verify(name, artefact)
 
 
 def compare_artefacts(

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archc.diagnostics import ExportError
-from archc.exporting import ExportOptions, NodeRunner, Runner
+from archc.exporting import NodeRunner, Runner
 from archc.files import Companions
 from archc.weights.network import Network
 
+from .emission import emit, exported_graph, message, write_with_companion
 from .external_data import load_model
+from .nodes import node_runners
 from .opset import OLDEST_OPSET
+from .options import OnnxOptions
 from .structure import Origins, structure_differences
-from .witnesses import PARSERS, RUNNERS, onnx_runtime
+from .witnesses import PARSERS, RUNNERS, onnx_runtime, parsed, runner
 
 if TYPE_CHECKING:
     import onnx
@@ -27,11 +30,14 @@ SIMILAR = 0.5  # share of node names by which a file counts as archc's, whatever
 
 
 class OnnxArtefact:
-    """A file and its message. Raises ExportError: it is not an ONNX file."""
+    """A file and its message; `options` are those that it was exported with, as far as they are known.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._emissions: dict[tuple[int, bool], OnnxBuilder] = {}
+    Raises ExportError: it is not an ONNX file.
+    """
+
+    def __init__(self, path: Path, options: OnnxOptions) -> None:
+        self.path, self._options = path, options
+        self._emissions: dict[tuple[int, OnnxOptions], OnnxBuilder] = {}
 
     @cached_property
     def model(self) -> onnx.ModelProto:
@@ -41,9 +47,9 @@ class OnnxArtefact:
             raise ExportError(f"{self.path} cannot be read as an ONNX file: it has no output", code="unreadable")
         return model
 
-    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+    def differences(self, network: Network) -> list[str] | None:
         """Tensors whose values or types are not what the network's weights give; None if one is not there."""
-        matched = self._matched_options(network, options)
+        matched = self._matched_options(network)
         if matched is None:
             return None
         origins = self._origins(network, matched)
@@ -53,15 +59,13 @@ class OnnxArtefact:
             if (difference := self._difference(initializer, network))
         ]
 
-    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
+    def structure_differences(self, network: Network) -> list[str]:
         """Everything but the tensors' values in which the file is not the one that the exporter writes."""
-        from .exporter import message
-
-        matched = self._similar_options(network, options)
+        matched = self._similar_options(network)
         if matched is None:
             return ["the file's graph is not one that archc writes for this network"]
-        if options.opset is not None:
-            matched = ExportOptions(options.opset, matched.fold_batch_norm)
+        if self._options.opset is not None:
+            matched = matched.model_copy(update={"opset": self._options.opset})
         emitted = self._emitted(network, matched)
         stored = [tensor.name for tensor in self.model.graph.initializer]
         wanted = {initializer.name for initializer in emitted.initializers}
@@ -77,39 +81,32 @@ class OnnxArtefact:
         sizes = tuple(dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim[1:]) if len(inputs) == 1 else ()
         return sizes if sizes and all(sizes) else None
 
-    def node_runners(
-        self, network: Network, options: ExportOptions, *, replace_weights: bool
-    ) -> Sequence[NodeRunner] | None:
+    def node_runners(self, network: Network, *, replace_weights: bool) -> Sequence[NodeRunner] | None:
         """Each node of archc's graph as a model of its own; None for a file whose tensors are not archc's."""
-        from .exporter import exported_graph
-        from .nodes import node_runners
-
-        matched = self._similar_options(network, options)
+        matched = self._similar_options(network)
         if matched is None:
             return None
         weights = network.weights if replace_weights else None
         return node_runners(self.model, exported_graph(network, matched), self._emitted(network, matched), weights)
 
-    def runners(
-        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
-    ) -> Iterator[Runner]:
+    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Iterator[Runner]:
         """ONNX Runtime with its optimisations off and on, and the witnesses that compute."""
         if weights is None:
             yield from _runners(self.path, witnesses)
             return
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             path = Path(folder) / self.path.name
-            self._write_with_weights(path, *weights)
+            self._write_with_weights(path, weights)
             yield from _runners(path, witnesses)
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
         """Where the witnesses that only parse see other shapes than the network has.
 
-        Raises ExportError: one refuses.
+        Raises ExportError: one refuses; MissingDependency.
         """
         values = {network.input_name: network.input, **{o.name: o.value.type for o in network.inference.outputs}}
         expected = {name: tuple(d if isinstance(d, int) else -1 for d in type.shape) for name, type in values.items()}
-        seen = {witness: PARSERS[witness](self.path) for witness in witnesses if witness in PARSERS}
+        seen = {witness: parsed(witness, self.path) for witness in witnesses if witness in PARSERS}
         return [
             f"{witness} sees the shapes {shapes}, not {expected}"
             for witness, shapes in seen.items()
@@ -134,43 +131,37 @@ class OnnxArtefact:
     def _stored(self) -> dict[str, onnx.TensorProto]:
         return {tensor.name: tensor for tensor in self.model.graph.initializer}
 
-    def _emitted(self, network: Network, options: ExportOptions) -> OnnxBuilder:
-        """What the exporter would write, at the file's opset unless another is named."""
-        from .exporter import emit
-
-        if options.opset is not None and options.opset != self._opset():
-            return emit(network, options)
-        key = (id(network.graph), options.fold_batch_norm)
+    def _emitted(self, network: Network, options: OnnxOptions) -> OnnxBuilder:
+        """What the exporter would write with these options."""
+        key = id(network.graph), options
         if key not in self._emissions:
-            self._emissions[key] = emit(network, ExportOptions(self._opset(), options.fold_batch_norm))
+            self._emissions[key] = emit(network, options)
         return self._emissions[key]
 
-    def _origins(self, network: Network, options: ExportOptions) -> Origins:
-        from .exporter import exported_graph
-
+    def _origins(self, network: Network, options: OnnxOptions) -> Origins:
         return Origins(exported_graph(network, options), self._emitted(network, options))
 
-    def _tried_options(self, options: ExportOptions) -> list[ExportOptions]:
+    def _tried_options(self) -> list[OnnxOptions]:
         """The ways in which the file may have been exported: folded or not, what the options say first."""
-        opset = self._opset()
+        opset, fold = self._opset(), self._options.fold_batch_norm
         if opset < OLDEST_OPSET:
             return []
-        return [ExportOptions(opset, fold) for fold in (options.fold_batch_norm, not options.fold_batch_norm)]
+        return [self._options.model_copy(update={"opset": opset, "fold_batch_norm": each}) for each in (fold, not fold)]
 
-    def _matched_options(self, network: Network, options: ExportOptions) -> ExportOptions | None:
+    def _matched_options(self, network: Network) -> OnnxOptions | None:
         """The options with which every tensor that the exporter stores is in the file, by name and shape."""
         shapes = {name: tuple(tensor.dims) for name, tensor in self._stored.items()}
-        for tried in self._tried_options(options):
+        for tried in self._tried_options():
             wanted = self._emitted(network, tried).initializers
             if all(shapes.get(initializer.name) == initializer.shape for initializer in wanted):
                 return tried
         return None
 
-    def _similar_options(self, network: Network, options: ExportOptions) -> ExportOptions | None:
+    def _similar_options(self, network: Network) -> OnnxOptions | None:
         """The options with which the exporter gives most of the file's nodes, by name."""
         names = {node.name for node in self.model.graph.node}
         best, share = None, SIMILAR
-        for tried in self._tried_options(options):
+        for tried in self._tried_options():
             expected = {node.name for node in self._emitted(network, tried).nodes}
             if (found := len(names & expected) / max(1, len(names | expected))) > share:
                 best, share = tried, found
@@ -179,13 +170,11 @@ class OnnxArtefact:
     def _opset(self) -> int:
         return next((entry.version for entry in self.model.opset_import if entry.domain == ""), 0)
 
-    def _write_with_weights(self, path: Path, network: Network, options: ExportOptions) -> None:
+    def _write_with_weights(self, path: Path, network: Network) -> None:
         """The file's own nodes and constants with another network's weights."""
         import onnx
 
-        from .exporter import write_with_companion
-
-        matched = self._matched_options(network, options)
+        matched = self._matched_options(network)
         assert matched is not None, "only asked for after `differences` found every tensor"
         derived = [each for each in self._emitted(network, matched).initializers if not each.constant]
         replaced = {initializer.name for initializer in derived}
@@ -204,6 +193,6 @@ class OnnxArtefact:
 
 
 def _runners(path: Path, witnesses: Sequence[str]) -> Iterator[Runner]:
-    asked = [RUNNERS[witness](path) for witness in witnesses if witness in RUNNERS]  # first, for one may be missing
+    asked = [runner(witness, path) for witness in witnesses if witness in RUNNERS]  # first, for one may be missing
     yield from onnx_runtime(path)
     yield from asked

@@ -17,8 +17,8 @@ class Origins:
     """Where the nodes and tensors of an emitted graph come from."""
 
     def __init__(self, graph: Graph, emitted: OnnxBuilder) -> None:
-        nodes = {node.output.name: node for node in graph.nodes}
-        values = {node.name: node.value for node in emitted.nodes}
+        nodes = {value.name: node for node in graph.nodes for value in node.outputs}
+        values = {name: node.value for node in emitted.nodes for name in (node.name, *node.outputs)}
         values |= {initializer.name: initializer.value for initializer in emitted.initializers}
         self._nodes = {name: nodes[value] for name, value in values.items() if value in nodes}
 
@@ -35,6 +35,7 @@ def structure_differences(model: onnx.ModelProto, expected: onnx.ModelProto, ori
         *_values("input", model.graph.input, expected.graph.input),
         *_values("output", model.graph.output, expected.graph.output),
         *_nodes(model.graph, expected.graph, origins),
+        *_declarations(model.graph.value_info, expected.graph.value_info, origins),
     ]
 
 
@@ -61,6 +62,19 @@ def _values(what: str, found: Any, expected: Any) -> Iterator[str]:
     for value, other in zip(found, expected, strict=True):
         if value.type != other.type:
             yield f"the {what} {value.name} is declared as {_type(value)}, not {_type(other)}"
+
+
+def _declarations(found: Any, expected: Any, origins: Origins) -> Iterator[str]:
+    """Differences of the declared types of what lies between the nodes, whose order does not count."""
+    declared, wanted = ({value.name: value for value in values} for values in (found, expected))
+    for name, value in wanted.items():
+        if name not in declared:
+            yield f"the tensor {name} is not declared{origins.of(name)}"
+        elif declared[name].type != value.type:
+            yield f"the tensor {name} is declared as {_type(declared[name])}, not {_type(value)}{origins.of(name)}"
+    yield from (f"the file declares the tensor {name}, which no node gives" for name in declared if name not in wanted)
+    if len(declared) < len(found):
+        yield "the file declares a tensor twice"
 
 
 def _type(value: onnx.ValueInfoProto) -> str:

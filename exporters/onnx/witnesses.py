@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archc.diagnostics import ExportError, MissingDependency
+from archc.diagnostics import ArchcError, ExportError, MissingDependency
 from archc.exporting import Runner
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        reason = str(error).replace(str(path), path.name)
-        return Runner(name, _refusal(f"ONNX Runtime refuses {path.name}: {reason}"))
+        return Runner(name, _refusal(_refused("ONNX Runtime", path, error)))
     inputs = session.get_inputs()
     if len(inputs) != 1:
         return Runner(name, _refusal(f"{path.name} has {len(inputs)} inputs, and a network has one"))
@@ -48,6 +47,12 @@ def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:
 
     outputs = tuple(output.name for output in session.get_outputs())
     return Runner(name, _in_batches(run, batch) if isinstance(batch, int) else run, outputs)
+
+
+def _refused(who: str, path: Path, error: Exception) -> str:
+    """What a runtime says of a file that it does not take."""
+    reason = str(error).strip().replace(str(path), path.name) or type(error).__name__
+    return f"{who} refuses {path.name}: {reason}"
 
 
 def _refusal(reason: str) -> Run:
@@ -120,6 +125,26 @@ def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
 
 RUNNERS: dict[str, Callable[[Path], Runner]] = {"onnx-reference": onnx_reference, "openvino": openvino}
 PARSERS: dict[str, Callable[[Path], dict[str, tuple[int, ...]]]] = {"tensorrt-rtx": tensorrt_rtx}
+
+
+def runner(witness: str, path: Path) -> Runner:
+    """A witness that computes. A file that it refuses is run by raising ExportError. Raises MissingDependency."""
+    try:
+        return RUNNERS[witness](path)
+    except MissingDependency:
+        raise
+    except Exception as error:  # every runtime has exceptions of its own
+        return Runner(witness, _refusal(_refused(witness, path, error)))
+
+
+def parsed(witness: str, path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes that a parser sees. Raises: ExportError: it refuses the file; MissingDependency."""
+    try:
+        return PARSERS[witness](path)
+    except ArchcError:
+        raise
+    except Exception as error:  # every parser has exceptions of its own
+        raise ExportError(_refused(witness, path, error), code="cannot-run") from None
 
 
 def _require(module: str, package: str | None = None) -> Any:

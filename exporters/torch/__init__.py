@@ -2,4 +2,4 @@
 
 from . import pt2, torchscript
 
-EXPORTERS = (pt2.EXPORTER, torchscript.EXPORTER)
+EXPORTERS = (torchscript.EXPORTER, pt2.EXPORTER)

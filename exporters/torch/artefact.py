@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from archc.exporting import ExportOptions, NodeRunner, Runner
+from archc.exporting import NodeRunner, Runner
 from archc.weights.network import Network
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TorchArtefact:
     def _module(self) -> nn.Module:
         return self._load()
 
-    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+    def differences(self, network: Network) -> list[str] | None:
         """Tensors whose values or types are not the network's; None if a key is missing, or of another shape."""
         stored: Mapping[str, Any] = self._module.state_dict()
         if any(key not in stored or tuple(stored[key].shape) != shape for key, shape in _shapes(network).items()):
@@ -39,7 +39,7 @@ class TorchArtefact:
             if (difference := _difference(stored[key].numpy(), network.weights[key]))
         ]
 
-    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
+    def structure_differences(self, network: Network) -> list[str]:
         """Tensors that the network does not have; of operators these formats tell nothing that could be compared."""
         return [
             f"the tensor {key} is not in the network"
@@ -55,19 +55,14 @@ class TorchArtefact:
         """None: no parser but PyTorch reads these formats."""
         return []
 
-    def runners(
-        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
-    ) -> Sequence[Runner]:
+    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Sequence[Runner]:
         """PyTorch, on the file as it was loaded."""
         module = self._load() if weights else self._module
-        if weights:
-            network = weights[0]
-            module.load_state_dict(_tensors(network, list(_shapes(network))), strict=False)
+        if weights is not None:
+            module.load_state_dict(_tensors(weights, list(_shapes(weights))), strict=False)
         return [Runner(self._name, lambda images: _run(module, images))]
 
-    def node_runners(
-        self, network: Network, options: ExportOptions, *, replace_weights: bool
-    ) -> Sequence[NodeRunner] | None:
+    def node_runners(self, network: Network, *, replace_weights: bool) -> Sequence[NodeRunner] | None:
         """None: these formats are run as a whole."""
         return None
 

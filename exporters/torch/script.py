@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-DEPRECATION_NOTICE = "PyTorch has deprecated TorchScript; its successor is --pt2"
 EXAMPLE_BATCH = 2
 
 _DEPRECATION = r"`torch\.jit\.\w+` is (deprecated|not supported)"
@@ -85,7 +84,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _without_deprecation() -> Iterator[None]:
-    """Silence the one warning that DEPRECATION_NOTICE replaces."""
+    """Silence PyTorch's warning, which the exporter's notice replaces."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", _DEPRECATION, DeprecationWarning)
         yield

@@ -3,43 +3,45 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from archc.exporting import ExportOptions
-from archc.files import Companions
-from archc.weights.network import Network
+from archc.exporting import Exporter, Options
 
-from .artefact import TorchArtefact
-from .script import DEPRECATION_NOTICE, load_torch_script, write_torch_script
+if TYPE_CHECKING:
+    from archc.files import Companions
+    from archc.weights.network import Network
 
-
-class TorchScriptExporter:
-    """Writes and opens TorchScript files."""
-
-    name = "torchscript"
-    suffix = ".pt"
-    summary = "TorchScript, for libtorch and older PyTorch (deprecated)"
-    notice = DEPRECATION_NOTICE
-    witnesses = ()
-    honours = ()
-    opset = None
-    packages = ("torch",)
-
-    def write(
-        self, network: Network, file: BinaryIO, options: ExportOptions, companions: Companions | None = None
-    ) -> None:
-        """Trace the module in eval mode. Raises ExportError."""
-        write_torch_script(network.inference_module(), network.image_shape(), file)
-
-    def open(self, path: Path) -> TorchArtefact:
-        """Open a file. Raises ExportError."""
-        return TorchArtefact("TorchScript, reloaded", lambda: load_torch_script(path))
-
-    def usage(self, network: Network, path: Path) -> str:
-        """How to load the file in Python."""
-        return (
-            f"PyTorch:\n  model = torch.jit.load({str(path)!r})\n  outputs = model(images)  # images: {network.input}"
-        )
+    from .artefact import TorchArtefact
 
 
-EXPORTER = TorchScriptExporter()
+def _write(network: Network, file: BinaryIO, options: Options, companions: Companions | None = None) -> None:
+    """Trace the module in eval mode. Raises ExportError."""
+    from .script import write_torch_script
+
+    write_torch_script(network.inference_module(), network.image_shape(), file)
+
+
+def _open(path: Path, options: Options | None = None) -> TorchArtefact:
+    """Open a file. Raises ExportError."""
+    from .artefact import TorchArtefact
+    from .script import load_torch_script
+
+    return TorchArtefact("TorchScript, reloaded", lambda: load_torch_script(path))
+
+
+def _usage(network: Network, path: Path) -> str:
+    """How to load the file in Python."""
+    return f"PyTorch:\n  model = torch.jit.load({str(path)!r})\n  outputs = model(images)  # images: {network.input}"
+
+
+EXPORTER = Exporter(
+    name="torchscript",
+    suffix=".pt",
+    summary="TorchScript (PyTorch deprecates it).",
+    write=_write,
+    open=_open,
+    usage=_usage,
+    options=Options,
+    packages=("torch",),
+    notice="PyTorch has deprecated TorchScript; its successor is .pt2",
+)

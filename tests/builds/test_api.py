@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+import torch
 
 import archc
 from archc.verification import Verdict
@@ -50,9 +53,123 @@ def test_data_parallel_weights_in_memory_are_taken() -> None:
 
 
 @pytest.mark.parametrize("options", [{"opset": 20}, {"fold_batch_norm": False}, {"external_data": True}])
-def test_an_option_that_the_format_does_not_have_is_refused(options: dict[str, bool]) -> None:
-    with pytest.raises(archc.UsageError, match=r"means nothing for .pt2 files\n  = help: it goes with .onnx"):
-        archc.export("small.yaml", "small.pt2", **options)  # type: ignore[arg-type]
+def test_an_option_that_the_format_does_not_have_is_refused(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(archc.UsageError, match=rf"{name}= means nothing for .pt2 files\n  = help: it goes with .onnx"):
+        archc.export("small.yaml", "small.pt2", **options)
+
+
+def test_an_option_of_the_wrong_type_is_refused() -> None:
+    with pytest.raises(archc.UsageError, match="opset= cannot be 'new': input should be a valid integer"):
+        archc.export("small.yaml", "small.onnx", opset="new")
+
+
+PARAMETERS = """\
+name: named
+input: {channels: 3, height: 8, width: 8}
+parameters:
+  seed: int = 1
+  weights: int = 1
+  path: int = 1
+  target: int = 1
+  verify: int = 1
+  opset: int = 1
+  norm: layer = batch_norm
+  act: layer = relu
+  kernel: size = 1
+  slope: float = 0.5
+  bias: bool = true
+layers:
+  - conv2d: {out_channels: $seed + $weights + $path + $target + $verify + $opset, kernel_size: $kernel, bias: $bias}
+  - $norm
+  - $act
+  - leaky_relu: {negative_slope: $slope}
+"""
+
+
+@pytest.fixture
+def named() -> str:
+    Path("named.yaml").write_text(PARAMETERS)
+    return "named.yaml"
+
+
+def test_parameters_with_the_name_of_a_keyword_can_be_set(named: str) -> None:
+    parameters: dict[str, object] = dict.fromkeys(("seed", "weights", "path", "target", "verify", "opset"), 2)
+    channels = [2, 12, 8, 8]
+    assert [*map(str, archc.compile(named, parameters=parameters).outputs[0].value.type.shape)][1:] == ["12", "8", "8"]
+    assert list(archc.build(named, seed=3, parameters=parameters)(torch.zeros(2, 3, 8, 8)).shape) == channels
+    report = archc.export(named, "named.onnx", seed=3, opset=19, parameters=parameters)
+    assert report is not None
+    assert report.verdict is Verdict.PASSED
+    assert onnx.load("named.onnx").opset_import[0].version == 19
+    assert archc.verify("named.onnx", named, seed=3, parameters=parameters).verdict is Verdict.PASSED
+    assert archc.verify("named.onnx", named, seed=3).verdict is Verdict.FAILED
+
+
+def test_a_parameter_is_given_once(named: str) -> None:
+    with pytest.raises(archc.UsageError, match="the parameter 'slope' is given twice: in parameters, and as a keyword"):
+        archc.compile(named, slope=0.25, parameters={"slope": 0.25})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"norm": None}, ["conv2d", "relu", "leaky_relu"]),
+        ({"norm": "none", "act": None}, ["conv2d", "leaky_relu"]),
+        ({"act": "gelu", "bias": False}, ["conv2d", "batch_norm", "gelu", "leaky_relu"]),
+        ({"kernel": (1, 3), "slope": 1}, ["conv2d", "batch_norm", "relu", "leaky_relu"]),
+        ({"kernel": [1, np.int64(3)], "slope": np.float32(0.5)}, ["conv2d", "batch_norm", "relu", "leaky_relu"]),
+        ({"seed": "0x3", "slope": 1e-300}, ["conv2d", "batch_norm", "relu", "leaky_relu"]),
+    ],
+    ids=str,
+)
+def test_values_of_python_mean_what_they_mean_in_a_spec(
+    named: str, parameters: dict[str, object], words: list[str]
+) -> None:
+    assert [node.operator.word for node in archc.compile(named, parameters=parameters).nodes] == words
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": 1}, "the parameter 'kernel' cannot be given: a dict has no text in a spec"),
+        ([[1, 3]], "the parameter 'kernel' cannot be given: a list has no text in a spec"),
+        (["1, 3"], "the parameter 'kernel' cannot be given: a str has no text in a spec"),
+        (b"1", "the parameter 'kernel' cannot be given: a bytes has no text in a spec"),
+        (10**5000, "the parameter 'kernel' cannot be given: "),
+        (float("inf"), "the parameter 'kernel' must be an integer or a pair of them, not 'inf'"),
+        (None, "the parameter 'kernel' must be an integer or a pair of them, not 'none'"),
+        ((True, 1), "the parameter 'kernel' must be an integer or a pair of them, not '[true, 1]'"),
+    ],
+    ids=lambda value: str(value)[:20] if not isinstance(value, int) else "huge",
+)
+def test_values_that_a_spec_cannot_say_are_refused_by_name(named: str, value: object, message: str) -> None:
+    with pytest.raises(archc.UsageError) as caught:
+        archc.compile(named, kernel=value)
+    assert caught.value.diagnostics[0].message.startswith(message)
+
+
+def test_messages_name_keywords_and_no_flags() -> None:
+    messages = []
+    archc.export("small.yaml", "small.onnx", verify=False)
+    Path("open.yaml").write_text(RESIDUAL.replace("int = 10", "int"))
+    for call in (
+        lambda: archc.build("small.yaml", ignore="x"),
+        lambda: archc.build("small.yaml", archc.build("small.yaml").state_dict(), seed=1),
+        lambda: archc.verify("small.onnx"),
+        lambda: archc.verify("small.onnx", "small.onnx", seed=1),
+        lambda: archc.compile("open.yaml"),
+    ):
+        with pytest.raises(archc.ArchcError) as caught:
+            call()
+        messages.append(str(caught.value).splitlines()[-1])
+    assert messages == [
+        "error[bad-option]: ignore= and rename= adapt given weights, so they need weights=",
+        "  = help: leave out seed=; it goes with ignore=, which has tensors drawn",
+        "  = help: name a spec, build or artefact with against=",
+        "  = help: name a spec or a build with against=",
+        "  = help: give one with num_classes=VALUE, or a default: 'int = VALUE'",
+    ]
 
 
 def test_an_artefact_is_compared_with_the_build_that_it_lies_in() -> None:
@@ -62,8 +179,9 @@ def test_an_artefact_is_compared_with_the_build_that_it_lies_in() -> None:
     assert archc.verify("out/small.onnx").verdict is Verdict.PASSED
     assert archc.verify("out/small.onnx", "small.yaml").verdict is Verdict.FAILED
     assert archc.verify("out/small.onnx", "out/small.onnx").verdict is Verdict.PASSED
-    asked = archc.verify("out/small.onnx", witnesses=["onnx-reference"])
-    assert "onnx.reference" in {row.runner for row in asked.comparisons}
+    for witnesses in (["onnx-reference"], "onnx-reference"):
+        asked = archc.verify("out/small.onnx", witnesses=witnesses)
+        assert "onnx.reference" in {row.runner for row in asked.comparisons}
 
 
 def test_what_proves_nothing_can_be_delivered() -> None:

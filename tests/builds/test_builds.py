@@ -13,9 +13,9 @@ from archc.builds.manifest import Manifest, changed_files, read_manifest
 from archc.builds.options import WeightOptions
 from archc.builds.production import ExportRequest, write_build, write_exports
 from archc.builds.proof import Proof, ProofOptions, verify_build
-from archc.builds.targets import find_target, only_build
+from archc.builds.targets import find_target
+from archc.cli.commands.export import only_build
 from archc.diagnostics import ArchcError, BuildError, UsageError
-from archc.exporting import ExportOptions
 from archc.ir.printer import fingerprint, print_graph
 from archc.verification import Verdict
 from archc.weights import open_weights, write_safetensors
@@ -37,9 +37,7 @@ def built(spec: Path, folder: Path, seed: int | None = None, **settings: str) ->
 def export(
     target: Path, *formats: str, folder: Path | None = None, seed: int | None = None, **settings: str
 ) -> list[Path]:
-    request = ExportRequest(
-        find_target(target), formats, folder, WeightOptions(seed=seed), settings, ExportOptions(), verify=False
-    )
+    request = ExportRequest(find_target(target), formats, folder, WeightOptions(seed=seed), settings, {}, verify=False)
     return [artefact.path for artefact in write_exports(request).artefacts]
 
 
@@ -254,9 +252,7 @@ def test_a_manifest_never_leads_out_of_its_build(name: str, spec: Path, tmp_path
 
 
 def test_an_export_leaves_its_verification_beside_the_artefact(spec: Path, tmp_path: Path) -> None:
-    request = ExportRequest(
-        find_target(spec), ["onnx"], tmp_path / "build", WeightOptions(), {}, ExportOptions(), verify=True
-    )
+    request = ExportRequest(find_target(spec), ["onnx"], tmp_path / "build", WeightOptions(), {}, {}, verify=True)
     write_exports(request)
     reports = json.loads((tmp_path / "build" / "parity.json").read_text())
     assert list(reports) == ["small.onnx"]
@@ -271,7 +267,7 @@ def test_an_export_leaves_its_verification_beside_the_artefact(spec: Path, tmp_p
 
 def external(spec: Path, folder: Path, *, seed: int = 0, beside: bool = True) -> set[str]:
     """Export with the weights beside the file; the names of such files that the folder then holds."""
-    options = ExportOptions(external_data=beside)
+    options = {"external_data": beside}
     write_exports(
         ExportRequest(find_target(spec), ("onnx",), folder, WeightOptions(seed=seed), {}, options, verify=False)
     )

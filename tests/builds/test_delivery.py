@@ -183,23 +183,15 @@ def test_against_a_spec_means_the_seed_or_the_given_weights(capsys: pytest.Captu
 
 
 ENTRY_POINT = """\
-from archc.exporting import exporters
+from dataclasses import replace
 
-class Broken:
-    name, suffix, summary, notice, witnesses = "broken", ".broken", "ONNX that is wrong", None, ()
-    honours, opset, packages = (), None, ("onnx",)
+from archc.exporters.onnx import EXPORTER as ONNX
 
-    def write(self, network, file, options, companions=None):
-        halved = {key: array / 2 for key, array in network.weights.items()}
-        exporters()["onnx"].write(network.with_weights(halved), file, options)
+def write(network, file, options, companions=None):
+    halved = {key: array / 2 for key, array in network.weights.items()}
+    ONNX.write(network.with_weights(halved), file, options)
 
-    def open(self, path):
-        return exporters()["onnx"].open(path)
-
-    def usage(self, network, path):
-        return "do not"
-
-EXPORTER = Broken()
+EXPORTER = replace(ONNX, name="broken", suffix=".broken", summary="ONNX that is wrong.", write=write)
 """
 
 

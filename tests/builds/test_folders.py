@@ -44,7 +44,10 @@ def test_a_folder_that_came_to_something_stays() -> None:
 
 @pytest.mark.parametrize("name", ["out.onnx", "a/out.pt", "out.pt2"])
 def test_a_new_folder_is_not_named_like_an_artefact(name: str) -> None:
-    with pytest.raises(UsageError, match=f"-o names a folder, and {name} looks like a file"), made_folder(Path(name)):
+    with (
+        pytest.raises(UsageError, match=f"output= names a folder, and {name} looks like a file"),
+        made_folder(Path(name)),
+    ):
         pass
     Path(name).mkdir(parents=True)
     with made_folder(Path(name)):
@@ -53,5 +56,5 @@ def test_a_new_folder_is_not_named_like_an_artefact(name: str) -> None:
 
 def test_a_file_in_the_way_is_called_one() -> None:
     Path("out").touch()
-    with pytest.raises(UsageError, match="out is a file, and -o names a folder"), made_folder(Path("out")):
+    with pytest.raises(UsageError, match="out is a file, and output= names a folder"), made_folder(Path("out")):
         pass

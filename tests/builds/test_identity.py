@@ -13,7 +13,6 @@ from archc.builds.options import WeightOptions
 from archc.builds.production import ExportRequest, write_build, write_exports
 from archc.builds.targets import find_target
 from archc.diagnostics import UsageError
-from archc.exporting import ExportOptions
 from archc.weights import open_weights, write_safetensors
 
 SPEC = """\
@@ -58,9 +57,7 @@ def export(
 ) -> list[str]:
     """Export into `out`; what is said of older artefacts."""
     said: list[str] = []
-    request = ExportRequest(
-        find_target(target), formats, Path("out"), weights, settings or {}, ExportOptions(), verify=False
-    )
+    request = ExportRequest(find_target(target), formats, Path("out"), weights, settings or {}, verify=False)
     write_exports(request, notice=said.append)
     return said
 

@@ -1,6 +1,7 @@
 """A build stays what it was built as: its weights, its parameters, and what its manifest says of them."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from archc.builds.production import ExportRequest, write_build, write_exports
 from archc.builds.proof import ProofOptions, verify_artefact
 from archc.builds.targets import find_target
 from archc.diagnostics import BuildError, UsageError
-from archc.exporting import ExportOptions
+from archc.exporting import Artefact, exporters
 from archc.weights import open_weights
 from tests.exporters.small_networks import RESIDUAL
 
@@ -39,7 +40,7 @@ def build(target: str, folder: str, *, seed: int | None = None, **settings: str)
 
 def export(target: str, folder: str | None = None) -> None:
     request = ExportRequest(
-        find_target(target), ["onnx"], Path(folder) if folder else None, WeightOptions(), {}, ExportOptions(),
+        find_target(target), ["onnx"], Path(folder) if folder else None, WeightOptions(), {}, {},
         verify=False,
     )  # fmt: skip
     write_exports(request)
@@ -110,15 +111,14 @@ def test_nothing_is_made_of_a_build_that_was_changed(name: str) -> None:
 
 
 def test_an_artefact_that_was_changed_is_not_even_opened(monkeypatch: pytest.MonkeyPatch) -> None:
-    from archc.exporting import exporters
 
     export("source")
     flip("source/small.onnx")
 
-    def opened(path: Path) -> None:
+    def opened(path: Path, options: object = None) -> Artefact:
         raise AssertionError("it was opened")
 
-    monkeypatch.setattr(exporters()["onnx"], "open", opened)
+    monkeypatch.setitem(exporters(), "onnx", replace(exporters()["onnx"], open=opened))
     with pytest.raises(BuildError, match=r"small\.onnx is not the file that was built"):
         verify_artefact(Path("source/small.onnx"), None, WeightOptions(), {}, ProofOptions(), lambda message: None)
 
@@ -150,7 +150,7 @@ def test_a_head_of_another_size_is_drawn_where_the_old_one_is_ignored(capsys: py
 def test_the_manifest_tells_the_opset_and_the_packages_of_an_artefact() -> None:
     export("source")
     manifest = read_manifest(Path("source"))
-    assert manifest.exports["small.onnx"].opset == 18
+    assert manifest.exports["small.onnx"].options == {"opset": 18, "fold_batch_norm": True}
     assert set(manifest.versions) == {"archc", "numpy", "onnx"}
 
 

@@ -12,7 +12,6 @@ from archc.builds.production import ExportRequest, write_build, write_exports
 from archc.builds.proof import Proof, ProofOptions, verify_build
 from archc.builds.targets import find_target
 from archc.diagnostics import UsageError
-from archc.exporting import ExportOptions
 from tests.exporters.small_networks import RESIDUAL
 
 BUILD = Path("out")
@@ -31,7 +30,7 @@ def build(seed: int) -> None:
 def export(
     *formats: str, target: str = "out", seed: int | None = None, external: bool = False, verify: bool = False
 ) -> None:
-    options = ExportOptions(external_data=external)
+    options = {"external_data": external}
     write_exports(
         ExportRequest(find_target(target), formats, BUILD, WeightOptions(seed=seed), {}, options, verify=verify)
     )

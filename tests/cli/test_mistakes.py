@@ -84,6 +84,7 @@ COMMANDS = (
     "verify corrupt.pt2 --against small.yaml",
     "verify corrupt.onnx --against corrupt.onnx",
     "verify unknown_operator.onnx --against small.yaml",
+    "verify unknown_operator.onnx --against small.yaml --witness onnx-reference",
     "verify exported/small.onnx --against unknown_operator.onnx",
     "verify weights_elsewhere.onnx --against small.yaml",
     "verify loose.pt --against loose.pt",
@@ -102,7 +103,11 @@ COMMANDS = (
 )
 
 # What a proof that failed found is a result, and goes to standard output.
-RESULTS = ("verify changed", "verify unknown_operator.onnx --against small.yaml")
+RESULTS = (
+    "verify changed",
+    "verify unknown_operator.onnx --against small.yaml",
+    "verify unknown_operator.onnx --against small.yaml --witness onnx-reference",
+)
 
 
 @pytest.fixture(scope="module")

@@ -12,13 +12,14 @@ import pytest
 
 from archc.builds.delivery import Delivery, deliver
 from archc.diagnostics import ExportError
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.verification import Verdict
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, compiled
 
-onnx_exporter = importlib.import_module("archc.exporters.onnx.exporter")
+ONNX = exporters()["onnx"]
+emission = importlib.import_module("archc.exporters.onnx.emission")
 load_model = importlib.import_module("archc.exporters.onnx.external_data").load_model
 
 
@@ -29,8 +30,8 @@ def network(text: str) -> Network:
 
 def delivered(folder: Path, *, external: bool = True) -> Delivery:
     folder.mkdir(exist_ok=True)
-    options = ExportOptions(external_data=external)
-    return deliver(network(RESIDUAL), exporters()["onnx"], folder / "small.onnx", options)
+    options = ONNX.asked(external_data=external)
+    return deliver(network(RESIDUAL), ONNX, folder / "small.onnx", options)
 
 
 def tensors(path: Path) -> dict[str, bytes]:
@@ -49,7 +50,7 @@ def test_a_file_with_external_data_is_verified_and_holds_the_same_tensors(tmp_pa
 
 
 def test_weights_too_large_for_one_file_go_beside_it_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_exporter, "EMBEDDED_BYTES", 1000)
+    monkeypatch.setattr(emission, "EMBEDDED_BYTES", 1000)
     assert delivered(tmp_path / "a", external=False).companions
 
 
@@ -57,9 +58,7 @@ def test_a_file_that_is_not_delivered_leaves_no_companion(tmp_path: Path) -> Non
     broken = replace(network(RESIDUAL), fresh=False)
     values = {**broken.weights, "fc.weight": np.full_like(broken.weights["fc.weight"], np.nan)}
     with pytest.raises(Exception, match="not delivered"):
-        deliver(
-            broken.with_weights(values), exporters()["onnx"], tmp_path / "small.onnx", ExportOptions(external_data=True)
-        )
+        deliver(broken.with_weights(values), ONNX, tmp_path / "small.onnx", ONNX.asked(external_data=True))
     assert list(tmp_path.iterdir()) == []
 
 

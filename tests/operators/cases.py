@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 from onnx.reference import ReferenceEvaluator
 
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.ir.builder import GraphBuilder
 from archc.ir.graph import Graph, Node
 from archc.ir.operator import IMAGE, Operator
@@ -106,7 +106,8 @@ def images(shape: tuple[Dim, ...], batch: int, *, seed: int = 7, **sizes: int) -
 def written(network: Network, **options: Any) -> bytes:
     """The ONNX file."""
     file = io.BytesIO()
-    exporters()["onnx"].write(network, file, ExportOptions(**options))
+    exporter = exporters()["onnx"]
+    exporter.write(network, file, exporter.asked(**options))
     return file.getvalue()
 
 

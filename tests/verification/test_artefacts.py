@@ -12,7 +12,7 @@ from onnx import numpy_helper
 
 from archc.cli import run
 from archc.diagnostics import ExportError
-from archc.exporting import Artefact, ExportOptions, NodeRunner, Runner, exporters
+from archc.exporting import Artefact, NodeRunner, Runner, exporters
 from archc.ir.graph import Node
 from archc.nn.interpreter import Interpreter
 from archc.verification import Report, Verdict, verify
@@ -36,7 +36,7 @@ def given(spec: str = RESIDUAL) -> Network:
 
 def exported(network: Network, path: Path, **options: bool) -> Path:
     with path.open("wb") as file:
-        ONNX.write(network, file, ExportOptions(**options))
+        ONNX.write(network, file, ONNX.asked(**options))
     return path
 
 
@@ -110,7 +110,7 @@ def test_somebody_elses_file_is_compared_by_its_numbers_alone(tmp_path: Path) ->
 
     network = given()
     theirs = edited(exported(network, tmp_path / "theirs.onnx"), renamed)
-    assert ONNX.open(theirs).differences(network, ExportOptions()) is None
+    assert ONNX.open(theirs).differences(network) is None
     assert (report(network, theirs).verdict, report(network, theirs).twin) == (Verdict.PASSED, False)
     wrong = edited(theirs, changed_node)
     assert report(network, wrong).verdict is Verdict.FAILED
@@ -178,18 +178,16 @@ class InMemory(Artefact):
 
     function: Callable[[np.ndarray], np.ndarray]
 
-    def differences(self, network: Network, options: ExportOptions) -> list[str] | None:
+    def differences(self, network: Network) -> list[str] | None:
         return None
 
-    def structure_differences(self, network: Network, options: ExportOptions) -> list[str]:
+    def structure_differences(self, network: Network) -> list[str]:
         return []
 
     def image_shape(self) -> tuple[int, ...] | None:
         return None
 
-    def node_runners(
-        self, network: Network, options: ExportOptions, *, replace_weights: bool
-    ) -> Sequence[NodeRunner] | None:
+    def node_runners(self, network: Network, *, replace_weights: bool) -> Sequence[NodeRunner] | None:
         graph = network.inference
         single = Interpreter(graph, network.inference_module())
 
@@ -201,9 +199,7 @@ class InMemory(Artefact):
 
         return [runner(node) for node in graph.nodes]
 
-    def runners(
-        self, weights: tuple[Network, ExportOptions] | None = None, witnesses: Sequence[str] = ()
-    ) -> Sequence[Runner]:
+    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Sequence[Runner]:
         return [Runner("in memory", lambda x: [self.function(x)])]
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from archc.diagnostics import ExportError
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.verification import Report, Verdict
 from archc.verification.check import Verifier, compare_artefacts
 from archc.weights import InitializedWeights
@@ -61,11 +61,11 @@ def report(network: Network, folder: Path, edit: Edit, *, own: bool = False) -> 
     """The verification of the network's file after an edit."""
     path = folder / "net.onnx"
     with path.open("wb") as file:
-        ONNX.write(network, file, ExportOptions())
+        ONNX.write(network, file, ONNX.asked())
     model = onnx.load(path)
     edit(model)
     onnx.save(model, path)
-    return Verifier(network).verify(path.name, ONNX.open(path), ExportOptions(), own=own)
+    return Verifier(network).verify(path.name, ONNX.open(path), own=own)
 
 
 def node(model: onnx.ModelProto, name: str) -> onnx.NodeProto:
@@ -212,11 +212,11 @@ def test_archcs_own_file_is_held_to_the_opset_that_was_asked_for(tmp_path: Path)
     path = tmp_path / "net.onnx"
     network = fresh(DEAD_BRANCH)
     with path.open("wb") as file:
-        ONNX.write(network, file, ExportOptions(opset=20))
+        ONNX.write(network, file, ONNX.asked(opset=20))
     model = onnx.load(path)
     another_opset(model)
     onnx.save(model, path)
-    found = Verifier(network).verify(path.name, ONNX.open(path), ExportOptions(opset=20), own=True)
+    found = Verifier(network).verify(path.name, ONNX.open(path, ONNX.asked(opset=20)), own=True)
     assert found.differences == ("the file is of opset 19, not 20",)
 
 

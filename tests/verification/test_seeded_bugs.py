@@ -11,7 +11,7 @@ import pytest
 
 from archc.builds.delivery import deliver
 from archc.diagnostics import VerificationFailed
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.operators.activation import Relu
 from archc.verification import Verdict
 from archc.weights import InitializedWeights
@@ -21,6 +21,8 @@ from tests.campaigns.bugs.families import ALL
 from tests.campaigns.bugs.networks import Subject
 from tests.campaigns.bugs.trial import Trial, trials, verified
 from tests.exporters.small_networks import RESIDUAL, compiled
+
+ONNX = exporters()["onnx"]
 
 # In this order: the first that a bug applies to takes it.
 SUBJECTS = (
@@ -76,5 +78,5 @@ def test_what_a_buggy_exporter_writes_is_not_delivered(tmp_path: Path, monkeypat
     graph = compiled(RESIDUAL)
     fresh = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)
     with pytest.raises(VerificationFailed, match=r"the first node that diverges is relu relu \(net.yaml:\d+\)"):
-        deliver(fresh, exporters()["onnx"], tmp_path / "net.onnx", ExportOptions())
+        deliver(fresh, ONNX, tmp_path / "net.onnx", ONNX.asked())
     assert list(tmp_path.iterdir()) == []

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from archc.cli import run
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.verification import Verdict
 from archc.verification.check import Verifier
 from archc.verification.images import images
 from archc.verification.twin import calibrated_weights
 from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, compiled
+
+ONNX = exporters()["onnx"]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,8 @@ def verdict_after(network: Network, path: Path, block: str, change: float) -> Ve
             noise = np.random.Generator(np.random.Philox(key=crc32(key.encode()))).standard_normal(array.shape)
             weights[key] = (array * (1 + change * noise)).astype(np.float32)
     with path.open("wb") as file:
-        exporters()["onnx"].write(network.with_weights(weights), file, ExportOptions())
-    report = Verifier(network).verify(path.name, exporters()["onnx"].open(path), ExportOptions())
+        ONNX.write(network.with_weights(weights), file, ONNX.asked())
+    report = Verifier(network).verify(path.name, ONNX.open(path))
     return max((row.verdict for row in report.comparisons), key=lambda verdict: verdict is Verdict.FAILED)
 
 

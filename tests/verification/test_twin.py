@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.ir.graph import Graph
 from archc.nn import build_module
 from archc.verification import Verdict, verify
@@ -18,6 +18,8 @@ from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, VARIED, compiled
+
+ONNX = exporters()["onnx"]
 
 DEEP = """\
 name: deep
@@ -116,7 +118,7 @@ def test_verification_leaves_the_delivered_bytes_alone(name: str, tmp_path: Path
     exporter = exporters()[name]
     path = tmp_path / f"net{exporter.suffix}"
     with path.open("wb") as file:
-        exporter.write(network, file, ExportOptions())
+        exporter.write(network, file, exporter.asked())
     before = path.read_bytes()
     report = verify(network, exporter.open(path), path.name)
     assert (report.verdict, report.twin) == (Verdict.PASSED, True)
@@ -129,6 +131,6 @@ def test_a_network_that_is_compared_under_its_own_weights_has_no_twin(tmp_path: 
     given = Network(graph, calibrated_weights(graph, sample(graph)), fresh=False)
     path = tmp_path / "net.onnx"
     with path.open("wb") as file:
-        exporters()["onnx"].write(given, file, ExportOptions())
-    report = verify(given, exporters()["onnx"].open(path), path.name)
+        ONNX.write(given, file, ONNX.asked())
+    report = verify(given, ONNX.open(path), path.name)
     assert (report.verdict, report.twin) == (Verdict.PASSED, False)

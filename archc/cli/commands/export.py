@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from archc.builds.targets import MANIFEST, Target, find_target
 from archc.cli.app import (
     Format,
     FormatOption,
@@ -18,8 +22,11 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
+from archc.cli.flags import expanded, format_flags, option_flags
 from archc.cli.output import print_json, print_note, print_report, print_sensitivities, progress, size
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
+from archc.diagnostics import UsageError
+from archc.exporting import exporters
 
 if TYPE_CHECKING:
     from archc.builds.production import Exported
@@ -33,14 +40,14 @@ if TYPE_CHECKING:
         "archc export resnet50 --onnx --opset 20 --no-verify",
     )
 )
+@expanded(formats=format_flags(), options=option_flags())
 def export(
+    *,
     target: Annotated[
         str | None,
         typer.Argument(help="A spec, a build or a bundled spec. [default: the only build in build/]"),
     ] = None,
-    onnx: Annotated[bool, typer.Option("--onnx", help="ONNX.")] = False,
-    torchscript: Annotated[bool, typer.Option("--torchscript", help="TorchScript (PyTorch deprecates it).")] = False,
-    pt2: Annotated[bool, typer.Option("--pt2", help="torch.export's .pt2.")] = False,
+    formats: Mapping[str, bool],
     to: Annotated[list[str] | None, typer.Option("--to", metavar="NAME", help="Any exporter, by name.")] = None,
     output: OutputOption = None,
     weights: WeightsOption = None,
@@ -48,11 +55,7 @@ def export(
     set_: SetOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
-    opset: Annotated[int | None, typer.Option(help="ONNX opset: this one or an error. [default: 18]")] = None,
-    fold: Annotated[bool, typer.Option("--fold/--no-fold", help="Fold batch norms into convolutions.")] = True,
-    external_data: Annotated[
-        bool, typer.Option("--external-data", help="ONNX: weights in a file beside it; always so above 1.5 GiB.")
-    ] = False,
+    options: Mapping[str, object],
     verify: Annotated[
         bool, typer.Option("--verify/--no-verify", help="Prove the artefact before delivering it.")
     ] = True,
@@ -69,21 +72,21 @@ def export(
 
     with one_blas_thread():
         from archc.builds.production import ExportRequest, write_exports
-    from archc.builds.targets import find_target, only_build
-    from archc.exporting import ExportOptions
 
-    flags = {"onnx": onnx, "torchscript": torchscript, "pt2": pt2}
     request = ExportRequest(
         target=find_target(target) if target else only_build(),
-        formats=(*(name for name, asked in flags.items() if asked), *(to or ())),
+        formats=(*(name for name, asked in formats.items() if asked), *(to or ())),
         folder=output,
         weights=chosen,
         settings=parse_settings(set_),
-        options=ExportOptions(opset, fold, external_data),
+        options=options,
         verify=verify,
         allow_inconclusive=allow_inconclusive,
         sensitivity=sensitivity,
     )
+    if not request.formats:
+        help = ", ".join(f"--{name}" for name in sorted(exporters()))
+        raise UsageError("name a format, such as --onnx", code="bad-option", help=help)
     with progress() as tell:
         exported = write_exports(request, tell, print_note)
     if format is Format.json:
@@ -92,6 +95,19 @@ def export(
     for artefact in exported.artefacts:
         _print_artefact(artefact)
     print_sensitivities(exported.sensitivities)
+
+
+def only_build(folder: Path = Path("build")) -> Target:
+    """The only build in a folder, for a command without a target. Raises UsageError: there is none, or several."""
+    builds = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
+    if len(builds) == 1:
+        return find_target(builds[0])
+    if not builds:
+        message, help = f"there is no build in {folder}/", "name a target, such as `archc export resnet34 --onnx`"
+    else:
+        message = f"there are {len(builds)} builds in {folder}/: {', '.join(build.name for build in builds)}"
+        help = f"name one, such as `archc export {quote(str(builds[0]))} --onnx`"
+    raise UsageError(message, code="unknown-target", help=help)
 
 
 def _print_artefact(artefact: Exported) -> None:

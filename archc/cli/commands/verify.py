@@ -21,9 +21,12 @@ from archc.cli.app import (
 from archc.cli.output import print_json, print_report, print_sensitivities, progress
 from archc.cli.settings import parse_settings, weight_options
 from archc.diagnostics import UsageError
+from archc.exporting import exporters
 
 if TYPE_CHECKING:
     from archc.builds.proof import Proof
+
+WITNESSES = dict.fromkeys(witness for exporter in exporters().values() for witness in exporter.witnesses)
 
 
 @app.command(
@@ -51,7 +54,7 @@ def verify(
     rename: RenameOption = None,
     witness: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Ask another witness: onnx-reference, openvino, tensorrt-rtx; repeatable."),
+        typer.Option(metavar="NAME", help=f"Ask another witness: {', '.join(WITNESSES)}; repeatable."),
     ] = None,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Tell the smallest change of each block that would be noticed.")

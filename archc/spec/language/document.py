@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from archc.diagnostics import Diagnostic, Span, SpecError, UsageError, did_you_mean
+from archc.diagnostics import Diagnostic, Span, SpecError, UsageError, did_you_mean, option
 from archc.spec.language.expressions import UNKNOWN
 from archc.spec.language.grammar import parse_layer
 from archc.spec.language.items import Item
@@ -132,7 +132,8 @@ class Spec:
                 "missing-parameter",
                 f"the parameter '{signature.name}' has no value",
                 signature.span,
-                help=f"give one with --set {signature.name}=VALUE, or a default: '{signature.type} = VALUE'",
+                help=f"give one with {option('parameters', f'{signature.name}=VALUE')}, "
+                f"or a default: '{signature.type} = VALUE'",
             )
             for signature in self.parameters.values()
             if signature.default is None and signature.name not in settings

@@ -11,11 +11,11 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from archc.exporting import ExportOptions
+from archc.exporting import Options
 from archc.ir.graph import Node
 from archc.weights.network import Network
 
-exporter = import_module("archc.exporters.onnx.exporter")
+emission = import_module("archc.exporters.onnx.emission")
 
 
 class DoesNotApply(Exception):
@@ -30,10 +30,10 @@ class Origins:
     weights: Mapping[str, np.ndarray]
 
 
-def origins(network: Network, options: ExportOptions) -> Origins:
+def origins(network: Network, options: Options) -> Origins:
     """What the exporter knew of each ONNX node."""
-    by_value = {node.output.name: node for node in exporter.exported_graph(network, options).nodes}
-    emitted = exporter.emit(network, options).nodes
+    by_value = {node.output.name: node for node in emission.exported_graph(network, options).nodes}
+    emitted = emission.emit(network, options).nodes
     return Origins({node.name: by_value[node.value] for node in emitted}, network.weights)
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 import onnx
 
 from archc.builds.targets import find_target
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.verification.check import Verifier
 from archc.verification.images import images
 from archc.verification.twin import calibrated_weights
 from archc.weights.network import Network
 from tests.campaigns.bugs.draft import Origins, origins
 from tests.elaborate.specs import compiled
+
+ONNX = exporters()["onnx"]
 
 SIZES = {
     "resnet18": 64,
@@ -62,7 +64,7 @@ class Subject:
         """A copy of the correct export."""
         if folded not in self._exports:
             file = BytesIO()
-            exporters()["onnx"].write(self.network, file, ExportOptions(fold_batch_norm=folded))
+            ONNX.write(self.network, file, ONNX.asked(fold_batch_norm=folded))
             self._exports[folded] = onnx.load_from_string(file.getvalue())
         copy = onnx.ModelProto()
         copy.CopyFrom(self._exports[folded])
@@ -70,7 +72,7 @@ class Subject:
 
     @cached_property
     def _origins(self) -> dict[bool, Origins]:
-        return {folded: origins(self.network, ExportOptions(fold_batch_norm=folded)) for folded in (True, False)}
+        return {folded: origins(self.network, ONNX.asked(fold_batch_norm=folded)) for folded in (True, False)}
 
     def origins(self, folded: bool) -> Origins:
         """Where the nodes of the correct export come from."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from onnx.shape_inference import InferenceError, infer_shapes
 
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.verification.report import Report, Verdict
 from tests.campaigns.bugs.catalogue import Bug
 from tests.campaigns.bugs.draft import DoesNotApply, Draft
@@ -55,8 +55,8 @@ def verified(subject: Subject, model: onnx.ModelProto, folded: bool) -> Report:
     with tempfile.TemporaryDirectory(prefix="seeded-") as folder:
         path = Path(folder) / f"{subject.name}.onnx"
         path.write_bytes(model.SerializeToString())
-        artefact = exporters()["onnx"].open(path)
-        return subject.verifier.verify(path.name, artefact, ExportOptions(fold_batch_norm=folded))
+        onnx = exporters()["onnx"]
+        return subject.verifier.verify(path.name, onnx.open(path, onnx.asked(fold_batch_norm=folded)))
 
 
 def trials(bug: Bug, subject: Subject, places: tuple[str, ...] = PLACES) -> Iterator[Trial]:

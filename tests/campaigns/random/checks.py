@@ -16,7 +16,6 @@ import onnx
 
 from archc.builds.compilation import compile_spec
 from archc.diagnostics import ArchcError, ExportError, Source, SpecError
-from archc.exporting import ExportOptions
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 from archc.spec.loading import parse_text, resolved_text
@@ -91,7 +90,7 @@ def ask_witnesses(text: str, subject: Subject, findings: Findings) -> None:
     """Have the network computed in every way; rarer witnesses see a sample. Raises Settled."""
     findings.record("ONNX", subject.verified("onnx"))
     if _sampled(f"not folded {text}", 3):
-        findings.record("ONNX, not folded", subject.verified("onnx", ExportOptions(fold_batch_norm=False)))
+        findings.record("ONNX, not folded", subject.verified("onnx", fold_batch_norm=False))
     if _sampled(f"PyTorch {text}", 20):
         findings.record("TorchScript", subject.verified("torchscript"))
         findings.record(".pt2", subject.verified("pt2"))

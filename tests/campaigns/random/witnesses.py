@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import torch
 
-from archc.exporting import ExportOptions, exporters
+from archc.exporting import exporters
 from archc.ir.graph import Graph
 from archc.operators.convolution import Conv2d
 from archc.operators.pooling import AvgPool2d
@@ -40,14 +40,15 @@ class Subject:
         self._reference = reference(self.twin, [x])
         self._verifier = Verifier(self.network)
 
-    def verified(self, format: str, options: ExportOptions | None = None) -> Report:
+    def verified(self, format: str, **asked: bool) -> Report:
         """What archc itself says of a file that it writes."""
-        exporter, options = exporters()[format], options or ExportOptions()
+        exporter = exporters()[format]
+        options = exporter.asked(**asked)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"random{exporter.suffix}"
             with path.open("wb") as file:
                 exporter.write(self.network, file, options)
-            return self._verifier.verify(path.name, exporter.open(path), options)
+            return self._verifier.verify(path.name, exporter.open(path, options))
 
     def compared(self, name: str, run: Run) -> Report:
         """Any other way to compute the twin, on the five images."""
