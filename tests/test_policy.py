@@ -70,6 +70,7 @@ VAGUE_NAMES = {
     "common",
     "misc",
 }
+PRINTS = re.compile(r"(^|\.)(print|pprint|echo|secho)$|(stdout|stderr)(\.buffer)?\.write(lines)?$|^os\.write$")
 NOT_OURS = {".git", ".hypothesis", ".venv", "build", "dist", "__pycache__", "node_modules"}
 
 
@@ -171,6 +172,17 @@ assert run({arguments!r}) == 0
 assert not {{"torch", "onnxruntime"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_one_module_prints(repository: Path) -> None:
+    found = []
+    for path in python_files(repository, "archc", "exporters"):
+        if path.relative_to(repository) == Path("archc/cli/output.py"):
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        printing = [call for call in calls if PRINTS.search(ast.unparse(call.func))]
+        found += [f"{path.relative_to(repository)}:{call.lineno}: {ast.unparse(call)}" for call in printing]
+    assert found == []
 
 
 def test_the_packages_in_pyproject_are_the_folders(repository: Path) -> None:

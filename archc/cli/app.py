@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from archc.cli.output import print_lines
+
 # In the order in which `archc --help` lists them. Each is a module of its name in `archc.cli.commands`.
 COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list", "explain")
 
@@ -74,5 +76,5 @@ def _root(
     if version:
         from archc import __version__
 
-        print(f"archc {__version__}")
+        print_lines(f"archc {__version__}")
         raise typer.Exit

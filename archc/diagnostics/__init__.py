@@ -17,7 +17,7 @@ from archc.diagnostics.errors import (
     UsageError,
     VerificationFailed,
 )  # fmt: skip
-from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, render
+from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, diagnostic_lines, printable, render
 from archc.diagnostics.spans import Source, Span
 from archc.diagnostics.suggestions import did_you_mean, nearest
 
@@ -38,7 +38,9 @@ __all__ = [
     "VerificationFailed",
     "as_annotation",
     "as_json",
+    "diagnostic_lines",
     "did_you_mean",
     "nearest",
+    "printable",
     "render",
 ]

@@ -18,7 +18,9 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_report, print_sensitivities, progress, size
+from archc.cli.figures import size
+from archc.cli.output import print_json, print_lines, print_note, progress
+from archc.cli.reports import print_report, print_sensitivities
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
@@ -96,11 +98,11 @@ def export(
 
 def _print_artefact(artefact: Exported) -> None:
     for path in (artefact.path, *artefact.companions):
-        print(f"{path}  {size(path.stat().st_size)}")
+        print_lines(f"{path}  {size(path.stat().st_size)}")
     if artefact.exporter.notice:
-        print(f"  note: {artefact.exporter.notice}")
+        print_note(artefact.exporter.notice)
     if artefact.report:
         print_report(artefact.report)
     else:
-        print("  not verified")
-    print(f"\n{artefact.usage}\n")
+        print_lines("  not verified")
+    print_lines("", *artefact.usage.splitlines(), "", wrap=False)
