@@ -42,7 +42,7 @@ lock:  ## Resolve pyproject.toml anew into requirements.lock
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
 	build/lock/bin/python -m pip install --quiet torch==2.13.0 . --group dev
-	build/lock/bin/python -m pip uninstall --quiet --yes archc
+	build/lock/bin/python -m pip uninstall --quiet --yes archc-compiler
 	sed -n '/^#/p' requirements.lock > build/requirements.lock
 	build/lock/bin/python -m pip list --format freeze --exclude pip \
 		| sed 's/+.*//' | tr 'A-Z_' 'a-z-' | LC_ALL=C sort >> build/requirements.lock
