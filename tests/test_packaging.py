@@ -92,6 +92,16 @@ def test_the_checkout_is_installed_with_its_exporters(tmp_path: Path) -> None:
     assert run(sys.executable, "-c", program, cwd=tmp_path) == "archc.exporters\n"
 
 
+def test_the_policies_hold_wherever_the_checkout_stands(repository: Path, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns(".[!c]*", "build", "dist", "*.egg-info", "__pycache__")
+    copy = shutil.copytree(repository, tmp_path / "a b" / "archc", ignore=ignored)
+    (tmp_path / "link").symlink_to(copy, target_is_directory=True)
+    names = "imports or registry or init_file or 400 or packages or prints or names_that"
+    for place in (copy, tmp_path / "link"):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_policy.py"]
+        run(*command, "-k", f"({names}) and not check_imports", cwd=place)
+
+
 def test_nothing_installs_the_other_project_of_our_name(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     assert (project["name"], project["version"]) == (archc.DISTRIBUTION, archc.__version__)

@@ -195,7 +195,7 @@ def _rows(line: Sequence[Piece], console: Console, columns: int | None) -> Itera
 
     text = Text.assemble(*((text, STYLES.get(role, "")) for text, role in line))
     room = (columns or 0) - HANGING
-    if columns is None or text.cell_len <= columns or max(map(len, text.plain.split())) > room:
+    if columns is None or text.cell_len <= columns or max(map(len, text.plain.split()), default=0) > room:
         yield text
         return
     first, *rest = text.wrap(console, room)

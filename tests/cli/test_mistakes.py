@@ -36,6 +36,8 @@ COMMANDS = (
     "summary small.yaml --set num_classes=ten",
     "summary small.yaml --set num_classes=-1",
     "summary small.yaml --set num_classes=10 --set num_classes=20",
+    "build small.yaml --seed 1 --seed 1",
+    "export small.yaml --onnx --onnx --verify --no-verify",
     "build broken.yaml",
     "build small.yaml --seed -1",
     "build small.yaml --seed one",
