@@ -6,7 +6,7 @@ INSTALLED := .venv/.installed
 .PHONY: demo test check lint format mutation install lock clean
 
 demo: install  ## Export ResNet-34 as ONNX, prove it equal to the PyTorch module, and say how to load it
-	@$(BIN)/archc export resnet34 --onnx
+	@$(BIN)/python -m archc export resnet34 --onnx
 
 test:  ## Run everything that CI runs: the tests, the linters and the type checkers
 	@.ci/run
@@ -14,14 +14,14 @@ test:  ## Run everything that CI runs: the tests, the linters and the type check
 check: test
 
 lint: install  ## Run the linters and type checkers alone
-	$(BIN)/ruff format --check
-	$(BIN)/ruff check
-	$(BIN)/mypy
-	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pyright --pythonpath $(BIN)/python
 
 format: install  ## Format, and mend what the linter can mend by itself
-	$(BIN)/ruff check --fix
-	$(BIN)/ruff format
+	$(BIN)/python -m ruff check --fix
+	$(BIN)/python -m ruff format
 
 mutation: install  ## Break shape rules, ONNX lowering and folding in every way, and see the tests notice (minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check mutmut==3.8.1
@@ -42,7 +42,7 @@ lock:  ## Resolve pyproject.toml anew into requirements.lock
 	$(PYTHON) -m venv --clear build/lock
 	build/lock/bin/python -m pip install --quiet --upgrade pip
 	build/lock/bin/python -m pip install --quiet torch==2.13.0 . --group dev
-	build/lock/bin/python -m pip uninstall --quiet --yes archc
+	build/lock/bin/python -m pip uninstall --quiet --yes archc-compiler
 	sed -n '/^#/p' requirements.lock > build/requirements.lock
 	build/lock/bin/python -m pip list --format freeze --exclude pip \
 		| sed 's/+.*//' | tr 'A-Z_' 'a-z-' | LC_ALL=C sort >> build/requirements.lock

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     )
 
 __version__ = "0.1.0"
+DISTRIBUTION = "archc-compiler"
+"""The name to install archc by; `archc` is another project's on the public index."""
 __all__ = [
     "ArchcError",
     "BuildError",

@@ -8,11 +8,14 @@ import sys
 import sysconfig
 import tomllib
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+
+import archc
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -87,6 +90,31 @@ def test_an_installed_archc_exports_resnet34_from_any_directory(installed: Path,
 def test_the_checkout_is_installed_with_its_exporters(tmp_path: Path) -> None:
     program = "import importlib; print(importlib.import_module('archc.exporters').__name__)"
     assert run(sys.executable, "-c", program, cwd=tmp_path) == "archc.exporters\n"
+
+
+def test_the_policies_hold_wherever_the_checkout_stands(repository: Path, tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns(".[!c]*", "build", "dist", "*.egg-info", "__pycache__")
+    copy = shutil.copytree(repository, tmp_path / "a b" / "archc", ignore=ignored)
+    (tmp_path / "link").symlink_to(copy, target_is_directory=True)
+    names = "imports or registry or init_file or 400 or packages or prints or names_that"
+    for place in (copy, tmp_path / "link"):
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_policy.py"]
+        run(*command, "-k", f"({names}) and not check_imports", cwd=place)
+
+
+def test_nothing_installs_the_other_project_of_our_name(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    assert (project["name"], project["version"]) == (archc.DISTRIBUTION, archc.__version__)
+    assert version(archc.DISTRIBUTION) == archc.__version__
+    texts = [path for folder in ("archc", "docs", "exporters", "tests") for path in (repository / folder).rglob("*.*")]
+    found = [
+        f"{path.name}: {line}"
+        for path in (*texts, *repository.glob("*.md"), repository / "Makefile")
+        if path.suffix in ("", ".md", ".py", ".txt")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.search(r"pip3? (un)?install\b.*?[ '\"]archc(?![-\w/.])", line)
+    ]
+    assert found == []
 
 
 def test_the_lock_file_pins_every_dependency_exactly(repository: Path) -> None:

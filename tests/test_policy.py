@@ -26,10 +26,10 @@ MAY_IMPORT = {
     "nn": "diagnostics ir operators",
     "weights": "diagnostics files ir nn",
     "exporting": "diagnostics files ir weights",
-    "exporters": "diagnostics exporting files ir operators passes weights",
+    "exporters": "archc diagnostics exporting files ir operators passes weights",
     "verification": "diagnostics exporting ir nn weights",
     "reference": "blocks diagnostics ir operators spec",
-    "builds": "diagnostics elaborate exporting files ir spec verification weights",
+    "builds": "archc diagnostics elaborate exporting files ir spec verification weights",
     "cli": "archc builds diagnostics exporting ir reference spec",
     "api": "builds diagnostics exporting ir verification",
     "archc": "api diagnostics",
@@ -78,6 +78,7 @@ VAGUE_NAMES = {
     "common",
     "misc",
 }
+PRINTS = re.compile(r"(^|\.)(print|pprint|echo|secho)$|(stdout|stderr)(\.buffer)?\.write(lines)?$|^os\.write$")
 NOT_OURS = {".git", ".hypothesis", ".venv", "build", "dist", "__pycache__", "node_modules"}
 
 
@@ -179,6 +180,17 @@ assert run({arguments!r}) == 0
 assert not {{"torch", "onnxruntime"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_one_module_prints(repository: Path) -> None:
+    found = []
+    for path in python_files(repository, "archc", "exporters"):
+        if path.relative_to(repository) == Path("archc/cli/output.py"):
+            continue
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        printing = [call for call in calls if PRINTS.search(ast.unparse(call.func))]
+        found += [f"{path.relative_to(repository)}:{call.lineno}: {ast.unparse(call)}" for call in printing]
+    assert found == []
 
 
 def test_the_packages_in_pyproject_are_the_folders(repository: Path) -> None:

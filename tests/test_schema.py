@@ -1,6 +1,7 @@
 """The JSON Schema that editors use: every bundled spec fits, and common mistakes do not."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -100,6 +101,44 @@ def test_every_word_is_offered_with_its_description_and_fields() -> None:
     conv2d = calls["conv2d"]
     assert conv2d["description"] == operator_model("conv2d").__doc__ or conv2d["description"].startswith("Two-dim")
     assert conv2d["then"]["properties"].keys() == {*operator_model("conv2d").model_fields, "name", "count", "init"}
+
+
+def conditions(schema: Any) -> Iterator[Any]:
+    """The schema under every `if`. What stands under `properties` is named by words, of which `if` is none."""
+    if isinstance(schema, dict):
+        if "if" in schema:
+            yield schema["if"]
+        for part in schema.values():
+            yield from conditions(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from conditions(part)
+
+
+def test_every_condition_names_a_type() -> None:
+    # `required`, `properties` and `pattern` hold for null, which is what an editor sees after '- '.
+    found = list(conditions(json_schema()))
+    assert len(found) > 50
+    assert [condition for condition in found if "type" not in condition] == []
+
+
+@pytest.mark.parametrize("words", ["open", "closed"])
+def test_an_empty_item_is_no_when(words: str, validator: jsonschema.Draft202012Validator) -> None:
+    item = json_schema()["$defs"][f"item-{words}"]["else"]
+    empties: list[Any] = [None, {}, []]
+    for empty in empties:
+        assert not validator.evolve(schema=item["if"]).is_valid(empty)
+    assert validator.evolve(schema=item["if"]).is_valid({"when": True})
+
+
+def test_values_that_can_be_listed_are_offered_where_an_expression_may_stand() -> None:
+    schema = json_schema()
+    basic = schema["$defs"]["item-closed"]["else"]["else"]["properties"]["basic"]["then"]["properties"]
+    assert basic["shortcut"]["examples"] == ["auto", "projection", "identity"]
+    assert basic["bias"]["examples"] == [True, False]
+    assert basic["norm"] == {"$ref": "#/$defs/layer"}
+    assert {"none", "batch_norm", "relu"} <= {*schema["$defs"]["layer"]["examples"]}
+    assert "kaiming_normal" in schema["$defs"]["initializer"]["examples"]
 
 
 def test_the_shipped_schema_is_what_the_command_prints() -> None:

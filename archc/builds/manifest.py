@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
+from archc import __version__
 from archc.builds.hashing import CHANGED, sha256_of
 from archc.builds.json_text import json_text
 from archc.builds.targets import MANIFEST
@@ -218,6 +219,8 @@ def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:
 
 
 def _version(package: str) -> str:
+    if package == "archc":  # the code that runs, whatever it was installed as
+        return __version__
     try:
         return version(package)
     except PackageNotFoundError:

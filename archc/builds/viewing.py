@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from archc.builds.loading import check_file, load_network
@@ -15,8 +15,17 @@ from archc.exporting import exporter_named, exporter_of
 from archc.weights.network import Network
 
 
-def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port: int, browse: bool) -> None:
+def view(
+    target: Path,
+    weights: WeightOptions,
+    settings: Mapping[str, str],
+    port: int,
+    browse: bool,
+    tell: Callable[[str], None],
+) -> None:
     """Serve a model in Netron until interrupted. A spec is shown as the ONNX graph that it exports to.
+
+    Side effect: `tell` is called with the address once Netron listens.
 
     Raises: UsageError: there is no such target, the port is taken, or options of a spec with a file; SpecError;
     BuildError.
@@ -27,14 +36,14 @@ def view(target: Path, weights: WeightOptions, settings: Mapping[str, str], port
             names = f"{option('weights')}, {option('seed')} and {option('parameters')}"
             message = f"{target} is shown as it is, so {names} mean nothing"
             raise UsageError(message, code="bad-option")
-        _serve(target, port, browse)
+        _serve(target, port, browse, tell)
         return
     found = find_target(target)
     if found.build and not asked and (exported := _exported(found.build)):
-        _serve(exported, port, browse)
+        _serve(exported, port, browse, tell)
         return
     with tempfile.TemporaryDirectory(prefix="archc-") as folder:
-        _serve(_drawn(load_network(found, weights, settings), Path(folder)), port, browse)
+        _serve(_drawn(load_network(found, weights, settings), Path(folder)), port, browse, tell)
 
 
 def _exported(build: Path) -> Path | None:
@@ -55,14 +64,14 @@ def _drawn(network: Network, folder: Path) -> Path:
     return path
 
 
-def _serve(path: Path, port: int, browse: bool) -> None:
+def _serve(path: Path, port: int, browse: bool, tell: Callable[[str], None]) -> None:
     import netron
 
     try:
         address = netron.start(str(path), address=("localhost", port or None), browse=browse)
     except OSError as error:
         raise UsageError(f"Netron cannot listen on port {port}: {error.strerror}", code="bad-option") from None
-    print(f"Netron shows {path.name} at http://{address[0]}:{address[1]} (interrupt to stop)", flush=True)
+    tell(f"Netron shows {path.name} at http://{address[0]}:{address[1]} (interrupt to stop)")
     try:
         netron.wait()
     except KeyboardInterrupt:

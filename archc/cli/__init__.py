@@ -61,8 +61,9 @@ def main() -> None:
 def _version() -> int:
     # The commonest question needs no parser.
     from archc import __version__
+    from archc.cli.output import print_lines
 
-    print(f"archc {__version__}")
+    print_lines(f"archc {__version__}")
     return 0
 
 
@@ -117,13 +118,13 @@ def _spelled(name: str, value: str) -> str:
 
 def _tell(error: ArchcError, arguments: list[str]) -> int:
     """Print an error, for a script on standard output, and return its exit status."""
-    from archc.cli.output import print_error, print_json, problems_as_json
+    from archc.cli.output import print_json, print_problems, problems_as_json
 
     wants_json = "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
     if wants_json:
         print_json({"problems": problems_as_json(error)})
     else:
-        print_error(error)
+        print_problems(error)
     return error.exit_status
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
+from typer.models import CommandFunctionType
+
+from archc.cli.output import print_lines
+from archc.diagnostics import UsageError
 
 # In the order in which `archc --help` lists them. Each is a module of its name in `archc.cli.commands`.
 COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list", "explain")
@@ -18,7 +23,26 @@ class _InOrder(TyperGroup):
         return sorted(self.commands, key=COMMANDS.index)
 
 
-app = typer.Typer(
+class _OneMeaning(TyperCommand):
+    """A command that refuses an option that is given twice, where click would keep the last value."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            repeatable = getattr(option, "multiple", False) or option.nargs < 0
+            says_one_thing = getattr(option, "is_flag", False) and not option.secondary_opts
+            if given.count(option) > 1 and not repeatable and not says_one_thing:
+                name = " or ".join((option.opts[-1], *option.secondary_opts))
+                raise UsageError(f"{name} is given twice", code="bad-option", help="keep the one that is meant")
+        return super().parse_args(ctx, args)
+
+
+class _App(typer.Typer):
+    def command(self, name: str | None = None, **settings: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
+        return super().command(name, cls=_OneMeaning, **settings)
+
+
+app = _App(
     cls=_InOrder,
     help="Compiles YAML descriptions of vision networks into PyTorch modules and verified ONNX files.",
     rich_markup_mode=None,
@@ -74,5 +98,5 @@ def _root(
     if version:
         from archc import __version__
 
-        print(f"archc {__version__}")
+        print_lines(f"archc {__version__}")
         raise typer.Exit

@@ -1,127 +1,209 @@
-"""What commands print: results on standard output, problems and progress on standard error."""
+"""Prints. No other module of archc does: results go to standard output, problems and progress to standard error.
+
+A pipe gets plain text, complete and never wrapped, and is written to without rich. A terminal gets colours and lines
+that fit its width; rich knows what NO_COLOR, FORCE_COLOR and TERM ask for. Text may come from a stranger's file: what
+steers a terminal is shown as Python would write it, and nothing in it is markup.
+"""
 
 from __future__ import annotations
 
-import math
+import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from itertools import groupby
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, TextIO
 
-from archc.diagnostics import ArchcError, as_json, render
+from archc.cli.layout import Cell, Line, Piece, pieces, table_lines
 
 if TYPE_CHECKING:
-    from archc.verification import Report
-    from archc.verification.sensitivity import Sensitivity
+    from rich.console import Console
+    from rich.text import Text
+
+    from archc.diagnostics import ArchcError
+
+STYLES = {
+    "title": "bold",
+    "where": "bold",
+    "error": "bold red",
+    "gutter": "blue",
+    "caret": "bold red",
+    "note": "bold cyan",
+    "help": "bold green",
+    "passed": "green",
+    "failed": "bold red",
+    "inconclusive": "yellow",
+    "dim": "dim",
+}
+"""The role of a piece of text → its style, as rich writes it."""
+PARAGRAPH = 100
+"""Characters in a line of a paragraph, where no terminal is narrower."""
+HANGING = 4  # columns by which the rest of a long line is indented
+MARGIN = 12  # columns beside the excerpt of a source line, at most
+USUAL_WIDTH = 80  # of a terminal that does not say
 
 
-SHOWN_DIFFERENCES = 5
+def print_lines(*lines: Line, wrap: bool = True, stream: TextIO | None = None) -> None:
+    """Print lines, on standard output if no stream is given.
+
+    A terminal folds long ones at spaces unless `wrap` is false: a command to be copied must stay one line.
+    """
+    stream = stream or sys.stdout
+    if stream is None:  # a process without a console
+        return
+    shown = [[(printable(text), role) for text, role in pieces(line)] for line in lines]
+    columns = width(stream) if wrap else None
+    if _needs_rich(shown, stream, columns):
+        console = _console(stream)
+        for line in shown:
+            for row in _rows(line, console, columns):
+                console.print(row, soft_wrap=True)
+        return
+    print("".join(f"{''.join(text for text, _ in line)}\n" for line in shown), end="", file=stream, flush=True)
 
 
-def print_error(error: ArchcError) -> None:
-    """Every diagnostic of an error, one after the other."""
-    print("\n\n".join(render(diagnostic) for diagnostic in error.diagnostics), file=sys.stderr)
+def print_problems(*errors: ArchcError, count: str = "") -> None:
+    """Print every diagnostic on standard error, and then the count, or on a terminal how many there are."""
+    from archc.diagnostics import MAX_EXCERPT, diagnostic_lines
+
+    columns = width(sys.stderr)
+    excerpt = min(MAX_EXCERPT, max(columns - MARGIN, MARGIN)) if columns else MAX_EXCERPT
+    diagnostics = [diagnostic for error in errors for diagnostic in error.diagnostics]
+    lines: list[Line] = []
+    for diagnostic in diagnostics:
+        lines += ["", *diagnostic_lines(diagnostic, excerpt)]
+    if columns and len(diagnostics) > 1:
+        count = count or f"{len(diagnostics)} problems"
+    lines += ["", [(count, "title")]] if count else []
+    print_lines(*lines[1:], stream=sys.stderr)
 
 
-def print_note(sentence: str) -> None:
-    """What a command did beside its task, on standard error so that no script's output changes."""
-    print(f"note: {sentence}", file=sys.stderr)
+def print_verbatim(text: str) -> None:
+    """Print a text as it is, such as JSON: every character of it is archc's own, or escaped."""
+    print(text, end="")
+
+
+def print_notice(sentence: str) -> None:
+    """Print what a command did beside its task, on standard error so that no script's output changes."""
+    print_lines([("note: ", "note"), (sentence, "")], stream=sys.stderr)
 
 
 def print_json(data: Any) -> None:
-    """Data for a script."""
+    """Print data for a script."""
     from archc.builds.json_text import json_text
 
-    print(json_text(data), end="")
+    print_verbatim(json_text(data))
 
 
 def problems_as_json(error: ArchcError) -> list[dict[str, Any]]:
     """Every diagnostic of an error, as plain data."""
+    from archc.diagnostics import as_json
+
     return [as_json(diagnostic) for diagnostic in error.diagnostics]
 
 
-def print_table(header: list[str], rows: list[list[str]]) -> None:
-    """Aligned columns: the first to the left, numbers to the right; never wrapped."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    for row in [header, *rows]:
-        cells = [
-            cell.ljust(width) if column == 0 or not _is_number(rows, column) else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        print("  ".join(cells).rstrip())
+def print_title(text: str) -> None:
+    """Print the heading of what follows."""
+    print_lines([(text, "title")])
 
 
-def _is_number(rows: list[list[str]], column: int) -> bool:
-    return all(not row[column] or row[column][0].isdigit() or row[column][0] == "-" for row in rows)
+def print_note(text: str) -> None:
+    """Print a remark about the result."""
+    print_lines([("  note: ", "note"), (text, "")])
 
 
-def print_report(report: Report) -> None:
-    """A verification as a table: errors are RMS (and the largest), in units of the output's RMS."""
-    rows = [
-        [
-            row.runner,
-            row.output,
-            ",".join(map(str, row.batches)),
-            _figure(row.relative_error, ".1e"),
-            _figure(row.ratio, ".2f"),
-            _figure(row.bound / row.rms_output if row.rms_output else None, ".1e"),
-            _figure(row.max_error / row.rms_output if row.rms_output else None, ".1e"),
-            _figure(1 - row.cosine, ".0e"),
-            _figure(row.top1_agreement, ".0%"),
-            row.verdict.value,
-        ]
-        for row in report.comparisons
-    ]
-    header = ["output", "batches", "error", "/ float32", "bound", "largest", "1 - cosine", "top-1", "verdict"]
-    print_table([f"against {report.reference}", *header], rows)
-    for difference in report.differences[:SHOWN_DIFFERENCES]:
-        print(f"  {difference}")
-    if len(report.differences) > SHOWN_DIFFERENCES:
-        print(f"  … and {len(report.differences) - SHOWN_DIFFERENCES} more")
-    if report.divergence:
-        print(f"  {report.divergence}")
-    for reason in dict.fromkeys(row.reason for row in report.comparisons if row.reason):
-        print(f"  {reason}")
-    if report.weights:
-        print(f"  compared under {'the weights of a calibrated twin' if report.twin else 'its own weights'}")
+def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell]], least_important: Sequence[str] = ()) -> None:
+    """Print aligned columns. A terminal that is too narrow gets them folded, or without the least important ones."""
+    print_lines(*table_lines(header, rows, width(sys.stdout), least_important), wrap=False)
 
 
-def print_sensitivities(found: Iterable[Sensitivity]) -> None:
-    """What a proof would notice, block by block; nothing where it was not measured."""
-    rows = [[sensitivity.block, f"{sensitivity.smallest:.1e}"] for sensitivity in found]
-    if rows:
-        print("\nthe smallest relative change of a block's weights that would be noticed")
-        print_table(["block", "change"], rows)
+def print_fields(*fields: tuple[str, str]) -> None:
+    """Print names and values below each other."""
+    longest = max((len(name) for name, _ in fields), default=0)
+    print_lines(*([(f"  {name.ljust(longest)}  ", "dim"), (value, "")] for name, value in fields))
 
 
-def _figure(value: float | None, form: str) -> str:
-    """A number, or a dash for one that could not be computed."""
-    return "-" if value is None or math.isnan(value) else format(value, form)
+def print_paragraph(text: str, indent: str = "") -> None:
+    """Print a text in lines of at most 100 characters."""
+    columns = min(PARAGRAPH, width(sys.stdout) or PARAGRAPH)
+    print_lines(*fill(text, columns, initial_indent=indent, subsequent_indent=indent).splitlines())
 
 
-def quantity(count: int) -> str:
-    """A count with its unit prefix: 3.66 G."""
-    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
-        if count >= factor:
-            return f"{count / factor:.2f} {prefix}"
-    return str(count)
+def print_page(page: str) -> None:
+    """Print a page in Markdown. On a terminal its tables and long paragraphs are as wide as there is room."""
+    columns = width(sys.stdout)
+    for kind, group in groupby(page.splitlines(), _kind):
+        lines = list(group)
+        if columns is None or (kind != "table" and max(map(len, lines)) <= columns):
+            print_lines(*lines)
+        elif kind == "table":
+            header, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+            print_table(header, rows)
+        elif any(line.startswith(" ") for line in lines):
+            print_lines(*lines)
+        else:
+            print_paragraph(" ".join(lines))
 
 
-def size(count: int) -> str:
-    """Bytes with their unit: 83.2 MB."""
-    for factor, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count} B"
+def _kind(line: str) -> str:
+    return "table" if line.startswith("|") else "text" if line else "space"
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """A line on standard error that tells what is being done, and disappears; nothing if that is not a terminal."""
-    if not sys.stderr.isatty():
+    if not width(sys.stderr):
         yield lambda message: None
         return
+    from rich.text import Text
+
+    with _console(sys.stderr).status("") as status:
+        yield lambda message: status.update(Text(printable(message)))
+
+
+def width(stream: TextIO | None) -> int | None:
+    """The columns of a terminal; None for anything else."""
+    if stream is None or not stream.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    return (int(told) if told.isdecimal() else os.get_terminal_size(stream.fileno()).columns) or USUAL_WIDTH
+
+
+def printable(text: str) -> str:
+    """The text with its control characters as Python would write them."""
+    if text.isprintable():
+        return text
+    from archc.diagnostics import printable
+
+    return printable(text)
+
+
+def _needs_rich(lines: Sequence[Sequence[Piece]], stream: TextIO, columns: int | None) -> bool:
+    """True if lines have to be coloured or folded. Importing rich takes as long as checking a spec."""
+    if any(role for line in lines for _, role in line) and (stream.isatty() or os.environ.get("FORCE_COLOR")):
+        return True
+    return columns is not None and any(sum(len(text) for text, _ in line) > columns for line in lines)
+
+
+@lru_cache(maxsize=2)
+def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
-    with Console(stderr=True).status("") as status:
-        yield status.update
+    return Console(file=stream, markup=False, emoji=False, highlight=False)
+
+
+def _rows(line: Sequence[Piece], console: Console, columns: int | None) -> Iterator[Text]:
+    """A line, folded at spaces if it is longer than this, and if all its words are shorter: a path stays whole."""
+    from rich.text import Text
+
+    text = Text.assemble(*((text, STYLES.get(role, "")) for text, role in line))
+    room = (columns or 0) - HANGING
+    if columns is None or text.cell_len <= columns or max(map(len, text.plain.split()), default=0) > room:
+        yield text
+        return
+    first, *rest = text.wrap(console, room)
+    yield first
+    for row in rest:
+        yield Text(" " * HANGING) + row

@@ -17,18 +17,17 @@ BLAS_THREADS = "OPENBLAS_NUM_THREADS"
 
 
 def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
-    """`--set NAME=VALUE` by name. Raises UsageError."""
-    return dict(_pair("--set", "NAME=VALUE", text) for text in texts or ())
+    """`--set NAME=VALUE` by name. Raises UsageError: not of this form, or a name twice."""
+    return dict(_pairs("--set", "NAME=VALUE", texts))
 
 
 def weight_options(
     file: Path | None, seed: int | None, ignore: Sequence[str] | None, rename: Sequence[str] | None
 ) -> WeightOptions:
-    """The options about weights. Raises UsageError."""
+    """The options about weights. Raises UsageError: `--rename` is not of its form, or an expression comes twice."""
     from archc.builds.options import WeightOptions
 
-    pairs = tuple(_pair("--rename", "REGEX=TEXT", text) for text in rename or ())
-    return WeightOptions(file, seed, tuple(ignore or ()), pairs)
+    return WeightOptions(file, seed, tuple(ignore or ()), _pairs("--rename", "REGEX=TEXT", rename))
 
 
 def hashed(options: WeightOptions) -> WeightOptions:
@@ -53,8 +52,14 @@ def one_blas_thread() -> Iterator[None]:
             del os.environ[BLAS_THREADS]
 
 
-def _pair(option: str, form: str, text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"{option} takes {form}, not '{text}'", code="bad-option")
-    return name, value
+def _pairs(option: str, form: str, texts: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
+    values: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} takes {form}, not '{text}'", code="bad-option")
+        if name in values:
+            message = f"{option} is given twice for '{name}': '{values[name]}' and '{value}'"
+            raise UsageError(message, code="bad-option", help="keep the one that is meant")
+        values[name] = value
+    return tuple(values.items())

@@ -18,7 +18,7 @@ from archc.diagnostics.errors import (
     VerificationFailed,
 )  # fmt: skip
 from archc.diagnostics.options import option, options_spelled
-from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, render
+from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, diagnostic_lines, printable, render
 from archc.diagnostics.spans import Source, Span
 from archc.diagnostics.suggestions import did_you_mean, nearest
 
@@ -39,9 +39,11 @@ __all__ = [
     "VerificationFailed",
     "as_annotation",
     "as_json",
+    "diagnostic_lines",
     "did_you_mean",
     "nearest",
     "option",
     "options_spelled",
+    "printable",
     "render",
 ]

@@ -20,18 +20,28 @@ MAX_EXCERPT = 200
 
 def render(diagnostic: Diagnostic) -> str:
     """A diagnostic as text: position, code, message, the source line with a caret, notes and help."""
-    lines = [f"{_where(diagnostic.span)}error[{diagnostic.code}]: {_escaped(diagnostic.message)}"]
+    return "\n".join("".join(text for text, _ in line) for line in diagnostic_lines(diagnostic))
+
+
+def diagnostic_lines(diagnostic: Diagnostic, excerpt: int = MAX_EXCERPT) -> list[list[tuple[str, str]]]:
+    """The lines of a diagnostic, as pieces of text with their roles: where, error, message, gutter, caret, note, help.
+
+    At most `excerpt` characters of a source line are shown.
+    """
+    head = [(f"error[{diagnostic.code}]", "error"), (f": {printable(diagnostic.message)}", "message")]
+    lines = [_where(diagnostic.span) + head]
     spans = [span for span in (diagnostic.span, *(note.span for note in diagnostic.notes)) if span]
     width = max((len(str(span.line + 1)) for span in spans), default=1)
+    margin = (f"{' ' * width} = ", "gutter")
     if diagnostic.span:
-        lines += _excerpt(diagnostic.span, width)
+        lines += _excerpt(diagnostic.span, width, excerpt)
     for note in diagnostic.notes:
-        lines.append(f"{' ' * width} = note: {_where(note.span)}{_escaped(note.message)}")
+        lines.append([margin, ("note: ", "note"), *_where(note.span), (printable(note.message), "")])
         if note.span:
-            lines += _excerpt(note.span, width)
+            lines += _excerpt(note.span, width, excerpt)
     if diagnostic.help:
-        lines.append(f"{' ' * width} = help: {_escaped(diagnostic.help)}")
-    return "\n".join(lines)
+        lines.append([margin, ("help: ", "help"), (printable(diagnostic.help), "")])
+    return lines
 
 
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
@@ -57,7 +67,7 @@ def as_annotation(diagnostic: Diagnostic) -> str:
         f"note: {note.message} ({note.span})" if note.span else f"note: {note.message}" for note in diagnostic.notes
     ]
     helps = [f"help: {diagnostic.help}"] if diagnostic.help else []
-    text = "\n".join(_escaped(line) for line in (diagnostic.message, *notes, *helps))
+    text = "\n".join(printable(line) for line in (diagnostic.message, *notes, *helps))
     return f"::error {told}::{_encoded(text)}"
 
 
@@ -79,27 +89,27 @@ def _place(span: Span | None) -> dict[str, Any]:
     }
 
 
-def _where(span: Span | None) -> str:
-    return f"{_escaped(str(span))}: " if span else ""
+def _where(span: Span | None) -> list[tuple[str, str]]:
+    return [(f"{printable(str(span))}: ", "where")] if span else []
 
 
-def _escaped(message: str) -> str:
+def printable(message: str) -> str:
     """One line of text: what cannot be printed is shown as Python would write it."""
     if message.isprintable():
         return message
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
 
 
-def _excerpt(span: Span, width: int) -> list[str]:
+def _excerpt(span: Span, width: int, limit: int) -> list[list[tuple[str, str]]]:
     """The source line of a span, and carets under it. A span of several lines shows its first."""
     lines = span.source.lines
     line = lines[span.line] if span.line < len(lines) else ""
     end = max(span.end_column if span.end_line == span.line else len(line), span.column + 1)
     begin, stop = 0, len(line)
-    if len(line) > MAX_EXCERPT:
-        begin = max(0, span.column - MAX_EXCERPT // 4)
-        end = min(end, span.column + MAX_EXCERPT // 2)
-        stop = min(end + MAX_EXCERPT // 4, len(line))
+    if len(line) > limit:
+        begin = max(0, span.column - limit // 4)
+        end = min(end, span.column + limit // 2)
+        stop = min(end + limit // 4, len(line))
     before, marked = _visible(line[begin : span.column]), _visible(line[span.column : end])
     before = f"…{before}" if begin else before
     text = f"{before}{marked}{_visible(line[end:stop])}{'…' if stop < len(line) else ''}"
@@ -107,8 +117,11 @@ def _excerpt(span: Span, width: int) -> list[str]:
     indent = "".join(character if character == "\t" else " " * _columns(character) for character in before)
     carets = "^" * max(1, sum(_columns(character) for character in marked.rstrip()))
     margin = " " * width
-    shown = [f"{margin} |", f"{span.line + 1:>{width}} | {text}", f"{margin} | {indent}{carets}"]
-    return [line.rstrip() for line in shown]
+    return [
+        [(f"{margin} |", "gutter")],
+        [(f"{span.line + 1:>{width}} |", "gutter"), (f" {text}".rstrip(), "")],
+        [(f"{margin} |", "gutter"), (f" {indent}", ""), (carets, "caret")],
+    ]
 
 
 def _visible(line: str) -> str:

@@ -41,10 +41,9 @@ CALL_KEYS: Schema = {
 
 def json_schema() -> Schema:
     """The schema of a spec."""
-    own_blocks = {"anyOf": [{"required": ["blocks"]}, {"required": ["use"]}]}
+    own_blocks = {"type": "object", "anyOf": [{"required": ["blocks"]}, {"required": ["use"]}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "archc spec",
         "description": "A network for archc: one input, items one after the other, one output or more.",
         "type": "object",
         "required": ["name", "input"],
@@ -127,12 +126,14 @@ def _shared_definitions() -> Schema:
     initializers = {word: _fields(model, call=False) for word, model in INITIALIZERS.items()}
     return {
         "initializer": {
+            "examples": list(initializers),
             "if": {"type": "string"},
             "then": {"enum": list(initializers)},
             "else": _single_key({"properties": initializers, "additionalProperties": False}),
         },
         "tensors": {"type": "object", "additionalProperties": {"$ref": "#/$defs/initializer"}},
         "layer": {
+            "examples": ["none", *_words()],
             "if": {"type": "string"},
             "then": {"type": "string"},
             "else": {"type": "object", "minProperties": 1, "maxProperties": 1},
@@ -149,7 +150,7 @@ def _item_definitions(words: str) -> Schema:
             "then": _word(words),
             "else": {
                 "type": "object",
-                "if": {"required": ["when"]},
+                "if": {"type": "object", "required": ["when"]},
                 "then": {"$ref": f"#/$defs/when-{words}"},
                 "else": _single_key({"properties": _calls(words), "additionalProperties": _other(words)}),
             },
@@ -190,6 +191,7 @@ def _calls(words: str) -> Schema:
             "description": "The value here is also an output of the network.",
         },
         "aux": {**item, "description": "A head that exists in training only."},
+        "when": {"description": "Items under `then` if this is true, else those under `else`."},
     }
 
 
@@ -221,7 +223,26 @@ def _fields(model: type[BaseModel], *, call: bool = True) -> Schema:
 
 
 def _or_expression(field: Schema) -> Schema:
-    return {"if": {"type": "string", "pattern": EXPRESSION}, "then": True, "else": field}
+    """A field, or an expression in its place. Editors complete the values beside an `if`, but none inside it."""
+    if "$ref" in field:  # a layer, which any text may stand for
+        return field
+    choice = {"if": {"type": "string", "pattern": EXPRESSION}, "then": True, "else": field}
+    values = _values(field)
+    return {"examples": values, **choice} if values else choice
+
+
+def _values(field: Schema) -> list[Any]:
+    """The values that a field names one by one."""
+    match field:
+        case {"anyOf": options}:
+            return [value for option in options for value in _values(option)]
+        case {"enum": values}:
+            return list(values)
+        case {"const": value}:
+            return [value]
+        case {"type": "boolean"}:
+            return [True, False]
+    return []
 
 
 def _model(model: type[BaseModel]) -> Schema:

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archc import DISTRIBUTION
 from archc.diagnostics import ArchcError, ExportError, MissingDependency
 from archc.exporting import Runner
 
@@ -153,6 +154,5 @@ def _require(module: str, package: str | None = None) -> Any:
         return import_module(module)
     except ImportError:
         name = package or module
-        raise MissingDependency(
-            f"the witness {name} is not installed", code="missing-dependency", help=f"pip install 'archc[{name}]'"
-        ) from None
+        help = f"pip install '{DISTRIBUTION}[{name}]'"
+        raise MissingDependency(f"the witness {name} is not installed", code="missing-dependency", help=help) from None

@@ -57,7 +57,7 @@ def export(
 ) -> list[str]:
     """Export into `out`; what is said of older artefacts."""
     said: list[str] = []
-    request = ExportRequest(find_target(target), formats, Path("out"), weights, settings or {}, verify=False)
+    request = ExportRequest(find_target(target), formats, Path("out"), weights, settings or {}, {}, verify=False)
     write_exports(request, notice=said.append)
     return said
 

@@ -174,16 +174,16 @@ def test_a_command_that_needs_no_weights_takes_no_parameters_for_a_build_either(
 
 def test_only_an_artefact_that_the_manifest_knows_is_viewed(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[Path] = []
-    monkeypatch.setattr(viewing, "_serve", lambda path, port, browse: shown.append(path))
+    monkeypatch.setattr(viewing, "_serve", lambda path, port, browse, tell: shown.append(path))
     Path("source/another.onnx").write_bytes(b"not ours")
-    viewing.view(Path("source"), WeightOptions(), {}, 0, False)
+    viewing.view(Path("source"), WeightOptions(), {}, 0, False, print)
     assert cli.run(["export", "source", "--onnx", "--no-verify"]) == 0
-    viewing.view(Path("source"), WeightOptions(), {}, 0, False)
+    viewing.view(Path("source"), WeightOptions(), {}, 0, False, print)
     assert [path.name for path in shown] == ["small.onnx", "small.onnx"]
     assert [path.parent == Path("source") for path in shown] == [False, True]
     Path("source/small.onnx").write_bytes(b"changed")
     with pytest.raises(BuildError, match="not the file that was built"):
-        viewing.view(Path("source"), WeightOptions(), {}, 0, False)
+        viewing.view(Path("source"), WeightOptions(), {}, 0, False, print)
 
 
 def test_weights_are_hashed_where_a_manifest_names_them_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,13 @@ def test_all_three_formats_at_once_with_one_reference(capsys: pytest.CaptureFixt
     assert [one["bytes"] for one in exported] == [Path(one["path"]).stat().st_size for one in exported]
 
 
+def test_a_format_that_is_named_twice_is_exported_once(capsys: pytest.CaptureFixture[str]) -> None:
+    exported = printed_json(
+        capsys, "export", "specs/small.yaml", "--onnx", "--to", "onnx", "--to", "onnx", "--no-verify", "-o", "out"
+    )
+    assert [one["path"] for one in exported] == ["out/small.onnx"]
+
+
 def test_torchscript_says_that_pytorch_deprecates_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["export", "specs/small.yaml", "--torchscript", "--no-verify"]) == 0
     assert "  note: " in (out := capsys.readouterr().out)

@@ -151,7 +151,7 @@ def test_view_shows_a_spec_with_its_parameters(monkeypatch: pytest.MonkeyPatch) 
 
     shown: list[object] = []
 
-    def serve(path: Path, port: int, browse: bool) -> None:
+    def serve(path: Path, port: int, browse: bool, tell: object) -> None:
         shown.append(onnx.load(path).graph.output[0].type.tensor_type.shape.dim[1].dim_value)
 
     monkeypatch.setattr(viewing, "_serve", serve)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from archc.cli.settings import BLAS_THREADS, one_blas_thread
+from archc.spec.bundled import specs_folder
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
@@ -31,7 +32,7 @@ def test_what_a_person_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_installed_command_ends_as_it_should_and_after_it_has_printed_everything(tmp_path: Path) -> None:
     archc = Path(sys.executable).with_name("archc")
     printed = subprocess.run([archc, "schema"], capture_output=True, text=True, check=True).stdout
-    assert json.loads(printed) == json.loads(Path("specs/archc.schema.json").read_text())
+    assert json.loads(printed) == json.loads((specs_folder() / "archc.schema.json").read_text())
     refused = subprocess.run([archc, "check", "nothing"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert refused.returncode == 2
     assert "there is no spec, build or bundled spec 'nothing'" in refused.stderr

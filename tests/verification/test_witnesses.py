@@ -46,7 +46,8 @@ def test_a_witness_that_is_not_installed_says_how_to_install_it(
         proved(artefact, witnesses=(witness,))
     assert run(["verify", str(artefact), "--witness", witness]) == 6
     assert capsys.readouterr().err == (
-        f"error[missing-dependency]: the witness {witness} is not installed\n  = help: pip install 'archc[{witness}]'\n"
+        f"error[missing-dependency]: the witness {witness} is not installed\n"
+        f"  = help: pip install 'archc-compiler[{witness}]'\n"
     )
 
 

@@ -18,10 +18,13 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_note, progress, size
+from archc.cli.figures import counted, size
+from archc.cli.output import print_json, print_lines, print_notice, progress
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from archc.builds.manifest import Manifest
 
 SHOWN_TENSORS = 5
@@ -53,15 +56,18 @@ def build(
     from archc.builds.targets import find_target
 
     with progress() as tell:
-        folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell, print_note)
+        folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell, print_notice)
     if format is Format.json:
         print_json({"folder": str(folder), **manifest.as_json()})
         return
-    print(f"{manifest.name} is built in {folder}")
-    for name in manifest.files:
-        print(f"  {folder / name}  {size((folder / name).stat().st_size)}")
-    print(f"  weights: {_told(manifest)}")
-    print(f"\nnext: archc export {quote(str(folder))} --onnx")
+    _print_build(folder, manifest)
+
+
+def _print_build(folder: Path, manifest: Manifest) -> None:
+    print_lines(f"{manifest.name} is built in {folder}")
+    print_lines(*(f"  {folder / name}  {size((folder / name).stat().st_size)}" for name in manifest.files))
+    print_lines(f"  weights: {_told(manifest)}")
+    print_lines("", f"next: archc export {quote(str(folder))} --onnx", wrap=False)
 
 
 def _told(manifest: Manifest) -> str:
@@ -71,7 +77,6 @@ def _told(manifest: Manifest) -> str:
     drawn = manifest.initialised
     if not drawn:
         return "as given"
-    tensors = f"{len(drawn)} tensor{'s' if len(drawn) > 1 else ''}"
-    return f"as given, but {tensors} initialised, seed {manifest.seed}: {', '.join(drawn[:SHOWN_TENSORS])}" + (
-        f" and {len(drawn) - SHOWN_TENSORS} more" if len(drawn) > SHOWN_TENSORS else ""
-    )
+    more = f" and {len(drawn) - SHOWN_TENSORS} more" if len(drawn) > SHOWN_TENSORS else ""
+    names = f"{', '.join(drawn[:SHOWN_TENSORS])}{more}"
+    return f"as given, but {counted(len(drawn), 'tensor')} initialised, seed {manifest.seed}: {names}"

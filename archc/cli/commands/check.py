@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,7 +9,8 @@ import typer
 
 from archc.builds.targets import find_specs
 from archc.cli.app import SetOption, app, examples
-from archc.cli.output import print_error, print_json, problems_as_json
+from archc.cli.figures import counted
+from archc.cli.output import print_json, print_lines, print_problems, print_verbatim, problems_as_json
 from archc.cli.settings import parse_settings
 from archc.diagnostics import ArchcError, as_annotation
 
@@ -47,7 +47,8 @@ def check(
     if format is CheckFormat.json:
         print_json({"problems": [problem for failure in failures for problem in problems_as_json(failure)]})
     elif format is CheckFormat.github:
-        print("".join(f"{as_annotation(problem)}\n" for failure in failures for problem in failure.diagnostics), end="")
+        problems = [problem for failure in failures for problem in failure.diagnostics]
+        print_verbatim("".join(f"{as_annotation(problem)}\n" for problem in problems))
     else:
         _print_text(failures, len(specs))
     if failures:
@@ -65,12 +66,10 @@ def _failure(spec: str, settings: dict[str, str]) -> ArchcError | None:
 
 
 def _print_text(failures: list[ArchcError], specs: int) -> None:
-    for index, failure in enumerate(failures):
-        print("\n" if index else "", end="", file=sys.stderr)
-        print_error(failure)
-    checked = f"{specs} file{'s' if specs > 1 else ''} checked"
+    checked = f"{counted(specs, 'file')} checked"
     if not failures:
-        print(f"{checked}, no problems")
-    elif specs > 1:
-        problems = sum(len(failure.diagnostics) for failure in failures)
-        print(f"\n{checked}, {problems} problem{'s' if problems > 1 else ''} in {len(failures)}", file=sys.stderr)
+        print_lines(f"{checked}, no problems")
+        return
+    problems = sum(len(failure.diagnostics) for failure in failures)
+    count = f"{checked}, {counted(problems, 'problem')} in {len(failures)}"
+    print_problems(*failures, count=count if specs > 1 else "")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from textwrap import fill
 from typing import Annotated
 
 import typer
 
 from archc.cli.app import app, examples
-from archc.cli.output import print_table
+from archc.cli.output import print_lines, print_page, print_paragraph, print_table, print_title
 from archc.diagnostics import UsageError, did_you_mean
 from archc.diagnostics.codes import CODES, explanation
-
-LINE = 100  # characters
 
 
 @app.command(epilog=examples("archc explain shape-mismatch", "archc explain conv2d", "archc explain"))
@@ -26,7 +23,10 @@ def explain(
     if word is None:
         _print_all()
         return
-    print(f"{word}\n\n{_explained(word)}", end="")
+    page = _explained(word)
+    print_title(word)
+    print_lines("")
+    print_page(page)
 
 
 def _print_all() -> None:
@@ -34,7 +34,9 @@ def _print_all() -> None:
 
     print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
     for title, words in SECTIONS.items():
-        print(f"\n{title.lower()}\n{fill(', '.join(words), LINE, initial_indent='  ', subsequent_indent='  ')}")
+        print_lines("")
+        print_title(title.lower())
+        print_paragraph(", ".join(words), indent="  ")
 
 
 def _explained(word: str) -> str:

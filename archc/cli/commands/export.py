@@ -22,8 +22,10 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
+from archc.cli.figures import size
 from archc.cli.flags import expanded, format_flags, option_flags
-from archc.cli.output import print_json, print_note, print_report, print_sensitivities, progress, size
+from archc.cli.output import print_json, print_lines, print_note, print_notice, progress
+from archc.cli.reports import print_report, print_sensitivities
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
 from archc.diagnostics import UsageError
 from archc.exporting import exporters
@@ -88,7 +90,7 @@ def export(
         help = ", ".join(f"--{name}" for name in sorted(exporters()))
         raise UsageError("name a format, such as --onnx", code="bad-option", help=help)
     with progress() as tell:
-        exported = write_exports(request, tell, print_note)
+        exported = write_exports(request, tell, print_notice)
     if format is Format.json:
         print_json([artefact.as_json() for artefact in exported.artefacts])
         return
@@ -112,11 +114,11 @@ def only_build(folder: Path = Path("build")) -> Target:
 
 def _print_artefact(artefact: Exported) -> None:
     for path in (artefact.path, *artefact.companions):
-        print(f"{path}  {size(path.stat().st_size)}")
+        print_lines(f"{path}  {size(path.stat().st_size)}")
     if artefact.exporter.notice:
-        print(f"  note: {artefact.exporter.notice}")
+        print_note(artefact.exporter.notice)
     if artefact.report:
         print_report(artefact.report)
     else:
-        print("  not verified")
-    print(f"\n{artefact.usage}\n")
+        print_lines("  not verified")
+    print_lines("", *artefact.usage.splitlines(), "", wrap=False)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archc.cli.app import Format, FormatOption, SetOption, TargetArgument, app, examples
-from archc.cli.output import print_json, print_table, quantity, size
+from archc.cli.figures import quantity, size
+from archc.cli.output import print_fields, print_json, print_lines, print_table
 from archc.cli.settings import parse_settings
+
+HEADER = ["layer", "operator", "output", "parameters", "multiply-adds", "receptive field", "stride"]
+LEAST_IMPORTANT = ["stride", "receptive field", "operator"]
 
 
 @app.command(epilog=examples("archc summary resnet50", "archc summary build/resnet34 --format json"))
@@ -44,13 +48,16 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
     if format is Format.json:
         print_json({**totals, "layers": layers})
         return
-    header = ["layer", "operator", "output", "parameters", "multiply-adds", "receptive field", "stride"]
-    print_table(header, [_layer_row(layer) for layer in layers])
-    print(f"\n{graph.name}: {graph.input.type} -> {', '.join(str(output.value.type) for output in graph.outputs)}")
-    print(f"  parameters     {total.parameters:,} ({size(total.parameter_bytes)} with buffers)")
-    print(f"  multiply-adds  {total.multiply_adds:,} ({quantity(total.multiply_adds)}) for one image")
-    print(f"  activations    {size(total.activation_bytes)} in training, {size(total.peak_bytes)} at inference's peak")
-    print(f"  fingerprint    {totals['fingerprint']}")
+    print_table(HEADER, [_layer_row(layer) for layer in layers], LEAST_IMPORTANT)
+    outputs = ", ".join(str(output.value.type) for output in graph.outputs)
+    print_lines("", [(f"{graph.name}: ", "title"), (f"{graph.input.type} -> {outputs}", "")])
+    memory = f"{size(total.activation_bytes)} in training, {size(total.peak_bytes)} at inference's peak"
+    print_fields(
+        ("parameters", f"{total.parameters:,} ({size(total.parameter_bytes)} with buffers)"),
+        ("multiply-adds", f"{total.multiply_adds:,} ({quantity(total.multiply_adds)}) for one image"),
+        ("activations", memory),
+        ("fingerprint", fingerprint(graph)),
+    )
 
 
 def _layer_row(layer: Mapping[str, object]) -> list[str]:

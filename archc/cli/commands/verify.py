@@ -18,7 +18,9 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
-from archc.cli.output import print_json, print_report, print_sensitivities, progress
+from archc.cli.figures import counted
+from archc.cli.output import print_json, print_lines, progress
+from archc.cli.reports import print_report, print_sensitivities
 from archc.cli.settings import parse_settings, weight_options
 from archc.diagnostics import UsageError
 from archc.exporting import exporters
@@ -82,12 +84,11 @@ def verify(
 
 
 def _print_proof(proof: Proof, target: Path) -> None:
-    for problem in proof.problems:
-        print(problem)
+    print_lines(*([(problem, "failed")] for problem in proof.problems))
     for report in proof.reports:
-        print(f"{report.artefact}: {report.verdict.value}")
+        print_lines([(f"{report.artefact}: ", "title"), (report.verdict.value, report.verdict.value)])
         print_report(report)
     if not proof.reports:
-        files = f"{proof.unchanged} file{' is' if proof.unchanged == 1 else 's are'}"
-        print(f"{target}: {files} unchanged, and no artefact was verified")
+        files = f"{counted(proof.unchanged, 'file')} {'is' if proof.unchanged == 1 else 'are'}"
+        print_lines(f"{target}: {files} unchanged, and no artefact was verified")
     print_sensitivities(proof.sensitivities)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from archc.cli.app import IgnoreOption, RenameOption, SeedOption, SetOption, WeightsOption, app, examples
+from archc.cli.output import print_lines
 from archc.cli.settings import parse_settings, weight_options
 
 
@@ -26,4 +27,4 @@ def view(
     from archc.builds.viewing import view as view_target
 
     options = weight_options(weights, seed, ignore, rename)
-    view_target(Path(target), options, parse_settings(set_), port, browse)
+    view_target(Path(target), options, parse_settings(set_), port, browse, print_lines)

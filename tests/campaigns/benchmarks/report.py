@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import archc
 from tests.campaigns.benchmarks.figures import Figure
 from tests.campaigns.benchmarks.processes import Measurement
 
@@ -96,6 +97,8 @@ def _text(x: float, y: float, text: str, size: int, weight: str = "normal", anch
 
 
 def _version(package: str) -> str:
+    if package == "archc":
+        return archc.__version__
     try:
         return version(package)
     except PackageNotFoundError:
