@@ -40,5 +40,15 @@ def block_model(word: str) -> type[Block]:
     return model
 
 
+@cache
+def block_word(model: type[Block]) -> str:
+    """The word of a block's model: its entry point's name; else its file's, as that of archc's own."""
+    package = model.__module__.partition(".")[0]
+    for plug_in in _plug_ins():
+        if plug_in.module.partition(".")[0] == package and plug_in.load() is model:
+            return plug_in.name
+    return model.__module__.rpartition(".")[2]
+
+
 def _is_block(candidate: object) -> TypeGuard[type[Block]]:
     return isinstance(candidate, type) and issubclass(candidate, Block)

@@ -11,6 +11,7 @@ from typing import Literal, NoReturn, cast
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
+from archc.diagnostics.spans import Place
 from archc.spec.language.expressions import Expression, parse
 from archc.spec.language.items import (
     Auxiliary,
@@ -38,9 +39,6 @@ _LETTERS = "letters, digits, '_' and '-', not beginning with a digit or '-'"
 _OUTPUT_NAME = "it has letters, digits and '_', begins with a letter, and is no word of Python, where it is a field"
 
 
-Place = tuple[int, int]
-
-
 class Grammar:
     """Parses lists of items; collects what is wrong with them in `problems`.
 
@@ -50,13 +48,13 @@ class Grammar:
 
     def __init__(self, lost: Iterable[Span] = (), doubtful: Iterable[Span] = ()) -> None:
         self.problems: list[Diagnostic] = []
-        self._lost = sorted(map(_place, lost))
-        self._doubtful = sorted(map(_place, doubtful))
+        self._lost = sorted(span.begin for span in lost)
+        self._doubtful = sorted(span.begin for span in doubtful)
         self._astray = {*self._lost, *self._doubtful}
 
     def is_astray(self, lost: Span) -> bool:
         """Whether this place of what could not be read lies in no call."""
-        return _place(lost) in self._astray
+        return lost.begin in self._astray
 
     def add(self, *problems: Diagnostic) -> None:
         """Collect problems. Raises SpecError: there are too many to go on."""
@@ -150,8 +148,8 @@ class Grammar:
 
     def _lies_around(self, tree: Tree, places: list[Place]) -> bool:
         """Whether a value is around one of these places, which are in order and then no longer astray."""
-        begin = bisect_left(places, _place(tree.span))
-        end = bisect_left(places, (tree.span.end_line, tree.span.end_column))
+        begin = bisect_left(places, tree.span.begin)
+        end = bisect_left(places, tree.span.end)
         self._astray.difference_update(places[begin:end])
         return begin < end
 
@@ -226,7 +224,7 @@ class Grammar:
 
     def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
-        if meant := composite_meant(name.text):
+        if meant := composite_meant(name.text, COMPOSITES):
             message = f"there is no composite '{name.text}', and a sequence cannot be called so"
             help = f"did you mean '{meant}'? a sequence takes another name"
             self._refuse("unknown-block", message, name.span, help)
@@ -350,10 +348,6 @@ def parse_layer(tree: Tree) -> Call | None:
 
 def _may_be_item(tree: Tree) -> bool:
     return not isinstance(tree, Scalar) or tree.value is None or isinstance(tree.value, str)
-
-
-def _place(span: Span) -> Place:
-    return span.line, span.column
 
 
 def _is_word(tree: Tree, word: str) -> bool:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from difflib import get_close_matches
-
-from archc.spec.language.names import COMPOSITES
 
 ELSEWHERE = {
     "add": "sum",
@@ -28,13 +27,13 @@ OPERATOR_KEYS = ("op", "type", "layer", "module", "operator", "block")
 """Keys that name an operator in the files of others."""
 
 _NEAR = 0.75  # 'conv', which is a good name for a sequence, is 0.6 near to 'concat'
-_LONGEST = 2 * max(map(len, COMPOSITES))
 
 
-def composite_meant(word: str) -> str | None:
+def composite_meant(word: str, composites: Sequence[str]) -> str | None:
     """The composite that a misspelt or foreign word is likely to mean."""
     lower = word.lower()
-    if ELSEWHERE.get(lower) in COMPOSITES:
+    if ELSEWHERE.get(lower) in composites:
         return ELSEWHERE[lower]
-    near = get_close_matches(lower, COMPOSITES, n=1, cutoff=_NEAR) if len(lower) <= _LONGEST else []
+    is_short = len(lower) <= 2 * max(map(len, composites))
+    near = get_close_matches(lower, composites, n=1, cutoff=_NEAR) if is_short else []
     return near[0] if near else None
