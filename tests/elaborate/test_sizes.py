@@ -4,13 +4,14 @@ import gc
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
-from archc.diagnostics import SpecError
+from archc.diagnostics import Source, SpecError
 from archc.elaborate import elaborate, unreached_problems
 from archc.spec.loading import parse_text
-from tests.elaborate.specs import HEAD, Path, Source
+from tests.elaborate.specs import HEAD
 
 SMALL, LARGE = 1500, 9000
 MOST_NODES = 4 * LARGE
