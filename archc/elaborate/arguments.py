@@ -50,7 +50,7 @@ class Argument(NamedTuple):
 
     @property
     def is_short(self) -> bool:
-        """Whether it is a call's only value, without a key."""
+        """True if it is a call's only value, without a key."""
         return self.key is self.tree.span
 
 
@@ -182,7 +182,7 @@ def _distinct(error: ValidationError) -> list[Any]:
 
 
 def _is_missing(line: Any) -> bool:
-    """Whether a field is missing, and not a part of its value."""
+    """True if a field is missing, and not a part of its value."""
     return line["type"] == "missing" and len(line["loc"]) == 1
 
 

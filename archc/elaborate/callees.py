@@ -66,7 +66,7 @@ class Callees:
                     self.of(layer.site.call)
 
     def refuse_list(self, word: str, group: Group) -> bool:
-        """Whether a list stands where only fields can, which is recorded."""
+        """True if a list stands where only fields can. Side effect: records it."""
         callee = self.find(word)
         if callee:
             message = f"{word} is an operator or block, so it takes fields, not a list"
@@ -86,7 +86,7 @@ def fields_of(callee: Callee) -> list[str]:
 
 
 def strides_once(callee: Callee) -> bool:
-    """Whether the stride of a counted call is its first copy's alone: that of a block that declares one."""
+    """True if only the first copy of a counted call strides: a block that declares a stride."""
     if isinstance(callee, BlockDefinition):
         return "stride" in callee.parameters and callee.parameters["stride"].type in ("int", "float", "size")
     return "stride" in callee.model_fields and issubclass(callee, Block)
@@ -98,7 +98,7 @@ def arity_of(callee: Callee) -> int | None:
 
 
 def _begins_with_integer(callee: Callee) -> bool:
-    """Whether the first field is one number, and not a size or list."""
+    """True if the first field is one number, and not a size or list."""
     if isinstance(callee, BlockDefinition):
         return next((signature.type for signature in callee.parameters.values()), "") == "int"
     return next((field.annotation is int for field in callee.model_fields.values()), False)

@@ -145,7 +145,7 @@ class Caller:
         return self.expand(model, call.word, inputs[0], name, call.span)
 
     def takes(self, word: str, arity: int | None, inputs: tuple[Value, ...], span: Span) -> bool:
-        """Whether there are as many inputs as a layer takes (`arity` is None: two or more); if not, it is recorded."""
+        """True if a layer takes this many inputs (`arity` is None: two or more). Side effect: records it if not."""
         count = len(inputs)
         fits = count >= 2 if arity is None else count == arity
         if not fits:

@@ -13,7 +13,7 @@ TAKEN = ("Outputs", "TrainingOutputs", "GeneratedModule", "GeneratedSequential",
 
 
 def is_template(name: Scalar) -> bool:
-    """Whether each copy of a counted item gets a name of its own: `block1-$i`."""
+    """True if each copy of a counted item gets a name of its own: `block1-$i`."""
     return "$i" in name.text or "$n" in name.text
 
 

@@ -32,7 +32,7 @@ def unreached_problems(spec: Spec, max_nodes: int) -> tuple[Diagnostic, ...]:
 
 
 def _is_open(problem: Diagnostic, shared: set[Source]) -> bool:
-    """Whether this walk cannot know.
+    """True if this walk cannot know.
 
     One that is too long stops there; whether the network is too large, `elaborate` tells. A name in a shared file may
     be a ramp of the specs that use the block.

@@ -30,23 +30,12 @@ class Initializer(BaseModel):
     uses_fan: ClassVar[bool] = False  # needs a tensor of two dimensions or more
 
     @model_validator(mode="after")
-    def _gives_float32(self) -> Self:
+    def _can_be_drawn(self) -> Self:
         for name in type(self).model_fields:
             value = getattr(self, name)
             if isinstance(value, float) and abs(value) > MOST:
                 raise ValueError(f"needs numbers of at most {MOST:g}, and {name} is {value}")
-        return self
-
-
-class _Bounded(Initializer):
-    """A distribution between two bounds."""
-
-    a: float
-    b: float
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Self:
-        if self.a > self.b:
+        if isinstance(self, Uniform | TruncNormal) and self.a > self.b:
             raise ValueError(f"needs a <= b, and they are a={self.a} and b={self.b}")
         return self
 
@@ -70,7 +59,7 @@ class Constant(Initializer):
     val: float
 
 
-class Uniform(_Bounded):
+class Uniform(Initializer):
     """Uniform between `a` and `b`."""
 
     word = "uniform"
@@ -86,7 +75,7 @@ class Normal(Initializer):
     std: NonNegative = 1.0
 
 
-class TruncNormal(_Bounded):
+class TruncNormal(Initializer):
     """Normal, redrawn outside the absolute bounds `a` and `b`."""
 
     word = "trunc_normal"

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from archc.blocks import BLOCKS, Layer, block_model
+from archc.blocks import BLOCKS, block_model
+from archc.diagnostics import as_written
 from archc.ir.initializers import INITIALIZERS
 from archc.operators import OPERATORS, operator_model
 
@@ -103,12 +104,6 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     match field.default:
-        case bool() as flag:
-            return str(flag).lower()
-        case (first, second):
-            return str(first) if first == second else f"[{first}, {second}]"
-        case None:
-            return ""
-        case Layer() as layer:
-            return layer.word
-    return str(field.default)
+        case (first, second) if first == second:
+            return as_written(first)
+    return as_written(field.default, none="")

@@ -79,6 +79,12 @@ def test_a_problem_that_is_reached_is_told_once(path: Path) -> None:
     ]
 
 
+def test_items_whose_names_are_unknown_do_not_take_one_name(path: Path) -> None:
+    items = "[relu: {count: 2, name: $a}, relu: {count: 2, name: $b}]"
+    idle = f"blocks: {{idle: {{parameters: {{a: str, b: str}}, layers: {items}}}}}\n"
+    assert problems(path, f"{HEAD}{idle}layers: [relu]\n") == []
+
+
 @pytest.mark.parametrize("file", sorted(specs_folder().rglob("*.yaml")), ids=lambda file: file.stem)
 def test_the_bundled_files_have_no_problem(file: Path) -> None:
     check_target(file, {})

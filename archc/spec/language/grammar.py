@@ -53,7 +53,7 @@ class Grammar:
         self._astray = {*self._lost, *self._doubtful}
 
     def is_astray(self, lost: Span) -> bool:
-        """Whether this place of what could not be read lies in no call."""
+        """True if the unreadable span is outside every call."""
         return lost.begin in self._astray
 
     def add(self, *problems: Diagnostic) -> None:
@@ -147,7 +147,7 @@ class Grammar:
             self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span, help)
 
     def _lies_around(self, tree: Tree, places: list[Place]) -> bool:
-        """Whether a value is around one of these places, which are in order and then no longer astray."""
+        """True if a value surrounds one of these sorted places. Side effect: those are no longer astray."""
         begin = bisect_left(places, tree.span.begin)
         end = bisect_left(places, tree.span.end)
         self._astray.difference_update(places[begin:end])

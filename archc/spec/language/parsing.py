@@ -114,16 +114,16 @@ class _Parser:
 
     @property
     def complete(self) -> bool:
-        """Whether every name is known; when all has been parsed."""
+        """True if every name is known. Valid once the document is parsed."""
         return self._complete and not any(code not in NOTHING_LOST for code in self._astray())
 
     @property
     def traceable(self) -> bool:
-        """Whether shapes can be worked out; when all has been parsed."""
+        """True if shapes can be worked out. Valid once the document is parsed."""
         return self._traceable and all(code == JOINED for code in self._astray())
 
     def _astray(self) -> Iterator[Code]:
-        """The codes of the earlier problems that lie in no call."""
+        """The codes of the earlier problems that are outside every call."""
         return (problem.code for problem in self._earlier if problem.span and self._grammar.is_astray(problem.span))
 
     def problems(self) -> tuple[Diagnostic, ...]:
@@ -132,7 +132,7 @@ class _Parser:
         return (*self._earlier, *found)
 
     def _follows(self, problem: Diagnostic) -> bool:
-        """Whether a problem surrounds one that the loader has reported, and so is likely to come from it."""
+        """True if a problem surrounds one that the loader has reported, and so is likely to follow from it."""
         span = problem.span
         return span is not None and any(earlier.span and span.surrounds(earlier.span) for earlier in self._earlier)
 

@@ -50,7 +50,7 @@ def test_what_check_accepts_build_builds(pool: list[Document]) -> None:
 
     @seed(11)
     @settings(max_examples=EXAMPLES, database=None, deadline=None, phases=[Phase.generate, Phase.shrink],
-              suppress_health_check=list(HealthCheck))  # fmt: skip
+              suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])  # fmt: skip
     @given(st.integers(0, 2**32), st.sampled_from(pool))
     def build(number: int, document: Document) -> None:
         nonlocal built
