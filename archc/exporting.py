@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Protocol, Self, TypeVar
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from archc.diagnostics import UsageError, did_you_mean, option
+from archc.ir.plug_ins import plug_ins
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,7 +184,7 @@ def exporters() -> dict[str, Exporter[Any]]:
     package = import_module("archc.exporters")
     modules = (import_module(f"archc.exporters.{info.name}") for info in iter_modules(package.__path__))
     found = [exporter for module in modules for exporter in module.EXPORTERS]
-    found += [entry.load() for entry in sorted(entry_points(group="archc.exporters"))]
+    found += [entry.load() for entry in plug_ins("archc.exporters").values()]
     return {exporter.name: exporter for exporter in found}
 
 

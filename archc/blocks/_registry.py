@@ -2,11 +2,13 @@
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
 from typing import TypeGuard
 
 from archc.blocks._block import Block
+from archc.ir.plug_ins import plug_ins
+
+GROUP = "archc.blocks"
 
 BLOCKS: tuple[str, ...] = tuple(
     sorted(path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("_"))
@@ -14,15 +16,9 @@ BLOCKS: tuple[str, ...] = tuple(
 """The words of the built-in blocks."""
 
 
-@cache
-def _plug_ins() -> EntryPoints:
-    """Other packages' blocks. To find them takes milliseconds, and a spec may have many words that are none."""
-    return entry_points(group="archc.blocks")
-
-
 def block_words() -> tuple[str, ...]:
     """Every block's word, those of other packages included."""
-    return *BLOCKS, *sorted(_plug_ins().names - set(BLOCKS))
+    return *BLOCKS, *(word for word in plug_ins(GROUP) if word not in BLOCKS)
 
 
 @cache
@@ -34,10 +30,20 @@ def block_model(word: str) -> type[Block]:
     if word in BLOCKS:
         module = import_module(f"archc.blocks.{word}")
         return next(m for m in vars(module).values() if _is_block(m) and m.__module__ == module.__name__)
-    model: object = _plug_ins()[word].load()
+    model: object = plug_ins(GROUP)[word].load()
     if not _is_block(model):
-        raise TypeError(f"the entry point '{word}' of archc.blocks is not a subclass of archc.blocks.Block: {model!r}")
+        raise TypeError(f"the entry point '{word}' of {GROUP} is not a subclass of archc.blocks.Block: {model!r}")
     return model
+
+
+@cache
+def block_word(model: type[Block]) -> str:
+    """The word of a block's model: its entry point's name; else its file's, as that of archc's own."""
+    package = model.__module__.partition(".")[0]
+    for plug_in in plug_ins(GROUP).values():
+        if plug_in.module.partition(".")[0] == package and plug_in.load() is model:
+            return plug_in.name
+    return model.__module__.rpartition(".")[2]
 
 
 def _is_block(candidate: object) -> TypeGuard[type[Block]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from archc.builds.targets import find_target, fixed_build
-from archc.diagnostics import Diagnostic, Span, SpecError
+from archc.diagnostics import Diagnostic, SpecError
 from archc.elaborate import elaborate, unreached_problems
 from archc.ir.budget import Budget, check_budget
 from archc.ir.graph import Graph
@@ -15,7 +15,7 @@ from archc.spec.language.parsing import Parsed
 from archc.spec.loading import load_file, load_spec
 
 SURE = ("invalid-value", "recursive-block", "shape-mismatch")
-"""Codes of problems that are told although names may be missing."""
+"""Codes reported even when the spec was only partly parsed: they do not depend on names that may be missing."""
 
 
 def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
@@ -43,7 +43,7 @@ def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
     for others in (_reached(parsed, settings), unreached_problems(parsed.spec, Budget.from_environment().nodes)):
         if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out
             others = tuple(problem for problem in others if problem.code in SURE)
-        found += tuple(other for other in others if not any(_overlap(other.span, known.span) for known in found))
+        found += tuple(other for other in others if not any(_overlap(other, known) for known in found))
     if found:
         raise SpecError(found)
 
@@ -61,19 +61,8 @@ def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[Diagnostic, .
     return ()
 
 
-def _overlap(one: Span | None, other: Span | None) -> bool:
-    if one is None or other is None or one.source is not other.source:
-        return False
-    return _begin(one) < _end(other) and _begin(other) < _end(one)
-
-
-def _begin(span: Span) -> tuple[int, int]:
-    return span.line, span.column
-
-
-def _end(span: Span) -> tuple[int, int]:
-    """The end; an empty span, such as that of a value that was left out, has one character."""
-    return max((span.end_line, span.end_column), (span.line, span.column + 1))
+def _overlap(one: Diagnostic, other: Diagnostic) -> bool:
+    return one.span is not None and other.span is not None and one.span.overlaps(other.span)
 
 
 def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:

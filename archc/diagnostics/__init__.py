@@ -4,15 +4,14 @@ Every complaint is a `Diagnostic` with a stable code and a `Span`; `ArchcError` 
 and knows the exit status of the command line. Nothing here knows about YAML, graphs or weights.
 """
 
+from archc.diagnostics.diagnostic import Diagnostic, Note
 from archc.diagnostics.errors import (
     MAX_PROBLEMS,
     ArchcError,
     BuildError,
-    Diagnostic,
     ExportError,
     Inconclusive,
     MissingDependency,
-    Note,
     SpecError,
     UsageError,
     VerificationFailed,
@@ -21,6 +20,7 @@ from archc.diagnostics.options import option, options_spelled
 from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, diagnostic_lines, printable, render
 from archc.diagnostics.spans import Source, Span
 from archc.diagnostics.suggestions import did_you_mean, nearest
+from archc.diagnostics.values import as_written
 
 __all__ = [
     "MAX_EXCERPT",
@@ -39,6 +39,7 @@ __all__ = [
     "VerificationFailed",
     "as_annotation",
     "as_json",
+    "as_written",
     "diagnostic_lines",
     "did_you_mean",
     "nearest",

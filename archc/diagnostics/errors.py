@@ -1,13 +1,14 @@
-"""A diagnostic: one problem with its code, place and remedy; and the errors that carry diagnostics."""
+"""The errors that carry diagnostics."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from dataclasses import replace
+from typing import ClassVar
 
 from archc.diagnostics.codes import Code
+from archc.diagnostics.diagnostic import Diagnostic, Note
 from archc.diagnostics.rendering import render
 from archc.diagnostics.spans import Span
 
@@ -17,24 +18,6 @@ MAX_PROBLEMS = 100
 _LONGEST_QUOTED = 80
 
 _LONG_TEXT = re.compile(rf"'[^']{{{_LONGEST_QUOTED},}}(?P<end>')|(?<!\S)[^\s'/]{{{_LONGEST_QUOTED},}}(?!\S)")
-
-
-class Note(NamedTuple):
-    """A second position that explains a diagnostic, such as the line that produced a value."""
-
-    message: str
-    span: Span | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
-    """One problem: a stable code such as `unknown-field`, a sentence, the place, and how to mend it."""
-
-    code: Code
-    message: str
-    span: Span | None = None
-    notes: tuple[Note, ...] = ()
-    help: str | None = None
 
 
 class ArchcError(Exception):
@@ -117,14 +100,9 @@ def _with_alias(problem: Diagnostic) -> tuple[Note, ...]:
     """The notes, and where an alias repeats the place."""
     span = problem.span
     repeated = span.source.repeated.items() if span else ()
-    aliases = [alias for place, alias in repeated if span and _lies_in(span, place)]
+    aliases = [alias for place, alias in repeated if span and span.begins_in(place)]
     notes = (Note("this alias stands for it", alias) for alias in aliases[:1])
     return (*problem.notes, *(note for note in notes if note not in problem.notes))
-
-
-def _lies_in(inner: Span, outer: Span) -> bool:
-    begins = (outer.line, outer.column) <= (inner.line, inner.column)
-    return begins and (inner.line, inner.column) < (outer.end_line, outer.end_column)
 
 
 def _with_short_quotes(message: str) -> str:
@@ -136,4 +114,4 @@ def _with_short_quotes(message: str) -> str:
 
 def _position(diagnostic: Diagnostic) -> tuple[str, int, int]:
     span = diagnostic.span
-    return (span.source.name, span.line, span.column) if span else ("", 0, 0)
+    return (span.source.name, *span.begin) if span else ("", 0, 0)

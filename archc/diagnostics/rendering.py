@@ -6,13 +6,11 @@ never passed on, and long lines are cut around the caret.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unicodedata import combining, east_asian_width
 
+from archc.diagnostics.diagnostic import Diagnostic
 from archc.diagnostics.spans import Span
-
-if TYPE_CHECKING:
-    from archc.diagnostics.errors import Diagnostic
 
 MAX_EXCERPT = 200
 """Characters of a source line that are shown at most."""

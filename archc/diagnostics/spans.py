@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+Place = tuple[int, int]
+"""A line and a column, both from 0."""
+
 
 @dataclass(eq=False)
 class Source:
@@ -35,3 +38,33 @@ class Span(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.source.name}:{self.line + 1}:{self.column + 1}"
+
+    @property
+    def begin(self) -> Place:
+        """The first place."""
+        return self.line, self.column
+
+    @property
+    def end(self) -> Place:
+        """The place after the last."""
+        return self.end_line, self.end_column
+
+    def to(self, last: Span) -> Span:
+        """The stretch from the beginning of this one to the end of another."""
+        return Span(self.source, self.line, self.column, last.end_line, last.end_column)
+
+    def begins_in(self, outer: Span) -> bool:
+        """True if the first place lies in another span of the same source."""
+        return outer.begin <= self.begin < outer.end
+
+    def surrounds(self, inner: Span) -> bool:
+        """True if all of another span of the same source lies in this one."""
+        return self.begin <= inner.begin and inner.end <= self.end
+
+    def overlaps(self, other: Span) -> bool:
+        """True if the spans share a character. An empty one, such as a missing value's, counts as one character."""
+        if self.source is not other.source:
+            return False
+        return self.begin < max(other.end, (other.line, other.column + 1)) and other.begin < max(
+            self.end, (self.line, self.column + 1)
+        )

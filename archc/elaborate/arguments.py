@@ -14,16 +14,15 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from archc.blocks import Layer, LayerField
-from archc.diagnostics import Note, Span, SpecError, did_you_mean
+from archc.diagnostics import Note, Span, SpecError, as_written, did_you_mean
 from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import Initializer
-from archc.spec.language.expressions import UNKNOWN, is_expression, parse
+from archc.spec.language.expressions import UNKNOWN, Environment, Unknown, is_expression, parse
 from archc.spec.language.grammar import parse_layer
 from archc.spec.language.items import Call
-from archc.spec.tree import Scalar, Sequence, Tree
-
-Environment = MappingType[str, object]
+from archc.spec.language.validation import reason, requirement
+from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
 
 
 class Parameters(dict[str, object]):
@@ -51,7 +50,7 @@ class Argument(NamedTuple):
 
     @property
     def is_short(self) -> bool:
-        """Whether it is a call's only value, without a key."""
+        """True if it is a call's only value, without a key."""
         return self.key is self.tree.span
 
 
@@ -62,6 +61,28 @@ _DIVISION = re.compile(r"(?<!/)/(?!/)")
 def as_layer(value: object) -> object:
     """The value of a network's parameter, where a call is the Layer that it means."""
     return Layer(value.word, site=Site(value, {})) if isinstance(value, Call) else value
+
+
+def default_call(layer: Layer, use: Span) -> Call:
+    """The call that the default of a block's field stands for; all of it stands where the block is used."""
+    fields = _tree(layer.fields, use)
+    assert isinstance(fields, Mapping)
+    return Call(layer.word, use, fields)
+
+
+def _tree(value: object, span: Span) -> Tree:
+    """Plain data and layers as a tree, all of which stands at one place."""
+    match value:
+        case Layer(word, fields):
+            return _tree({word: fields} if fields else word, span)
+        case MappingType():
+            entries = {key: Entry(Scalar(key, key, span), _tree(part, span)) for key, part in value.items()}
+            return Mapping(entries, span)
+        case list() | tuple():
+            return Sequence(tuple(_tree(part, span) for part in value), span)
+        case None | bool() | int() | float() | str():
+            return Scalar(value, as_written(value), span)
+    raise TypeError(f"a spec cannot hold {value!r}")
 
 
 def written_arguments(call: Call, first_field: str | None, environment: Environment) -> dict[str, Argument]:
@@ -94,7 +115,8 @@ def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) ->
     if isinstance(tree, Scalar) and is_expression(tree):
         return parse(tree).evaluate(environment)
     if as_layer:
-        call = parse_layer(tree)
+        is_left_out = isinstance(tree, Scalar) and (tree.value, tree.text) == (None, "none")  # by a block in Python
+        call = None if is_left_out else parse_layer(tree)
         return Layer(call.word, site=Site(call, environment)) if call else None
     if isinstance(tree, Scalar):
         return tree.value
@@ -112,10 +134,10 @@ def validate(
     problems: Problems,
     given: MappingType[str, object] | None = None,
     partial: bool = False,
-) -> Model | None:
+) -> Model | Unknown:
     """The model with these arguments, and the values `given` that need no evaluation; `partial` ones may lack some.
 
-    None if something was wrong or unknown; what was wrong is in `problems`.
+    UNKNOWN if something was wrong or unknown; what was wrong is in `problems`.
     """
     if not (arguments or given) and isinstance(default := _default(model), model):
         return default
@@ -147,8 +169,8 @@ def validate(
         for line in lines:
             if not _is_missing(line) or not (partial or line["loc"][0] in wrong):
                 _report(line, word, call, arguments, problems, model)
-        return None
-    return None if wrong else validated
+        return UNKNOWN
+    return UNKNOWN if wrong else validated
 
 
 def _distinct(error: ValidationError) -> list[Any]:
@@ -160,7 +182,7 @@ def _distinct(error: ValidationError) -> list[Any]:
 
 
 def _is_missing(line: Any) -> bool:
-    """Whether a field is missing, and not a part of its value."""
+    """True if a field is missing, and not a part of its value."""
     return line["type"] == "missing" and len(line["loc"]) == 1
 
 
@@ -172,7 +194,10 @@ def _report(
     problems: Problems,
     model: type[BaseModel],
 ) -> None:
-    field = str(line["loc"][0]) if line["loc"] else ""
+    if not line["loc"]:  # fields that do not go together
+        problems.add("invalid-value", f"{word} {reason(line)}", call)
+        return
+    field = str(line["loc"][0])
     if _is_missing(line):
         problems.add("missing-field", f"{word} needs the field '{field}'", call)
         return
@@ -184,8 +209,8 @@ def _report(
     value = line["input"]
     help = _meant(line) or fraction_help(argument.tree, value)
     help = help or value_meant(word, model.model_fields, value, argument.environment, argument.is_short)
-    notes = origins(argument)
-    problems.add("invalid-value", f"{word}.{field} {explain(line)}", tree.span, notes=notes, help=help)
+    found = requirement(line) if line["type"] == "missing" else f"{requirement(line)}, not {show(value)}"
+    problems.add("invalid-value", f"{word}.{field} {found}", tree.span, notes=origins(argument), help=help)
 
 
 def origins(argument: Argument) -> tuple[Note, ...]:
@@ -212,37 +237,6 @@ def _meant(line: Any) -> str | None:
     return did_you_mean(line["input"], re.findall(r"'(\w+)'", line["ctx"]["expected"]))
 
 
-def explain(line: Any) -> str:
-    """What Pydantic found, as `must be …, not …`."""
-    kind, context = line["type"], line.get("ctx", {})
-    requirements = {
-        "int_type": "must be an integer",
-        "float_type": "must be a number",
-        "bool_type": "must be true or false",
-        "string_type": "must be a word",
-        "tuple_type": "must be an integer or a list of them",
-        "greater_than": f"must be greater than {context.get('gt')}",
-        "greater_than_equal": f"must be at least {context.get('ge')}",
-        "less_than_equal": f"must be at most {context.get('le')}",
-        "less_than": f"must be less than {context.get('lt')}",
-        "finite_number": "must be finite",
-        "literal_error": f"must be {context.get('expected')}",
-        "too_long": f"must have at most {context.get('max_length')} entries",
-        "too_short": f"must have at least {context.get('min_length')} entries",
-        "dataclass_exact_type": "must be an operator or block",
-    }
-    if kind == "missing":
-        return "must be a pair"
-    requirement = requirements.get(kind, f"is wrong: {line['msg']}")
-    return f"{requirement}, not {show(line['input'])}"
-
-
 def show(value: object) -> str:
-    """A value as a spec would write it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(map(show, value))}]"
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    """A value in a message, where a text stands in quotes, and null is what YAML calls it."""
+    return as_written(value, quote="'", none="null")

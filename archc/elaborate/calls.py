@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingType
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
-from archc.blocks import Block, Layer, block_model, block_words
-from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.blocks import Block, Layer, block_word
+from archc.diagnostics import Span, did_you_mean
 from archc.elaborate.arguments import (
     Argument,
     Site,
+    default_call,
     evaluate,
     fraction_help,
-    layer_fields,
     origins,
     show,
     validate,
     written_arguments,
 )
+from archc.elaborate.callees import Callee, Callees, arity_of, fields_of, strides_once
+from archc.elaborate.context import Context
 from archc.elaborate.definitions import bind
-from archc.elaborate.hints import list_meant
 from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
 from archc.ir.operator import Operator, ShapeError
-from archc.operators import OPERATORS, operator_model
 from archc.spec.language.document import BlockDefinition
-from archc.spec.language.expressions import UNKNOWN
-from archc.spec.language.items import Call, Group, Reference
-from archc.spec.repair.foreign import ELSEWHERE, OPERATOR_KEYS
+from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
+from archc.spec.language.items import Call, Item, Reference
 from archc.spec.tree import Mapping, Scalar, Sequence, Tree
 
-if TYPE_CHECKING:
-    from archc.elaborate.elaborator import Elaborator
-
-Environment = MappingType[str, object]
-Callee = type[Operator] | type[Block] | BlockDefinition
+Walk = Callable[[Iterable[Item], Value | Unknown, Environment], Value | Unknown]
+"""Applies items one after the other to a value, in a scope of names."""
 
 LONG_TEXT = 8  # characters; an expression that is longer counts as several values
 
@@ -49,121 +42,123 @@ class Abandoned(Exception):
 
 
 class Caller:
-    """Looks words up and applies them, for one elaboration."""
+    """Applies calls, for one elaboration; `walk` applies the items of a block's body."""
 
-    def __init__(self, elaborator: Elaborator) -> None:
-        self.elaborator = elaborator
-        self.problems = elaborator.problems
+    def __init__(self, context: Context, walk: Walk) -> None:
+        self.context = context
+        self.problems = context.problems
+        self.callees = Callees(context.spec.blocks, context.problems)
+        self._walk = walk
         self._expanding: list[str] = []
         self._weights: dict[int, int] = {}
 
-    def find(self, word: str) -> Callee | None:
-        """What a word stands for: a block of the spec first, then an operator, then a block in Python."""
-        definition = self.elaborator.spec.blocks.get(word)
-        if definition:
-            return definition
-        if word in OPERATORS:
-            return operator_model(word)
-        try:
-            return block_model(word)
-        except KeyError:
-            return None
-
     def check_defaults(self) -> None:
         """Record what is wrong with the defaults, also with those that are never used."""
-        for word, entry in self.elaborator.spec.defaults.items():
-            callee, call, arguments = self.find(word), Call(word, entry.key.span), self._defaults(word)
-            if callee is None:
-                self._unknown_word(call)
-            elif isinstance(callee, BlockDefinition):
+        for word, entry in self.context.spec.defaults.items():
+            call, arguments = Call(word, entry.key.span), self.defaults(word)
+            callee = self.callees.of(call)
+            if isinstance(callee, BlockDefinition):
                 bind(callee, call, arguments, self.problems, partial=True)
-            else:
-                self._check_layers(callee, arguments)
+            elif callee is not None:
+                self.callees.check_layers(callee, arguments)
                 validate(callee, word, call.span, arguments, self.problems, partial=True)
 
-    def call(self, call: Call, x: Value | None, env: Environment) -> Value | None:
+    def call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply a call `count` times."""
-        callee = self.find(call.word)
+        callee = self.callees.of(call)
         if callee is None:
-            self._unknown_word(call)
-            return None
+            return UNKNOWN
         count = self._count(call, env)
-        if count is None:  # the fields are checked all the same
-            count, x = 1, None
+        if count is UNKNOWN:  # the fields are checked all the same
+            count, x = 1, UNKNOWN
         if call.count is None or call.name is None or is_template(call.name):
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
             name = item_name(call.name, env, None)
-            with self.elaborator.scope(call.word, name, "Sequential", call.span, sequence=True):
+            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True):
                 return self._copies(callee, call, x, env, count, named=False)
         except NameTaken as error:
-            self.elaborator.name_taken(error, call.name.span)
-            return None
+            self.context.name_taken(error, call.name.span)
+            return UNKNOWN
 
-    def reference(self, reference: Reference, x: Value | None, env: Environment) -> Value | None:
-        """Apply the layer that the caller gave for a parameter."""
+    def reference(self, reference: Reference, x: Value | Unknown, env: Environment) -> Value | Unknown:
+        """Apply the layer that the caller gave for a parameter; `none` is the identity."""
         layer = env.get(reference.parameter, UNKNOWN)
+        if layer is None:
+            return x
         if isinstance(layer, Layer):
-            return self.layer(layer, x, None, reference.span)
-        if layer is not None and layer is not UNKNOWN:
+            return self.layer(layer, _inputs(x), None, reference.span)
+        if layer is not UNKNOWN:
             self.problems.add("wrong-kind", f"${reference.parameter} is not a layer", reference.span)
         elif reference.parameter not in env:
             help = did_you_mean(reference.parameter, env)
-            self.problems.add(
-                "unknown-name",
-                f"there is no parameter '{reference.parameter}' here",
-                reference.span,
-                help=help,
-            )
-        return x if layer is None else None
+            message = f"there is no parameter '{reference.parameter}' here"
+            self.problems.add("unknown-name", message, reference.span, help=help)
+        return UNKNOWN
 
-    def layer(self, layer: Layer, x: Value | None, name: str | None, span: Span) -> Value | None:
+    def layer(self, layer: Layer, inputs: tuple[Value, ...] | Unknown, name: str | None, span: Span) -> Value | Unknown:
         """Apply a field's layer."""
-        site = layer.site if isinstance(layer.site, Site) else Site(Call(layer.word, span), {})
-        callee = self.find(layer.word)
+        site = layer.site if isinstance(layer.site, Site) else Site(default_call(layer, span), {})
+        callee = self.callees.of(site.call)
         if callee is None:
-            self._unknown_word(site.call)
-            return None
-        with self.elaborator.nested(span):
-            return self._apply(callee, site.call, x, site.environment, 0, name)
+            return UNKNOWN
+        with self.context.nested(span):
+            return self._apply(callee, site.call, inputs, site.environment, 0, name)
 
     def _copies(
-        self, callee: Callee, call: Call, x: Value | None, env: Environment, count: int, named: bool
-    ) -> Value | None:
+        self, callee: Callee, call: Call, x: Value | Unknown, env: Environment, count: int, named: bool
+    ) -> Value | Unknown:
         for copy in range(count):
             if copy == 1:  # the first copy was right, and so may all others be
-                self.elaborator.count_steps(count - 1, call.span)
+                self.context.count_steps(count - 1, call.span)
             name = item_name(call.name, env, copy if call.count else None) if named else None
-            x = self._apply(callee, call, x, env, copy, name)
-            if x is None:  # more copies would be wrong in the same way
-                return None
+            x = self._apply(callee, call, _inputs(x), env, copy, name)
+            if x is UNKNOWN:  # more copies would be wrong in the same way
+                break
         return x
 
     def _apply(
-        self, callee: Callee, call: Call, x: Value | None, env: Environment, copy: int, name: str | None
-    ) -> Value | None:
+        self,
+        callee: Callee,
+        call: Call,
+        inputs: tuple[Value, ...] | Unknown,
+        env: Environment,
+        copy: int,
+        name: str | None,
+    ) -> Value | Unknown:
         arguments = self._arguments(callee, call, env, copy)
         self._count_values(callee, call, arguments)
+        if inputs is not UNKNOWN and not self.takes(call.word, arity_of(callee), inputs, call.span):
+            inputs = UNKNOWN
         if isinstance(callee, BlockDefinition):
-            return self._definition(callee, call, x, arguments, copy, name)
+            return self._definition(callee, call, inputs, arguments, copy, name)
         if call.init and issubclass(callee, Block):
             self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
-        self._check_layers(callee, arguments)
+        self.callees.check_layers(callee, arguments)
         model = validate(callee, call.word, call.span, arguments, self.problems)
-        if x is None or model is None:
-            return None
+        if inputs is UNKNOWN or model is UNKNOWN:
+            return UNKNOWN
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
-            initializers = self.elaborator.initializers.of(type(model), call.init)
-            return self.elaborator.add(model, x, name=name, span=call.span, fields=fields, initializers=initializers)
-        return self._expand(model, call.word, x, name, call.span)
+            initializers = self.context.initializers.of(type(model), call.init)
+            return self.context.add(model, *inputs, name=name, span=call.span, fields=fields, initializers=initializers)
+        return self.expand(model, call.word, inputs[0], name, call.span)
+
+    def takes(self, word: str, arity: int | None, inputs: tuple[Value, ...], span: Span) -> bool:
+        """True if a layer takes this many inputs (`arity` is None: two or more). Side effect: records it if not."""
+        count = len(inputs)
+        fits = count >= 2 if arity is None else count == arity
+        if not fits:
+            wanted = "two inputs or more" if arity is None else "one input" if arity == 1 else f"{arity} inputs"
+            self.problems.add("wrong-kind", f"{word} takes {wanted}, not {count}", span)
+        return fits
 
     def _count_values(self, callee: Callee, call: Call, arguments: dict[str, Argument]) -> None:
         trees = [argument.tree for argument in arguments.values()]
         if isinstance(callee, BlockDefinition):
             defaults = [signature.default for signature in callee.parameters.values()]
             trees += [*callee.let.values(), *(default for default in defaults if default)]
-        self.elaborator.count_values(sum(map(self.weight, trees)), call.span)
+        self.context.count_values(sum(map(self.weight, trees)), call.span)
 
     def weight(self, tree: Tree) -> int:
         """How many values of usual length a tree counts as."""
@@ -174,49 +169,43 @@ class Caller:
             self._weights[id(tree)] = 1 + sum(map(self.weight, parts))
         return self._weights[id(tree)]
 
-    def _check_layers(self, model: type[BaseModel], arguments: dict[str, Argument]) -> None:
-        """Report unknown words in layer-typed fields, also where another mistake keeps them from being applied."""
-        for name in layer_fields(model) & arguments.keys():
-            with suppress(SpecError):  # `validate` reports it
-                layer = evaluate(arguments[name].tree, arguments[name].environment, as_layer=True)
-                if isinstance(layer, Layer) and isinstance(layer.site, Site) and self.find(layer.word) is None:
-                    self._unknown_word(layer.site.call)
-
     def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
-        fields = _fields_of(callee)
+        fields = fields_of(callee)
         written = written_arguments(call, fields[0] if fields else None, env)
-        if copy and _strides_once(callee):
+        if copy and strides_once(callee):
             written["stride"] = Argument(call.span, Scalar(1, "1", call.span), env)
-        return {**self._defaults(call.word), **written}
+        return {**self.defaults(call.word), **written}
 
-    def _defaults(self, word: str) -> dict[str, Argument]:
-        entry = self.elaborator.spec.defaults.get(word)
+    def defaults(self, word: str) -> dict[str, Argument]:
+        """The fields that the spec's `defaults` give to a word."""
+        entry = self.context.spec.defaults.get(word)
         if entry is None:
             return {}
         assert isinstance(entry.value, Mapping), "it was parsed before"
-        environment = self.elaborator.parameters
+        environment = self.context.parameters
         return {key: Argument(field.key.span, field.value, environment) for key, field in entry.value.entries.items()}
 
     def _definition(
         self,
         definition: BlockDefinition,
         call: Call,
-        x: Value | None,
+        inputs: tuple[Value, ...] | Unknown,
         arguments: dict[str, Argument],
         copy: int,
         name: str | None,
-    ) -> Value | None:
+    ) -> Value | Unknown:
         if call.word in self._expanding:
             self.problems.add("recursive-block", f"the definition of {call.word} uses itself", call.span)
-            return None
+            return UNKNOWN
         values = bind(definition, call, arguments, self.problems)
-        if x is None or values is None:
-            return None
-        ramps = self.elaborator.ramps.next_values(call.word, call.span)
-        self.elaborator.count_values(len(ramps), call.span)
+        if inputs is UNKNOWN or values is UNKNOWN:
+            return UNKNOWN
+        ramps = self.context.ramps.next_values(call.word, call.span)
+        self.context.count_values(len(ramps), call.span)
+        (x,) = inputs
         shape = x.type.shape
-        own: dict[str, object] = {**self.elaborator.unclear_ramps, **ramps, "i": copy, "n": copy + 1}
+        own: dict[str, object] = {**self.context.unclear_ramps, **ramps, "i": copy, "n": copy + 1}
         if len(shape) > 1:
             own["in_channels"] = shape[1]
             if isinstance(shape[-1], int):
@@ -230,17 +219,17 @@ class Caller:
         x: Value,
         environment: dict[str, object],
         name: str | None,
-    ) -> Value | None:
+    ) -> Value | Unknown:
         self._expanding.append(call.word)
         try:
             with self.problems.inside(call.word, call.span):
                 for derived, tree in definition.let.items():
                     environment[derived] = evaluate(tree, environment)
                 with self._scope_of(definition, call, name):
-                    return self.elaborator.items(definition.items, x, environment)
+                    return self._walk(definition.items, x, environment)
         except NameTaken as error:
-            self.elaborator.name_taken(error, call.name.span if call.name else call.span)
-            return None
+            self.context.name_taken(error, call.name.span if call.name else call.span)
+            return UNKNOWN
         finally:
             self._expanding.pop()
 
@@ -249,80 +238,42 @@ class Caller:
     ) -> AbstractContextManager[Scope | None]:
         if definition.kind == "inline":
             return nullcontext()
-        return self.elaborator.scope(
-            call.word, name, camel_case(call.word), call.span, sequence=definition.kind == "sequence"
-        )
+        is_sequence = definition.kind == "sequence"
+        return self.context.scope(call.word, name, camel_case(call.word), call.span, sequence=is_sequence)
 
-    def _expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | None:
+    def expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | Unknown:
+        """Apply a block written in Python."""
         try:
-            with self.elaborator.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
+            with self.context.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
                     return block.expand(_Expansion(self, span), x)
                 except ShapeError as error:
-                    self.elaborator.refuse(error, word, scope.path, span, (x,))
+                    self.context.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:
-            self.elaborator.name_taken(error, span)
+            self.context.name_taken(error, span)
         except Abandoned:
             pass
-        return None
+        return UNKNOWN
 
-    def _count(self, call: Call, env: Environment) -> int | None:
+    def _count(self, call: Call, env: Environment) -> int | Unknown:
         if call.count is None:
             return 1
         count = evaluate(call.count, env)
-        if count is UNKNOWN:
-            return None
         if isinstance(count, int) and not isinstance(count, bool) and count >= 1:
             return count
-        self.problems.add(
-            "invalid-value",
-            f"count must be an integer of at least 1, not {show(count)}",
-            call.count.span,
-            notes=origins(Argument(call.count.span, call.count, env)),
-            help=fraction_help(call.count, count),
-        )
-        return None
-
-    def refuse_list(self, word: str, group: Group) -> bool:
-        """Whether a list stands where only fields can, which is recorded."""
-        callee = self.find(word)
-        if callee:
-            message = f"{word} is an operator or block, so it takes fields, not a list"
-            help = f"write '{word}: {{…}}', or choose another name for a sequence"
-        else:
-            message, help = f"'{word}' has a list in which nothing is an item", f"fields have names: {word}: {{…}}"
-        if callee and group.values:
-            help = list_meant(word, _fields_of(callee), group.values, of_numbers=not _begins_with_integer(callee))
-        if callee or group.values:
-            self.problems.add("wrong-kind", message, group.values.span if group.values else group.span, help=help)
-        return bool(callee or group.values)
-
-    def _unknown_word(self, call: Call) -> None:
-        words = (*self.elaborator.spec.blocks, *OPERATORS, *block_words())
-        word = call.word.rpartition(".")[2]  # of nn.Linear
-        meant = did_you_mean(ELSEWHERE.get(word.lower(), word), words)
-        if call.word in OPERATOR_KEYS and call.short is not None:
-            meant = f"the operator is the key: '- {call.short.text}'"
-        help = meant or "`archc explain` lists every operator and block"
-        self.problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
+        if count is not UNKNOWN:
+            self.problems.add(
+                "invalid-value",
+                f"count must be an integer of at least 1, not {show(count)}",
+                call.count.span,
+                notes=origins(Argument(call.count.span, call.count, env)),
+                help=fraction_help(call.count, count),
+            )
+        return UNKNOWN
 
 
-def _fields_of(callee: Callee) -> list[str]:
-    return list(callee.parameters if isinstance(callee, BlockDefinition) else callee.model_fields)
-
-
-def _begins_with_integer(callee: Callee) -> bool:
-    """Whether the first field is one number, and not a size or list."""
-    if isinstance(callee, BlockDefinition):
-        return next((signature.type for signature in callee.parameters.values()), "") == "int"
-    return next((field.annotation is int for field in callee.model_fields.values()), False)
-
-
-def _strides_once(callee: Callee) -> bool:
-    """Whether the stride of a counted call is its first copy's alone: that of a block that declares one."""
-    if isinstance(callee, BlockDefinition):
-        return "stride" in callee.parameters and callee.parameters["stride"].type in ("int", "float", "size")
-    return "stride" in callee.model_fields and issubclass(callee, Block)
+def _inputs(x: Value | Unknown) -> tuple[Value, ...] | Unknown:
+    return UNKNOWN if x is UNKNOWN else (x,)
 
 
 @dataclass(frozen=True)
@@ -334,35 +285,41 @@ class _Expansion:
 
     def __call__(self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None) -> Value:
         """Apply a layer. Raises Abandoned if it was refused."""
-        if layer is None:
-            return inputs[0]
         result = self._apply(layer, inputs, name)
-        if result is None:
+        if result is UNKNOWN:
             raise Abandoned
         return result
 
     def sequence(self, name: str | None = None) -> AbstractContextManager[Scope]:
         """A scope that numbers its items. Raises NameTaken."""
-        return self.caller.elaborator.scope("sequence", name, "Sequential", self.span, sequence=True)
+        return self.caller.context.scope("sequence", name, "Sequential", self.span, sequence=True)
 
-    def _apply(self, layer: Operator | Block | Layer, inputs: tuple[Value, ...], name: str | None) -> Value | None:
-        elaborator = self.caller.elaborator
+    def _apply(
+        self, layer: Operator | Block | Layer | None, inputs: tuple[Value, ...], name: str | None
+    ) -> Value | Unknown:
         if isinstance(layer, Layer):
-            return self.caller.layer(layer, inputs[0], name, self.span)
+            return self.caller.layer(layer, inputs, name, self.span)
+        word = "none" if layer is None else layer.word if isinstance(layer, Operator) else block_word(type(layer))
+        arity = layer.arity if isinstance(layer, Operator) else 1
+        if not self.caller.takes(word, arity, inputs, self.span):
+            return UNKNOWN
+        if layer is None:
+            return inputs[0]
         if isinstance(layer, Block):
-            return self.caller._expand(layer, type(layer).__module__.rpartition(".")[2], inputs[0], name, self.span)
+            return self.caller.expand(layer, word, inputs[0], name, self.span)
         operator = self._with_defaults(layer)
-        initializers = elaborator.initializers.of(type(operator), None)
-        return elaborator.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
+        context = self.caller.context
+        initializers = context.initializers.of(type(operator), None)
+        return context.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
 
     def _with_defaults(self, operator: Operator) -> Operator:
         """The operator with the spec's defaults for the fields that the block did not write."""
-        defaults = self.caller._defaults(operator.word)
+        defaults = self.caller.defaults(operator.word)
         missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
         if not missing:
             return operator
         written = {field: getattr(operator, field) for field in operator.model_fields_set}
         merged = validate(type(operator), operator.word, self.span, missing, self.caller.problems, written)
-        if merged is None:
+        if merged is UNKNOWN:
             raise Abandoned
         return merged

@@ -8,7 +8,7 @@ from archc.elaborate.arguments import Argument, evaluate, fraction_help, origins
 from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.spec.language.document import BlockDefinition
-from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.expressions import UNKNOWN, Unknown
 from archc.spec.language.items import Call
 from archc.spec.language.signatures import TYPES, Signature
 
@@ -20,8 +20,8 @@ def bind(
     problems: Problems,
     *,
     partial: bool = False,
-) -> dict[str, object] | None:
-    """The values of a block's parameters; None if an argument was wrong or unknown (wrong ones are in `problems`).
+) -> dict[str, object] | Unknown:
+    """The values of a block's parameters; UNKNOWN if an argument was wrong or unknown (wrong ones are in `problems`).
 
     `partial` arguments may lack some.
     """
@@ -47,7 +47,7 @@ def bind(
         partial |= given.is_short and len(problems) > known
         complete = complete and value is not UNKNOWN
         values[name] = value
-    return values if complete else None
+    return values if complete else UNKNOWN
 
 
 def _value(signature: Signature, definition: BlockDefinition, argument: Argument, problems: Problems) -> object:

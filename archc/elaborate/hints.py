@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from archc.diagnostics import did_you_mean
+from archc.spec.language.arithmetic import FUNCTIONS
 from archc.spec.language.grammar import CALL_KEYS
 from archc.spec.repair.hints import colon_meant, function_meant
 from archc.spec.tree import Scalar, Sequence
@@ -53,6 +54,6 @@ def value_meant(
             return f"fields have names: '{word}: {{{_named(fields, parts)}}}'"
         return f"a pair is written [{', '.join(parts)}]"
     if called := _CALLED.match(value):
-        return function_meant(called[1])
+        return function_meant(called[1], FUNCTIONS)
     meant = _WORD.sub(lambda match: f"${match[0]}" if match[0] in names else match[0], value)
     return f"write '{meant}' for the parameter's value" if meant != value else None

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingType
+from typing import NamedTuple
+
 from archc.diagnostics import Span, did_you_mean
 from archc.elaborate.arguments import Argument, validate
 from archc.elaborate.problems import Problems
+from archc.ir.graph import Node
 from archc.ir.initializers import INITIALIZERS, Initializer
 from archc.ir.operator import Operator
-from archc.operators import OPERATORS, operator_model
+from archc.operators import operator_model, operator_words
+from archc.spec.language.expressions import UNKNOWN
 from archc.spec.tree import Mapping, Scalar, Tree
+
+
+class Chosen(NamedTuple):
+    """The initializer of a tensor, and where a spec chose it."""
+
+    initializer: Initializer
+    span: Span
 
 
 class Initializers:
@@ -16,41 +28,44 @@ class Initializers:
 
     def __init__(self, document: Mapping | None, problems: Problems) -> None:
         self._problems = problems
-        self._by_operator: dict[str, dict[str, Initializer]] = {}
+        self._by_operator: dict[str, dict[str, Chosen]] = {}
         for word, entry in (document.entries if document else {}).items():
-            if word not in OPERATORS:
+            if word not in operator_words():
                 problems.add(
                     "unknown-operator",
                     f"there is no operator '{word}'",
                     entry.key.span,
-                    help=did_you_mean(word, OPERATORS),
+                    help=did_you_mean(word, operator_words()),
                 )
                 continue
             self._by_operator[word] = self.parse(entry.value, operator_model(word))
 
-    def of(self, model: type[Operator], item: Mapping | None) -> dict[str, Initializer]:
+    def of(self, model: type[Operator], item: Mapping | None) -> dict[str, Chosen]:
         """The initializers that replace the operator's own, by tensor name."""
         document = self._by_operator.get(model.word, {})
         return {**document, **self.parse(item, model)} if item else document
 
-    def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Initializer]:
+    def check_shapes(self, node: Node, chosen: MappingType[str, Chosen]) -> None:
+        """Record an initializer that cannot draw a tensor of a node, whose shapes are known now."""
+        for parameter in node.parameters:
+            name = parameter.path.removeprefix(f"{node.path}.")
+            if parameter.initializer.uses_fan and len(parameter.shape) < 2 and name in chosen:
+                word, ndim = parameter.initializer.word, ("none", "one")[len(parameter.shape)]
+                message = f"{word} needs a tensor of two or more dimensions, and '{name}' has {ndim}"
+                self._problems.add("invalid-value", message, chosen[name].span)
+
+    def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Chosen]:
         """`{weight: {kaiming_normal: {mode: fan_out}}, bias: zeros}`; problems are recorded and left out."""
         if not isinstance(tree, Mapping):
             self._problems.add("wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span)
             return {}
-        parsed: dict[str, Initializer] = {}
+        parsed: dict[str, Chosen] = {}
         for name, entry in tree.entries.items():
             if name not in model.tensors:
                 help = did_you_mean(name, model.tensors) or _tensors(model)
                 self._problems.add("unknown-field", f"{model.word} has no tensor '{name}'", entry.key.span, help=help)
             elif initializer := self._initializer(entry.value):
-                if initializer.uses_fan and name != "weight":
-                    self._problems.add(
-                        "invalid-value",
-                        f"{initializer.word} needs a tensor of two or more dimensions, and '{name}' has one",
-                        entry.value.span,
-                    )
-                parsed[name] = initializer
+                parsed[name] = Chosen(initializer, entry.value.span)
         return parsed
 
     def _initializer(self, tree: Tree) -> Initializer | None:
@@ -73,7 +88,8 @@ class Initializers:
             arguments = {key: Argument(entry.key.span, entry.value, {}) for key, entry in fields.entries.items()}
         elif fields is not None:
             arguments = {next(iter(model.model_fields), ""): Argument(fields.span, fields, {})}
-        return validate(model, word, span, arguments, self._problems)
+        initializer = validate(model, word, span, arguments, self._problems)
+        return None if initializer is UNKNOWN else initializer
 
 
 def _tensors(model: type[Operator]) -> str:

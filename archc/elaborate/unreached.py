@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 from archc.diagnostics import Diagnostic, Source, Span, SpecError
 from archc.elaborate.arguments import evaluate
-from archc.elaborate.elaborator import Elaborator, Environment
+from archc.elaborate.context import Context
+from archc.elaborate.elaborator import Elaborator
 from archc.elaborate.recursion import recursive_calls
 from archc.ir.builder import TooManyNodes
 from archc.spec.language.document import BlockDefinition, Spec
-from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
 from archc.spec.language.items import Item, When
 
 KNOWN_TO_BLOCKS = ("i", "n", "in_channels", "in_features")
@@ -23,7 +24,7 @@ KNOWN_TO_BLOCKS = ("i", "n", "in_channels", "in_features")
 def unreached_problems(spec: Spec, max_nodes: int) -> tuple[Diagnostic, ...]:
     """The problems of everything that is written in a spec or a shared file, as far as they depend on no value."""
     try:
-        _Everywhere(spec, max_nodes).everywhere()
+        _Everywhere(Context(spec, max_nodes)).everywhere()
     except SpecError as error:
         shared = {definition.span.source for definition in spec.blocks.values() if definition.shared}
         return tuple(problem for problem in error.diagnostics if not _is_open(problem, shared))
@@ -31,7 +32,7 @@ def unreached_problems(spec: Spec, max_nodes: int) -> tuple[Diagnostic, ...]:
 
 
 def _is_open(problem: Diagnostic, shared: set[Source]) -> bool:
-    """Whether this walk cannot know.
+    """True if this walk cannot know.
 
     One that is too long stops there; whether the network is too large, `elaborate` tells. A name in a shared file may
     be a ramp of the specs that use the block.
@@ -45,10 +46,11 @@ class _Everywhere(Elaborator):
     """A walk over every item, in which each condition is open."""
 
     def everywhere(self) -> None:
-        self.parameters = dict.fromkeys(self.spec.parameters, UNKNOWN)
+        parameters = dict.fromkeys(self.spec.parameters, UNKNOWN)
+        self.context.parameters = parameters
         try:
             self.caller.check_defaults()
-            self.items(self.spec.items, None, self.parameters, root=True)
+            self.items(self.spec.items, UNKNOWN, parameters, root=True)
             for definition in self.spec.blocks.values():
                 self._definition(definition)
             for call in recursive_calls(self.spec):
@@ -60,17 +62,17 @@ class _Everywhere(Elaborator):
     def _definition(self, definition: BlockDefinition) -> None:
         ramps = [name for name, ramp in self.spec.ramps.items() if definition.name in ramp.blocks]
         environment: dict[str, object] = dict.fromkeys(
-            (*KNOWN_TO_BLOCKS, *self.unclear_ramps, *ramps, *definition.parameters), UNKNOWN
+            (*KNOWN_TO_BLOCKS, *self.context.unclear_ramps, *ramps, *definition.parameters), UNKNOWN
         )
         with self.problems.caught():
-            self.count_values(sum(map(self.caller.weight, definition.let.values())), definition.span)
+            self.context.count_values(sum(map(self.caller.weight, definition.let.values())), definition.span)
             for name, tree in definition.let.items():
                 environment[name] = UNKNOWN
                 with self.problems.caught():
                     environment[name] = evaluate(tree, environment)
             self._apart(definition.items, environment, definition.span)
 
-    def _chosen(self, when: When, env: Environment) -> object:
+    def _chosen(self, when: When, env: Environment) -> Unknown:
         super()._chosen(when, env)
         for arm in (when.then, when.otherwise):
             if arm is not None:
@@ -79,5 +81,5 @@ class _Everywhere(Elaborator):
 
     def _apart(self, items: Iterable[Item], env: Environment, span: Span) -> None:
         """Walk items in a scope of their own: the arms of a `when`, and blocks, may use the same names."""
-        with self.scope("sequence", None, "Sequential", span, sequence=False):
-            self.items(items, None, env, root=True)
+        with self.context.scope("sequence", None, "Sequential", span, sequence=False):
+            self.items(items, UNKNOWN, env, root=True)

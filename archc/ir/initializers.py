@@ -6,10 +6,12 @@ Source: torch.nn.init.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+MOST = 2e37  # what is drawn 16 standard deviations out is still a float32
+NonNegative = Annotated[float, Field(ge=0)]
 Nonlinearity = Literal["linear", "conv1d", "conv2d", "conv3d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"]
 Mode = Literal["fan_in", "fan_out"]
 
@@ -26,6 +28,16 @@ class Initializer(BaseModel):
     )
     word: ClassVar[str]
     uses_fan: ClassVar[bool] = False  # needs a tensor of two dimensions or more
+
+    @model_validator(mode="after")
+    def _can_be_drawn(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, float) and abs(value) > MOST:
+                raise ValueError(f"needs numbers of at most {MOST:g}, and {name} is {value}")
+        if isinstance(self, Uniform | TruncNormal) and self.a > self.b:
+            raise ValueError(f"needs a <= b, and they are a={self.a} and b={self.b}")
+        return self
 
 
 class Zeros(Initializer):
@@ -60,7 +72,7 @@ class Normal(Initializer):
 
     word = "normal"
     mean: float = 0.0
-    std: Annotated[float, Field(ge=0)] = 1.0
+    std: NonNegative = 1.0
 
 
 class TruncNormal(Initializer):
@@ -68,7 +80,7 @@ class TruncNormal(Initializer):
 
     word = "trunc_normal"
     mean: float = 0.0
-    std: Annotated[float, Field(ge=0)] = 1.0
+    std: NonNegative = 1.0
     a: float = -2.0
     b: float = 2.0
 
@@ -78,7 +90,7 @@ class XavierUniform(Initializer):
 
     word = "xavier_uniform"
     uses_fan = True
-    gain: float = 1.0
+    gain: NonNegative = 1.0
 
 
 class XavierNormal(Initializer):
@@ -86,7 +98,7 @@ class XavierNormal(Initializer):
 
     word = "xavier_normal"
     uses_fan = True
-    gain: float = 1.0
+    gain: NonNegative = 1.0
 
 
 class KaimingUniform(Initializer):

@@ -55,6 +55,7 @@ def _fields(node: Node) -> str:
 
 
 def _literal(value: object) -> str:
+    # A tuple stands in Python's brackets, as it does in the fingerprints that builds carry.
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

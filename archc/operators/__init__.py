@@ -4,7 +4,8 @@ Other packages add operators through the entry-point group `archc.operators` (th
 object the class). Files whose name begins with an underscore hold what several families share.
 
 Pydantic needs a third of a millisecond to define a model, so a family is imported when a spec first uses one of its
-words. Which words there are is read from the files' lines `word = "…"` and `elsewhere = (…)`, the one below the other.
+words. Which words there are is read from the files' lines `word = "…"`, `elsewhere = (…)` and `arity = None`, which
+stand below each other.
 """
 
 import re
@@ -18,17 +19,22 @@ from archc.ir.plug_ins import plug_ins
 
 GROUP = "archc.operators"
 
-_CLASS = re.compile(r'^    word = "(\w+)"\n(?:    elsewhere = \((.*)\)\n)?', re.MULTILINE)
+_CLASS = re.compile(r'^    word = "(\w+)"\n(?:    elsewhere = \((.*)\)\n)?(    arity = None\n)?', re.MULTILINE)
 _FAMILY_OF: dict[str, str] = {}
 _ELSEWHERE: dict[str, str] = {}
+_JOINS: list[str] = []
 
 for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-    for _word, _others in _CLASS.findall(_file.read_text(encoding="utf-8")):
+    for _word, _others, _joins in _CLASS.findall(_file.read_text(encoding="utf-8")):
         _FAMILY_OF[_word] = _file.stem
         _ELSEWHERE |= dict.fromkeys(re.findall(r"\w+", _others), _word)
+        _JOINS += [_word] if _joins else []
 
 OPERATORS: tuple[str, ...] = tuple(_FAMILY_OF)
 """The words of archc's own operators."""
+
+JOINS: tuple[str, ...] = tuple(_JOINS)
+"""Those of two inputs or more, which a spec gives as a list of branches."""
 
 
 def operator_words() -> tuple[str, ...]:
@@ -56,11 +62,8 @@ def _is_operator(candidate: object, word: str) -> TypeGuard[type[Operator]]:
 
 
 def is_join(word: str) -> bool:
-    """True for an operator of two inputs or more, which a spec gives as a list of branches."""
-    try:
-        return operator_model(word).arity is None
-    except KeyError:
-        return False
+    """True for an operator of two inputs or more, another package's included."""
+    return word in JOINS or (word in plug_ins(GROUP) and operator_model(word).arity is None)
 
 
 def known_elsewhere() -> dict[str, str]:

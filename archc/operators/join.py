@@ -13,7 +13,6 @@ MOST_TERMS = 64  # of one expression: Python's parser nests them
 class _Pairwise(Operator):
     """Applies a binary operator from left to right, in PyTorch as in ONNX, so that both round alike."""
 
-    arity = None
     symbol: ClassVar[str]
     function: ClassVar[str]
     node: ClassVar[str]
@@ -41,6 +40,7 @@ class Sum(_Pairwise):
 
     word = "sum"
     elsewhere = ("add", "plus")
+    arity = None
     symbol, function, node = "+", "torch.add", "Add"
     needs_output = False
     adds = True
@@ -60,6 +60,7 @@ class Product(_Pairwise):
 
     word = "product"
     elsewhere = ("mul", "multiply")
+    arity = None
     symbol, function, node = "*", "torch.mul", "Mul"
     examples = (
         *cases(on=[IMAGE, (6, 1, 1)]),

@@ -11,11 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archc.blocks import BLOCKS, block_model
+from archc.blocks import block_model, block_words
 from archc.ir.initializers import INITIALIZERS
-from archc.operators import OPERATORS, operator_model
+from archc.operators import is_join, operator_model, operator_words
 from archc.spec.language.document import Input
-from archc.spec.language.names import COMPOSITES
 from archc.spec.language.parsing import PIECES
 
 Schema = dict[str, Any]
@@ -82,7 +81,9 @@ def _header() -> Schema:
         "blocks": {"type": "object", "additionalProperties": _definition(signature)},
         "init": {
             "type": "object",
-            "properties": {word: {"$ref": "#/$defs/tensors"} for word in OPERATORS if operator_model(word).tensors},
+            "properties": {
+                word: {"$ref": "#/$defs/tensors"} for word in operator_words() if operator_model(word).tensors
+            },
             "additionalProperties": False,
             "description": "Initializers by operator and tensor, where PyTorch's own are not wanted.",
         },
@@ -175,15 +176,22 @@ def _word(words: str) -> Schema:
 
 
 def _words() -> tuple[str, ...]:
-    return tuple(word for word in (*OPERATORS, *BLOCKS) if word not in COMPOSITES)
+    return tuple(word for word in (*operator_words(), *block_words()) if not is_join(word))
+
+
+def _callee(word: str) -> type[BaseModel]:
+    return operator_model(word) if word in operator_words() else block_model(word)
 
 
 def _calls(words: str) -> Schema:
     items, item, branch = ({"$ref": f"#/$defs/{name}-{words}"} for name in ("items", "item", "branch"))
     composite = {"type": "array", "items": branch, "minItems": 2}
     return {
-        **{word: _fields(operator_model(word) if word in OPERATORS else block_model(word)) for word in _words()},
-        **{word: {**composite, "description": f"The {word} of branches from one value."} for word in COMPOSITES},
+        **{word: _fields(operator_model(word) if word in operator_words() else block_model(word)) for word in _words()},
+        **{
+            word: {**composite, "description": f"The {word} of branches from one value."}
+            for word in filter(is_join, operator_words())
+        },
         "sequence": {**items, "description": "A module that numbers its items, named by its own position."},
         "output": {
             "type": "string",

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from inspect import cleandoc
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from archc.blocks import BLOCKS, Layer, block_model
+from archc.blocks import BLOCKS, block_model, block_words
+from archc.diagnostics import as_written
 from archc.ir.initializers import INITIALIZERS
-from archc.operators import OPERATORS, operator_model
+from archc.operators import OPERATORS, operator_model, operator_words
 
 SECTIONS = {"Operators": OPERATORS, "Blocks": BLOCKS, "Initializers": tuple(INITIALIZERS)}
 """Every built-in word."""
+
+
+def sections() -> dict[str, tuple[str, ...]]:
+    """Every word, those of other packages included."""
+    return {**SECTIONS, "Operators": operator_words(), "Blocks": block_words()}
+
 
 _HEAD = """\
 # The words of the language
@@ -49,9 +57,10 @@ def _text(model: type[BaseModel]) -> str:
 
 
 def _model(word: str) -> type[BaseModel]:
-    if word in OPERATORS:
-        return operator_model(word)
-    return block_model(word) if word in BLOCKS else INITIALIZERS[word]
+    for model in (operator_model, block_model):
+        with suppress(KeyError):
+            return model(word)
+    return INITIALIZERS[word]
 
 
 def _table(model: type[BaseModel]) -> str:
@@ -103,12 +112,6 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     match field.default:
-        case bool() as flag:
-            return str(flag).lower()
-        case (first, second):
-            return str(first) if first == second else f"[{first}, {second}]"
-        case None:
-            return ""
-        case Layer() as layer:
-            return layer.word
-    return str(field.default)
+        case (first, second) if first == second:
+            return as_written(first)
+    return as_written(field.default, none="")

@@ -1,8 +1,10 @@
 """Where the bundled specs are."""
 
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def specs_folder() -> Path:
     """The folder of the bundled specs: inside the package when installed, beside it in a checkout."""
     package = Path(__file__).parent.parent

@@ -9,12 +9,11 @@ resolved_text(path, settings) -> str
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from archc.diagnostics import Diagnostic, Source, SpecError, did_you_mean
+from archc.diagnostics import MAX_PROBLEMS, Source, SpecError, did_you_mean
 from archc.spec.bundled import specs_folder
 from archc.spec.language.document import BlockDefinition, Spec
 from archc.spec.language.parsing import Parsed, parse_library, parse_spec
@@ -62,10 +61,11 @@ def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
     for name, text in settings.items():
         data["parameters"][name] = f"{spec.parameters[name].type} = {text}"
     shared: dict[str, Any] = {}
-    for file in parsed.files:
-        library, problems = _shared(file, Path(path).parent)
+    roots = _roots(Path(path).parent)
+    for file in dict.fromkeys(_find(file, roots) for file in reversed(parsed.files)):
+        library, problems = compose(read_source(file))
         _whole(parse_library(library, problems))
-        shared |= _data(library)["blocks"]
+        shared = {**_data(library)["blocks"], **shared}
     if shared:
         data["blocks"] = {**shared, **data.get("blocks", {})}
     return dump(data)
@@ -73,20 +73,27 @@ def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
 
 def _with_shared(parsed: Parsed, folder: Path) -> Parsed:
     """With the blocks of its shared files; its own of the same name go before them."""
-    if not parsed.files:
-        return parsed
     blocks: dict[str, BlockDefinition] = {}
-    problems, complete = parsed.problems, parsed.complete
+    problems, complete = list(parsed.problems), parsed.complete
+    read: dict[Path, Parsed] = {}
+    roots = _roots(folder)
     for file in parsed.files:
+        if len(problems) >= MAX_PROBLEMS:
+            complete = False
+            break
         try:
-            library = parse_library(*_shared(file, folder))
+            name = Path(file.text)
+            if name not in read:
+                read[name] = parse_library(*compose(read_source(_find(file, roots))))
+                problems += read[name].problems
         except SpecError as error:
-            problems, complete = problems + error.diagnostics, False
+            problems += error.diagnostics
+            complete = False
         else:
-            blocks |= library.spec.blocks
-            problems, complete = problems + library.problems, complete and library.complete
+            blocks |= read[name].spec.blocks
+    complete = complete and all(library.complete for library in read.values())
     spec = replace(parsed.spec, blocks={**blocks, **parsed.spec.blocks})
-    return replace(parsed, spec=spec, problems=problems, complete=complete)
+    return replace(parsed, spec=spec, problems=tuple(problems), complete=complete)
 
 
 def _whole(parsed: Parsed) -> Spec:
@@ -102,15 +109,20 @@ def _data(tree: Tree) -> dict[str, Any]:
     return data
 
 
-def _shared(file: Scalar, folder: Path) -> tuple[Tree, Sequence[Diagnostic]]:
-    """The tree of a shared file, and its problems. Raises SpecError: it leaves both folders, or is in neither."""
+def _roots(folder: Path) -> dict[Path, Path]:
+    """Where shared files are looked for -> the same without links."""
+    return {root: root.resolve() for root in (folder, specs_folder())}
+
+
+def _find(file: Scalar, roots: MappingType[Path, Path]) -> Path:
+    """The path of a shared file. Raises SpecError: it leaves the folders, or is in neither."""
     name = file.text
     if Path(name).is_absolute() or ".." in Path(name).parts or not name.isprintable():
         help = "a shared file lies in the spec's folder or among the bundled specs"
         raise SpecError(f"the path '{name}' is refused", code="bad-path", span=file.span, help=help)
-    for root in (folder, specs_folder()):
-        if _lies_within(root / name, root):
-            return compose(read_source(root / name))
+    for root, resolved in roots.items():
+        if _lies_within(root / name, resolved):
+            return root / name
     available = [path.relative_to(specs_folder()).as_posix() for path in specs_folder().glob("blocks/*.yaml")]
     help = did_you_mean(name, available) or "a shared file lies in the spec's folder or among the bundled specs"
     raise SpecError(f"there is no shared file '{name}'", code="unreadable", span=file.span, help=help)
@@ -119,6 +131,6 @@ def _shared(file: Scalar, folder: Path) -> tuple[Tree, Sequence[Diagnostic]]:
 def _lies_within(path: Path, root: Path) -> bool:
     """Whether a file is there, and in this folder whatever links lead to it."""
     try:
-        return path.is_file() and path.resolve().is_relative_to(root.resolve())
+        return path.is_file() and path.resolve().is_relative_to(root)
     except OSError:  # such as a name that is too long
         return False

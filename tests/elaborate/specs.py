@@ -3,8 +3,10 @@
 from pathlib import Path
 from textwrap import dedent, indent
 
+import pytest
+
 from archc.builds.compilation import compile_spec
-from archc.diagnostics import Source
+from archc.diagnostics import Source, SpecError
 from archc.ir.graph import Graph
 from archc.spec.loading import parse_text
 
@@ -30,3 +32,10 @@ def paths(graph: Graph) -> list[str]:
 def keys(graph: Graph) -> list[str]:
     """The `state_dict` keys."""
     return [parameter.path for parameter in graph.parameters()]
+
+
+def refusal(text: str, head: str = "", **settings: str) -> str:
+    """What is shown for a list of items that is wrong; the first item stands on line 4."""
+    with pytest.raises(SpecError) as caught:
+        layers(text, head, **settings)
+    return f"{caught.value}\n"

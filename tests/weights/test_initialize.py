@@ -120,7 +120,7 @@ def test_every_problem_is_reported_before_anything_is_drawn() -> None:
     parameters = [
         Parameter("a.bias", (64,), KaimingUniform()),
         Parameter("b.bias", (), XavierNormal()),
-        Parameter("c.bias", (8,), Uniform(a=1.0, b=0.0)),
+        Parameter("c.bias", (8,), Uniform.model_construct(a=1.0, b=0.0)),
         Parameter("fine.bias", (8,), Ones()),
     ]
     with pytest.raises(BuildError) as caught:

@@ -30,10 +30,10 @@ def explain(
 
 
 def _print_all() -> None:
-    from archc.reference.words import SECTIONS
+    from archc.reference.words import sections
 
     print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
-    for title, words in SECTIONS.items():
+    for title, words in sections().items():
         print_lines("")
         print_title(title.lower())
         print_paragraph(", ".join(words), indent="  ")
@@ -43,9 +43,9 @@ def _explained(word: str) -> str:
     """What is known about a word. Raises UsageError: nothing is."""
     if word in CODES:
         return explanation(word)
-    from archc.reference.words import SECTIONS, describe
+    from archc.reference.words import describe, sections
 
-    words = [word for section in SECTIONS.values() for word in section]
+    words = [word for section in sections().values() for word in section]
     if word in words:
         return describe(word)
     help = did_you_mean(word, (*CODES, *words)) or "`archc explain` lists every one"

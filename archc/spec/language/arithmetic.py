@@ -11,10 +11,11 @@ import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
-from archc.diagnostics import did_you_mean
+from archc.diagnostics import as_written, did_you_mean
 from archc.diagnostics.codes import Code
 
 Environment = Mapping[str, object]
@@ -24,14 +25,16 @@ MAX_MAGNITUDE = 2**63
 MAX_LISTED = 20  # names in a message
 
 
-class _Unknown:
-    """The type of UNKNOWN."""
+class Unknown(Enum):
+    """The type of UNKNOWN: a value that an earlier problem, or an open parameter, hides.
 
-    def __repr__(self) -> str:
-        return "UNKNOWN"
+    None is something else: what a spec leaves out on purpose, by the word `none`.
+    """
+
+    UNKNOWN = "unknown"
 
 
-UNKNOWN = _Unknown()
+UNKNOWN: Final = Unknown.UNKNOWN
 
 
 class ExpressionError(Exception):
@@ -105,7 +108,7 @@ class Logical(Node):
 
     def _boolean(self, value: Any) -> Any:
         if value is not UNKNOWN and not isinstance(value, bool):
-            raise ExpressionError(f"'{self.word}' needs true or false, not {show(value)}")
+            raise ExpressionError(f"'{self.word}' needs true or false, not {as_written(value)}")
         return value
 
 
@@ -139,7 +142,7 @@ class Application(Node):
         wanted = "true or false" if self.symbol == "not" else "a number"
         for value in values:
             if not (isinstance(value, bool) if self.symbol == "not" else is_number(value)):
-                raise ExpressionError(f"'{self.symbol}' needs {wanted}, not {show(value)}")
+                raise ExpressionError(f"'{self.symbol}' needs {wanted}, not {as_written(value)}")
         try:
             result = self.function(*values)
         except ZeroDivisionError:
@@ -154,15 +157,6 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def show(value: object) -> str:
-    """A value as a spec would write it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"[{', '.join(map(show, value))}]" if isinstance(value, tuple) else str(value)
-
-
 def _as_pair(value: Any) -> Any:
     return value if isinstance(value, tuple) else (value, value)
 
@@ -173,7 +167,7 @@ def _make_divisible(x: float, divisor: float = 8) -> int:
     Source: Howard et al. 2017, the reference implementation of MobileNet; torchvision.models._utils.
     """
     if divisor < 1 or divisor != int(divisor):
-        raise ExpressionError(f"make_divisible needs a divisor that is a positive integer, not {show(divisor)}")
+        raise ExpressionError(f"make_divisible needs a divisor that is a positive integer, not {as_written(divisor)}")
     divisor = int(divisor)
     rounded = max(divisor, int(x + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * x else rounded

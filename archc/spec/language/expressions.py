@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NoReturn
 
-from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.diagnostics import Span, SpecError, as_written, did_you_mean
 from archc.spec.language.arithmetic import (
     COMPARISONS,
     FUNCTIONS,
@@ -35,14 +35,14 @@ from archc.spec.language.arithmetic import (
     Logical,
     Name,
     Node,
+    Unknown,
     look_up,
-    show,
 )
 from archc.spec.language.names import is_path
 from archc.spec.repair.hints import function_meant, symbol_meant
 from archc.spec.tree import Scalar, Tree
 
-__all__ = ["UNKNOWN", "Environment", "Expression", "is_expression", "parse", "substitute"]
+__all__ = ["UNKNOWN", "Environment", "Expression", "Unknown", "is_expression", "parse", "substitute"]
 
 MAX_DEPTH = 32
 MAX_TOKENS = 256
@@ -87,26 +87,30 @@ def parse(scalar: Scalar) -> Expression:
         raise _placed(error, scalar.span) from None
 
 
-def substitute(text: str, environment: Environment, span: Span) -> str:
-    """A name with `$i`, `$n` and parameters filled in.
+def substitute(text: str, environment: Environment, span: Span) -> str | Unknown:
+    """A name with `$i`, `$n` and parameters filled in; UNKNOWN if one of them is.
 
     Raises: SpecError: a name that is not there, a value that cannot be part of one, or a result that is no
     name.
     """
-
-    def value(match: re.Match[str]) -> str:
-        found = look_up(match[1], environment)
-        if not isinstance(found, int | str) and found is not UNKNOWN:
-            raise ExpressionError(f"'{match[0]}' is {show(found)}, which cannot be part of a name", "bad-name")
-        return str(found)
-
     try:
-        name = _TEMPLATE.sub(value, text)
+        values = [_part_of_name(match[1], environment) for match in _TEMPLATE.finditer(text)]
+        if UNKNOWN in values:
+            return UNKNOWN
+        parts = iter(values)
+        name = _TEMPLATE.sub(lambda match: str(next(parts)), text)
         if not is_path(name):
             raise ExpressionError(f"'{text}' gives '{name}', which is not a name", "bad-name")
     except ExpressionError as error:
         raise _placed(error, span) from None
     return name
+
+
+def _part_of_name(name: str, environment: Environment) -> object:
+    value = look_up(name, environment)
+    if not isinstance(value, int | str | Unknown):
+        raise ExpressionError(f"'${name}' is {as_written(value)}, which cannot be part of a name", "bad-name")
+    return value
 
 
 def _placed(error: ExpressionError, span: Span) -> SpecError:
@@ -264,7 +268,8 @@ class _Parser:
 
     def _function(self, name: str, blamed: dict[str, Any]) -> Node:
         if name not in FUNCTIONS:
-            raise ExpressionError(f"there is no function '{name}'", "unknown-function", function_meant(name), **blamed)
+            help = function_meant(name, FUNCTIONS)
+            raise ExpressionError(f"there is no function '{name}'", "unknown-function", help, **blamed)
         arguments = [self._or()]
         while self._take(","):
             arguments.append(self._or())

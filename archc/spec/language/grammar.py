@@ -7,10 +7,12 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Literal, NoReturn, cast
+from typing import NoReturn
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
+from archc.diagnostics.spans import Place
+from archc.operators import JOINS, is_join, known_elsewhere
 from archc.spec.language.expressions import Expression, parse
 from archc.spec.language.items import (
     Auxiliary,
@@ -24,7 +26,7 @@ from archc.spec.language.items import (
     Unread,
     When,
 )
-from archc.spec.language.names import COMPOSITES, RESERVED, is_name, is_output_name, is_path_template, is_variable
+from archc.spec.language.names import RESERVED, is_name, is_output_name, is_path_template, is_variable
 from archc.spec.repair.foreign import OPERATOR_KEYS, composite_meant
 from archc.spec.repair.hints import colon_meant
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
@@ -38,9 +40,6 @@ _LETTERS = "letters, digits, '_' and '-', not beginning with a digit or '-'"
 _OUTPUT_NAME = "it has letters, digits and '_', begins with a letter, and is no word of Python, where it is a field"
 
 
-Place = tuple[int, int]
-
-
 class Grammar:
     """Parses lists of items; collects what is wrong with them in `problems`.
 
@@ -50,13 +49,13 @@ class Grammar:
 
     def __init__(self, lost: Iterable[Span] = (), doubtful: Iterable[Span] = ()) -> None:
         self.problems: list[Diagnostic] = []
-        self._lost = sorted(map(_place, lost))
-        self._doubtful = sorted(map(_place, doubtful))
+        self._lost = sorted(span.begin for span in lost)
+        self._doubtful = sorted(span.begin for span in doubtful)
         self._astray = {*self._lost, *self._doubtful}
 
     def is_astray(self, lost: Span) -> bool:
-        """Whether this place of what could not be read lies in no call."""
-        return _place(lost) in self._astray
+        """True if the unreadable span is outside every call."""
+        return lost.begin in self._astray
 
     def add(self, *problems: Diagnostic) -> None:
         """Collect problems. Raises SpecError: there are too many to go on."""
@@ -117,7 +116,7 @@ class Grammar:
         word = entry.key.text
         if not isinstance(entry.value, Sequence) and self._lies_around(tree, self._lost):
             raise _Refused
-        if word in COMPOSITES:
+        if word in JOINS or (isinstance(entry.value, Sequence) and is_join(word)):
             return self._composite(entry)
         if word in ("output", "aux"):
             return self._root_item(entry, root)
@@ -139,7 +138,7 @@ class Grammar:
     def _check_callable(self, word: Scalar) -> None:
         if word.text in RESERVED:
             help = "long skips are not supported yet" if word.text in ("mark", "from") else None
-            if word.text in ("sequence", *COMPOSITES):
+            if word.text in ("sequence", *JOINS):
                 help = f"write '- {word.text}:' and below it one '- ' for each of its items"
             message = f"'{word.text}' is a word of the language; it cannot stand here"
             self._refuse("reserved-word", message, word.span, help)
@@ -149,9 +148,9 @@ class Grammar:
             self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span, help)
 
     def _lies_around(self, tree: Tree, places: list[Place]) -> bool:
-        """Whether a value is around one of these places, which are in order and then no longer astray."""
-        begin = bisect_left(places, _place(tree.span))
-        end = bisect_left(places, (tree.span.end_line, tree.span.end_column))
+        """True if a value surrounds one of these sorted places. Side effect: those are no longer astray."""
+        begin = bisect_left(places, tree.span.begin)
+        end = bisect_left(places, tree.span.end)
         self._astray.difference_update(places[begin:end])
         return begin < end
 
@@ -226,7 +225,7 @@ class Grammar:
 
     def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
-        if meant := composite_meant(name.text):
+        if meant := composite_meant(name.text, JOINS, known_elsewhere()):
             message = f"there is no composite '{name.text}', and a sequence cannot be called so"
             help = f"did you mean '{meant}'? a sequence takes another name"
             self._refuse("unknown-block", message, name.span, help)
@@ -249,8 +248,7 @@ class Grammar:
                 parsed.append(self._branch(tree))
             except _Refused:
                 parsed.append(Branch((Unread(tree.span),), tree.span))
-        kind = cast(Literal["sum", "product", "concat"], word)
-        return Composite(kind, tuple(branch for branch in parsed if branch is not None), entry.key.span)
+        return Composite(word, tuple(branch for branch in parsed if branch is not None), entry.key.span)
 
     def _branch(self, tree: Tree) -> Branch | When | None:
         """A branch of a composite; None for the word `none`."""
@@ -350,10 +348,6 @@ def parse_layer(tree: Tree) -> Call | None:
 
 def _may_be_item(tree: Tree) -> bool:
     return not isinstance(tree, Scalar) or tree.value is None or isinstance(tree.value, str)
-
-
-def _place(span: Span) -> Place:
-    return span.line, span.column
 
 
 def _is_word(tree: Tree, word: str) -> bool:

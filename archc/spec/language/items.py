@@ -6,7 +6,7 @@ Names and fields are not yet looked up or evaluated.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from archc.diagnostics import Span
 from archc.spec.language.expressions import Expression
@@ -50,9 +50,9 @@ class Branch(NamedTuple):
 
 
 class Composite(NamedTuple):
-    """`- sum: […]`, `- product: […]`, `- concat: […]`: branches from the same value, joined."""
+    """`- sum: […]` and the like: branches from the same value, joined by the operator `kind`."""
 
-    kind: Literal["sum", "product", "concat"]
+    kind: str
     branches: tuple[Branch | When, ...]
     span: Span
 

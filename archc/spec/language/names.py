@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from keyword import iskeyword
 
-LONGEST = 200
+from archc.operators import JOINS
 
-COMPOSITES = ("sum", "product", "concat")
+LONGEST = 200
 
 RESERVED = frozenset(
     (
-        *(*COMPOSITES, "sequence", "identity", "none"),
+        *(*JOINS, "sequence", "identity", "none"),
         *("when", "then", "else", "output", "aux", "mark", "from"),
     )
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal, TypeGuard, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -114,16 +114,16 @@ class _Parser:
 
     @property
     def complete(self) -> bool:
-        """Whether every name is known; when all has been parsed."""
+        """True if every name is known. Valid once the document is parsed."""
         return self._complete and not any(code not in NOTHING_LOST for code in self._astray())
 
     @property
     def traceable(self) -> bool:
-        """Whether shapes can be worked out; when all has been parsed."""
+        """True if shapes can be worked out. Valid once the document is parsed."""
         return self._traceable and all(code == JOINED for code in self._astray())
 
     def _astray(self) -> Iterator[Code]:
-        """The codes of the earlier problems that lie in no call."""
+        """The codes of the earlier problems that are outside every call."""
         return (problem.code for problem in self._earlier if problem.span and self._grammar.is_astray(problem.span))
 
     def problems(self) -> tuple[Diagnostic, ...]:
@@ -132,8 +132,9 @@ class _Parser:
         return (*self._earlier, *found)
 
     def _follows(self, problem: Diagnostic) -> bool:
-        """Whether a problem surrounds one that the loader has reported, and so is likely to come from it."""
-        return any(_surrounds(problem.span, earlier.span) for earlier in self._earlier)
+        """True if a problem surrounds one that the loader has reported, and so is likely to follow from it."""
+        span = problem.span
+        return span is not None and any(earlier.span and span.surrounds(earlier.span) for earlier in self._earlier)
 
     def mapping(self, tree: Tree, what: str, keys: tuple[str, ...]) -> Mapping:
         """A mapping that has only these keys; others are reported, and misspelt ones read as they are meant.
@@ -231,8 +232,8 @@ class _Parser:
     def files(self, tree: Tree | None) -> tuple[Scalar, ...]:
         """The names under `use`."""
         items = tree.items if isinstance(tree, Sequence) else ()
-        names = tuple(item for item in items if isinstance(item, Scalar) and isinstance(item.value, str))
-        wrong = [item for item in items if item not in names] if isinstance(tree, Sequence) else [tree]
+        names = tuple(item for item in items if _is_text(item))
+        wrong = [item for item in items if not _is_text(item)] if isinstance(tree, Sequence) else [tree]
         for item in wrong:
             if item is not None:
                 help = "such as use: [blocks/vgg.yaml]"
@@ -320,6 +321,10 @@ def _ramp(entry: Entry) -> Ramp:
     return Ramp(tuple(model.blocks), model.start, model.stop, model.endpoint, entry.key.span, words)
 
 
+def _is_text(tree: Tree) -> TypeGuard[Scalar]:
+    return isinstance(tree, Scalar) and isinstance(tree.value, str)
+
+
 def _is_block_name(text: str) -> bool:
     return is_name(text) and text not in RESERVED
 
@@ -336,13 +341,6 @@ def _why_not(name: str) -> str:
     if is_variable(name):
         return "a parameter of the block has this name"
     return "a name has letters, digits and '_', and does not begin with a digit"
-
-
-def _surrounds(outer: Span | None, inner: Span | None) -> bool:
-    if outer is None or inner is None:
-        return False
-    starts = (outer.line, outer.column) <= (inner.line, inner.column)
-    return starts and (inner.end_line, inner.end_column) <= (outer.end_line, outer.end_column)
 
 
 def _head(tree: Mapping) -> Span:

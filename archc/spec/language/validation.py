@@ -28,7 +28,7 @@ def validate(model: type[Model], tree: Tree, what: str) -> Model:
 def _diagnostics(error: ValidationError, tree: Mapping, what: str, model: type[BaseModel]) -> Iterator[Diagnostic]:
     """Everything that is wrong. A key that is missing because it was misspelt is told once."""
     lines = [(line, _written_path(line)) for line in error.errors(include_url=False)]
-    missing = {path for line, path in lines if line["type"] == "missing"}
+    missing = dict.fromkeys(path for line, path in lines if line["type"] == "missing")
     for line, path in lines:
         if line["type"] == "extra_forbidden":
             message = f"{_owner(what, path)} has no key '{path[-1]}'"
@@ -40,12 +40,12 @@ def _diagnostics(error: ValidationError, tree: Mapping, what: str, model: type[B
         yield Diagnostic("missing-key", message, _find(tree, path[:-1])[1].span)
 
 
-def _meant_by(path: tuple[str, ...], missing: set[tuple[str, ...]], model: type[BaseModel]) -> str | None:
+def _meant_by(path: tuple[str, ...], missing: dict[tuple[str, ...], None], model: type[BaseModel]) -> str | None:
     """Help for a key that is not known; the missing key that it is likely to stand for is taken out of `missing`."""
     lacking = [key for *owner, key in missing if owner == [*path[:-1]]]
     meant = nearest(path[-1], lacking) or (lacking[0] if len(lacking) == 1 else None)
     if meant is not None:
-        missing.discard((*path[:-1], meant))
+        missing.pop((*path[:-1], meant), None)
         return f"did you mean '{meant}'?" if nearest(path[-1], [meant]) else f"the key '{meant}' is missing"
     return f"the keys are {', '.join(model.model_fields)}" if len(path) == 1 else None
 
@@ -56,7 +56,7 @@ def _invalid(line: Any, path: tuple[str, ...], tree: Mapping, what: str) -> Diag
     if isinstance(value, Scalar):
         is_text = isinstance(value.value, str) or value.text == ""
         shown = f", not '{value.text}'" if is_text else f", not {value.text}"
-    message = f"{'.'.join((what, *path))} {_requirement(line)}{shown}"
+    message = f"{'.'.join((what, *path))} {requirement(line)}{shown}"
     return Diagnostic("invalid-value", message, value.span, help=_range_of(line))
 
 
@@ -77,20 +77,34 @@ def _owner(what: str, path: tuple[str, ...]) -> str:
     return ".".join((what, *path[:-1]))
 
 
-def _requirement(line: Any) -> str:
-    """What Pydantic demands, as `must be …`."""
+def requirement(line: Any) -> str:
+    """What Pydantic demands in one of its errors, as `must be …`."""
     context = line.get("ctx", {})
     requirements = {
         "int_type": "must be an integer",
         "float_type": "must be a number",
         "bool_type": "must be true or false",
         "string_type": "must be a word",
+        "tuple_type": "must be an integer or a list of them",
         "list_type": "must be a list",
         "model_type": "must be a mapping",
+        "missing": "must be a pair",
         "greater_than": f"must be greater than {context.get('gt')}",
+        "greater_than_equal": f"must be at least {context.get('ge')}",
         "less_than": f"must be less than {context.get('lt')}",
+        "less_than_equal": f"must be at most {context.get('le')}",
+        "finite_number": "must be finite",
+        "literal_error": f"must be {context.get('expected')}",
+        "too_long": f"must have at most {context.get('max_length')} entries",
+        "too_short": f"must have at least {context.get('min_length')} entries",
+        "dataclass_exact_type": "must be an operator or block",
     }
-    return requirements.get(line["type"], f"is wrong: {str(line['msg']).removeprefix('Value error, ')}")
+    return requirements.get(line["type"], f"is wrong: {reason(line)}")
+
+
+def reason(line: Any) -> str:
+    """The message of a model's own validator, or of Pydantic."""
+    return str(line["msg"]).removeprefix("Value error, ")
 
 
 def _find(tree: Mapping, path: Iterable[str]) -> tuple[Span, Tree]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice, takewhile
 
-from archc.diagnostics import Diagnostic, Span
+from archc.diagnostics import Diagnostic
 from archc.spec.tree import Entry, Scalar, Tree
 
 MOST_PIECES = 16
@@ -71,8 +71,7 @@ def _pieces(first: Tree, others: Iterable[Tree]) -> list[Scalar]:
 
 def _join(pieces: list[Scalar]) -> Scalar:
     text = ", ".join(piece.text for piece in pieces)
-    first, last = pieces[0].span, pieces[-1].span
-    return Scalar(text, text, Span(first.source, first.line, first.column, last.end_line, last.end_column))
+    return Scalar(text, text, pieces[0].span.to(pieces[-1].span))
 
 
 def _problem(whole: Scalar) -> Diagnostic:

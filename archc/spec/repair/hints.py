@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from archc.diagnostics import did_you_mean
-from archc.spec.language.arithmetic import FUNCTIONS
 
 _SYMBOLS = {"&&": "'and'", "||": "'or'", "&": "'and'", "|": "'or'", "=": "'=='", "!": "'not'"}
 _WHOLE = ("int", "trunc", "long")
@@ -24,11 +24,11 @@ def symbol_meant(text: str) -> str | None:
     return "there are no texts in an expression" if text.startswith(("'", '"')) else None
 
 
-def function_meant(name: str) -> str:
-    """For a function that there is not."""
+def function_meant(name: str, functions: Iterable[str]) -> str:
+    """For a function that there is not; `functions` are those that there are."""
     if name in _WHOLE:
         return "divide by '//', or use floor, ceil or round"
-    return did_you_mean(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
+    return did_you_mean(name, functions) or f"the functions are {', '.join(functions)}"
 
 
 def fields_meant(above: str, line: str, column: int, *, is_flow: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from archc.diagnostics import Diagnostic, Span
+from archc.diagnostics import Diagnostic
 from archc.spec.tree import Entry, Mapping, Scalar
 
 Test = Callable[[str], bool]
@@ -21,7 +21,7 @@ def indented(tree: Mapping, is_owner: Test, is_part: Test) -> tuple[Mapping, lis
             if parts is None:
                 parts = {}
                 problems.append(_problem(owner, entry))
-                entries[owner.key.text] = Entry(owner.key, Mapping(parts, _from(entry, tree)))
+                entries[owner.key.text] = Entry(owner.key, Mapping(parts, entry.key.span.to(tree.span)))
             parts[key] = entry
             continue
         parts, owner = None, entry if is_owner(key) and _is_empty(entry) else None
@@ -37,8 +37,3 @@ def _problem(owner: Entry, part: Entry) -> Diagnostic:
 
 def _is_empty(entry: Entry) -> bool:
     return isinstance(entry.value, Scalar) and entry.value.value is None and entry.value.text == ""
-
-
-def _from(entry: Entry, tree: Mapping) -> Span:
-    begin, end = entry.key.span, tree.span
-    return Span(begin.source, begin.line, begin.column, end.end_line, end.end_column)

@@ -1,0 +1,148 @@
+"""What all parts of one elaboration share: the graph under construction, the problems so far, and the budgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from archc.diagnostics import Note, Span, SpecError, did_you_mean
+from archc.elaborate.initializers import Chosen, Initializers
+from archc.elaborate.naming import camel_case
+from archc.elaborate.problems import Problems
+from archc.elaborate.ramps import Ramps
+from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
+from archc.ir.graph import Node, Scope, Value
+from archc.ir.operator import Operator, ShapeError
+from archc.ir.types import BATCH, SymbolicDim, TensorType
+from archc.spec.language.document import Range, Spec
+from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
+
+MAX_NESTING = 48  # levels of items and layers; each takes at most 13 of Python's 1000 frames
+
+
+class Context:
+    """The state of one elaboration, and what each part of it does with the graph."""
+
+    def __init__(self, spec: Spec, max_nodes: int, ramp_totals: Mapping[str, int] | None = None) -> None:
+        self.spec = spec
+        self.problems = Problems()
+        self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
+        self.ramps = Ramps(spec.ramps, ramp_totals)
+        self.unclear_ramps: dict[str, object] = {}  # any block may be the one that they were meant for
+        self._check_ramps()
+        self.initializers = Initializers(spec.init, self.problems)
+        self.parameters: Environment = {}
+        self._steps_left = 2 * max_nodes  # items that give no operator cost time too
+        self._values_left = 10 * max_nodes  # and so do the arguments and derived values of every copy
+        self._nesting = 0
+
+    def _check_ramps(self) -> None:
+        blocks = self.spec.blocks
+        for name, ramp in self.spec.ramps.items():
+            for block, span in zip(ramp.blocks, ramp.words, strict=True):
+                if block not in blocks:
+                    help = did_you_mean(block, blocks) or "a ramp goes over blocks that the spec defines"
+                    self.problems.add("unknown-block", f"the ramp {name} names no block '{block}'", span, help=help)
+                    self.unclear_ramps[name] = UNKNOWN
+
+    def add(
+        self,
+        operator: Operator,
+        *inputs: Value,
+        name: str | None,
+        span: Span,
+        fields: Mapping[str, Span] | None = None,
+        initializers: Mapping[str, Chosen] | None = None,
+    ) -> Value | Unknown:
+        """Append an operator; what it refuses is recorded, at the field that is to blame if there is one."""
+        chosen = initializers or {}
+        functions = {tensor: initializer for tensor, (initializer, _) in chosen.items()}
+        try:
+            output = self.builder.add(operator, *inputs, name=name, span=span, initializers=functions)
+        except ShapeError as error:
+            where = (fields or {}).get(error.field or "", span)
+            self.refuse(error, operator.word, error.path, where, inputs)
+        except NameTaken as error:
+            self.name_taken(error, span)
+            # Under another name, so that what follows is still checked; the graph is not used any more.
+            return self.add(operator, *inputs, name=None, span=span, fields=fields) if name else UNKNOWN
+        except TooManyNodes:
+            self._too_large(span)
+            raise
+        else:
+            self.initializers.check_shapes(self.builder.nodes[-1], chosen)
+            return output
+        return UNKNOWN
+
+    def refuse(self, error: ShapeError, word: str, path: str, span: Span, inputs: Iterable[Value]) -> None:
+        """Record what an operator or block refused, with the lines that produced its inputs."""
+        producers = {node.output.name: node for node in self.builder.nodes}
+        notes = tuple(dict.fromkeys(self._provenance(value, producers) for value in inputs))
+        message = f"{_called(word, path)} {error.message}"
+        self.problems.add("shape-mismatch", message, span, notes=notes, help=error.help)
+
+    def _provenance(self, value: Value, producers: Mapping[str, Node]) -> Note:
+        node = producers.get(value.name)
+        if node is None:
+            return Note(f"the network's input is {value.type}", self.spec.input_span)
+        return Note(f"{node.operator.word} produces {value.type} here", node.span)
+
+    def name_taken(self, error: NameTaken, span: Span) -> None:
+        """Record a name that cannot be used."""
+        notes = (Note("it is taken here", error.span),) if error.span else ()
+        self.problems.add("name-taken", error.message, span, notes=notes)
+
+    def scope(
+        self, word: str, name: str | None, class_name: str, span: Span, *, sequence: bool
+    ) -> AbstractContextManager[Scope]:
+        """A scope of the graph. Raises NameTaken on entry."""
+        return self.builder.scope(word, name, class_name, sequence=sequence, span=span)
+
+    @contextmanager
+    def nested(self, span: Span) -> Iterator[None]:
+        """What happens meanwhile lies one level deeper. Raises SpecError: that is too deep."""
+        if self._nesting == MAX_NESTING:
+            message = f"more than {MAX_NESTING} levels of items and blocks within each other"
+            raise SpecError(message, code="too-deep", span=span)
+        self._nesting += 1
+        try:
+            yield
+        finally:
+            self._nesting -= 1
+
+    def count_steps(self, number: int, span: Span) -> None:
+        """Count items, or copies of one. Raises TooManyNodes."""
+        self._steps_left -= number
+        if self._steps_left < 0:
+            self._too_large(span)
+            raise TooManyNodes
+
+    def count_values(self, number: int, span: Span) -> None:
+        """Count values that are worked out for a call. Raises TooManyNodes."""
+        self._values_left -= number
+        if self._values_left < 0:
+            message = f"the calls of the network have more than {10 * self.builder.max_nodes:,} values to work out"
+            self.problems.add("over-budget", message, span, help="ARCHC_MAX_NODES raises the limit")
+            raise TooManyNodes
+
+    def _too_large(self, span: Span) -> None:
+        message = f"the network has more than {self.builder.max_nodes:,} operators"
+        self.problems.add("over-budget", message, span, help="ARCHC_MAX_NODES raises the limit")
+
+
+def _called(word: str, path: str) -> str:
+    """What a message calls an operator: its word and path, once if they are the same; a composite by its scope."""
+    scope, _, label = path.partition(":")
+    if label:
+        return f"{word} in {scope}" if scope else word
+    return word if path == word else f"{word} {path}"
+
+
+def _input_type(spec: Spec) -> TensorType:
+    batch = spec.input.batch
+    symbol = SymbolicDim(BATCH.symbol, batch.min, batch.opt, batch.max) if batch else BATCH
+    sizes = (
+        SymbolicDim(name, size.min, size.opt, size.max) if isinstance(size, Range) else size
+        for name, size in (("height", spec.input.height), ("width", spec.input.width))
+    )
+    return TensorType((symbol, spec.input.channels, *sizes))
