@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from archc.version import VERSION
+
 if TYPE_CHECKING:
     from archc.api import build, compile, export, verify
     from archc.diagnostics import (
@@ -25,9 +27,7 @@ if TYPE_CHECKING:
         VerificationFailed,
     )
 
-__version__ = "0.1.0"
-DISTRIBUTION = "archc-compiler"
-"""The name to install archc by; `archc` is another project's on the public index."""
+__version__ = VERSION
 __all__ = [
     "ArchcError",
     "BuildError",

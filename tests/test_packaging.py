@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 
 import archc
+from archc.version import DISTRIBUTION
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -104,8 +105,8 @@ def test_the_policies_hold_wherever_the_checkout_stands(repository: Path, tmp_pa
 
 def test_nothing_installs_the_other_project_of_our_name(repository: Path) -> None:
     project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
-    assert (project["name"], project["version"]) == (archc.DISTRIBUTION, archc.__version__)
-    assert version(archc.DISTRIBUTION) == archc.__version__
+    assert (project["name"], project["version"]) == (DISTRIBUTION, archc.__version__)
+    assert version(DISTRIBUTION) == archc.__version__
     texts = [path for folder in ("archc", "docs", "exporters", "tests") for path in (repository / folder).rglob("*.*")]
     found = [
         f"{path.name}: {line}"

@@ -7,7 +7,9 @@ from archc.blocks._convolution import convolution
 from archc.ir.fields import Positive
 from archc.ir.graph import Value
 from archc.ir.operator import ShapeError, expect_channels
+from archc.operators.activation import Relu
 from archc.operators.join import Sum
+from archc.operators.normalization import BatchNorm
 
 
 class ResidualBlock(Block):
@@ -18,8 +20,8 @@ class ResidualBlock(Block):
     groups: Positive = 1
     width_per_group: Positive = 64
     shortcut: Literal["auto", "projection", "identity"] = "auto"
-    norm: LayerField = Layer("batch_norm")
-    activation: LayerField = Layer("relu")
+    norm: LayerField = Layer(BatchNorm.word)
+    activation: LayerField = Layer(Relu.word)
     bias: bool = False
 
     @property

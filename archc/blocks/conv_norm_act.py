@@ -3,7 +3,9 @@
 from archc.blocks._block import Block, Expansion, Layer, LayerField
 from archc.ir.fields import NonNegativePair, Positive, PositivePair
 from archc.ir.graph import Value
+from archc.operators.activation import Relu
 from archc.operators.convolution import Conv2d
+from archc.operators.normalization import BatchNorm
 
 
 class Conv2dNormActivation(Block):
@@ -20,8 +22,8 @@ class Conv2dNormActivation(Block):
     dilation: PositivePair = (1, 1)
     groups: Positive = 1
     bias: bool = False
-    norm: LayerField = Layer("batch_norm")
-    activation: LayerField = Layer("relu")
+    norm: LayerField = Layer(BatchNorm.word)
+    activation: LayerField = Layer(Relu.word)
     numbered = True
 
     def expand(self, g: Expansion, x: Value) -> Value:

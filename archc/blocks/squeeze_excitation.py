@@ -5,6 +5,7 @@ from archc.blocks._convolution import convolution
 from archc.ir.fields import Positive
 from archc.ir.graph import Value
 from archc.ir.operator import expect_channels
+from archc.operators.activation import Relu, Sigmoid
 from archc.operators.join import Product
 from archc.operators.reduction import AdaptiveAvgPool2d
 
@@ -17,8 +18,8 @@ class SqueezeExcitation(Block):
     """
 
     squeeze_channels: Positive
-    activation: LayerField = Layer("relu")
-    scale_activation: LayerField = Layer("sigmoid")
+    activation: LayerField = Layer(Relu.word)
+    scale_activation: LayerField = Layer(Sigmoid.word)
 
     def expand(self, g: Expansion, x: Value) -> Value:
         """x * gate(x)."""

@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
-from archc import __version__
 from archc.builds.hashing import CHANGED, sha256_of
 from archc.builds.json_text import json_text
 from archc.builds.targets import MANIFEST
@@ -18,6 +17,7 @@ from archc.diagnostics import BuildError
 from archc.files import write_text
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
+from archc.version import VERSION
 
 SPEC = "spec.yaml"
 WEIGHTS = "model.safetensors"
@@ -220,7 +220,7 @@ def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:
 
 def _version(package: str) -> str:
     if package == "archc":  # the code that runs, whatever it was installed as
-        return __version__
+        return VERSION
     try:
         return version(package)
     except PackageNotFoundError:

@@ -60,10 +60,10 @@ def main() -> None:
 
 def _version() -> int:
     # The commonest question needs no parser.
-    from archc import __version__
     from archc.cli.output import print_lines
+    from archc.version import VERSION
 
-    print_lines(f"archc {__version__}")
+    print_lines(f"archc {VERSION}")
     return 0
 
 

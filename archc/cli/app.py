@@ -96,7 +96,7 @@ def _root(
     version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     if version:
-        from archc import __version__
+        from archc.version import VERSION
 
-        print_lines(f"archc {__version__}")
+        print_lines(f"archc {VERSION}")
         raise typer.Exit

@@ -47,7 +47,6 @@ def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 
         graph = Elaborator(second).run(parameters)
         second.ramps.check_uses()
         check_shapes(first, graph)
-    verify_graph(graph)
     return graph
 
 
@@ -74,9 +73,12 @@ class Elaborator:
             self._declare_main_output(value)
         self.problems.raise_if_any()
         graph = self.builder.finish()
-        if value is not UNKNOWN and not graph.at_inference().nodes:
+        if value is UNKNOWN:  # what could not be read has been reported by the grammar
+            return graph
+        if not graph.at_inference().nodes:
             message = "nothing is left of the network: its output would be its input"
             raise SpecError(message, code="empty", span=self.spec.items[0].span)
+        verify_graph(graph)
         return graph
 
     def items(

@@ -28,6 +28,9 @@ from archc.ir.operator import (
 from archc.ir.types import TensorType
 from archc.operators._reshape import group_size, product, reshape, reshape_like
 
+LARGEST_WINDOW = 255
+"""Channels of a local response norm that are always accepted; PyTorch pads with that many planes."""
+
 
 def _affine(shape: tuple[int, ...]) -> tuple[Weight, Weight]:
     return Weight("weight", shape, ONES), Weight("bias", shape, ZEROS)
@@ -245,7 +248,7 @@ class LocalResponseNorm(Operator):
         (x,) = inputs
         if x.ndim != 4:
             raise ShapeError(f"expects {images(2)}, received {x}")
-        most = 2 * expect_channels(x) + 1
+        most = max(2 * expect_channels(x) + 1, LARGEST_WINDOW)
         expect(self.size <= most, f"size (={self.size}) must be at most {most}, which reaches every channel", "size")
         if self.k > 0:
             size = abs(self.beta * log(self.k))

@@ -49,7 +49,7 @@ class InitializedWeights(LazyWeights):
     def origin(self, key: str) -> dict[str, object]:
         """What decides a tensor beside its path and type: the seed and the initializer; nothing, where it is zero."""
         parameter = self._parameters[key]
-        if parameter.dtype == "int64":
+        if parameter.dtype != FLOAT32:
             return {}
         return {"seed": self._seed, "init": {parameter.initializer.word: parameter.initializer.model_dump()}}
 

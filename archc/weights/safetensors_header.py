@@ -17,26 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from archc.ir.dtype import STORED
+
 MAX_HEADER_BYTES = 100_000_000
 MAX_NDIM = 32
 METADATA_KEY = "__metadata__"
 FIELDS = {"dtype", "shape", "data_offsets"}
-# In the order of the library's enumeration, by which it sorts the tensors of a file (the last ones first).
-DTYPES: dict[str, np.dtype[Any]] = {
-    "BOOL": np.dtype("?"),
-    "U8": np.dtype("u1"),
-    "I8": np.dtype("i1"),
-    "I16": np.dtype("<i2"),
-    "U16": np.dtype("<u2"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype("<u2"),  # as stored: NumPy has no bfloat16
-    "I32": np.dtype("<i4"),
-    "U32": np.dtype("<u4"),
-    "F32": np.dtype("<f4"),
-    "F64": np.dtype("<f8"),
-    "I64": np.dtype("<i8"),
-    "U64": np.dtype("<u8"),
-}
+DTYPES: dict[str, np.dtype[Any]] = {code: np.dtype(name) for code, name in STORED.items()}
 _SHOWN = Repr()  # of what a message quotes: a file may hold megabytes
 _SHOWN.maxlist, _SHOWN.maxstring, _SHOWN.maxother = 8, 200, 200
 _CODES = {dtype: code for code, dtype in DTYPES.items() if code != "BF16"}

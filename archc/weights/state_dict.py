@@ -7,6 +7,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from archc.ir.dtype import NARROW_FLOATS
 from archc.weights.checkpoint import is_tensor, peculiarity, to_array
 from archc.weights.errors import unreadable
 from archc.weights.lazy import Array, Weights
@@ -56,4 +57,4 @@ def _array(value: object) -> Array | str:
 
 def _is_narrow(dtype: np.dtype[np.generic]) -> bool:
     """True for float16, and for the bfloat16 and float8 that other packages give NumPy."""
-    return dtype == np.float16 or (dtype.kind == "V" and dtype.name.startswith(("bfloat16", "float8")))
+    return dtype == np.float16 or (dtype.kind == "V" and dtype.name.startswith(NARROW_FLOATS))

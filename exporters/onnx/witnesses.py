@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archc import DISTRIBUTION
 from archc.diagnostics import ArchcError, ExportError, MissingDependency
 from archc.exporting import Runner
+from archc.version import DISTRIBUTION
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from archc.builds.compilation import check_target, compile_target
-from archc.diagnostics import ArchcError, render
+from archc.cli.flags import spelled
+from archc.diagnostics import ArchcError, options_spelled, render
 
 ERRORS = Path(__file__).parent / "errors"
 CASE = re.compile(r"^=== ([^\n]+)\n(.*?)^\$ ([^\n]+)\n(.*?)\n*(?=^=== |\Z)", re.MULTILINE | re.DOTALL)
@@ -51,7 +52,7 @@ def refusal(read: Callable[[str, Mapping[str, str]], Any], case: Case) -> ArchcE
     """What `read` raises at the case's spec. Side effect: writes the spec into the working directory."""
     variables, _, settings = case.command.partition("archc check net.yaml")
     Path("net.yaml").write_bytes(case.spec.encode())
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, options_spelled(spelled):
         for variable in variables.split():
             patch.setenv(*variable.split("=", 1))
         try:
