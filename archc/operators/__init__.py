@@ -66,6 +66,11 @@ def is_join(word: str) -> bool:
     return word in JOINS or (word in plug_ins(GROUP) and operator_model(word).arity is None)
 
 
+def join_words() -> tuple[str, ...]:
+    """Every operator of two inputs or more, those of other packages included."""
+    return tuple(filter(is_join, operator_words()))
+
+
 def known_elsewhere() -> dict[str, str]:
     """Words of other frameworks and of papers -> the operator that is meant."""
     plug_ins = operator_words()[len(OPERATORS) :]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from archc.blocks import block_model, block_words
 from archc.ir.initializers import INITIALIZERS
-from archc.operators import is_join, operator_model, operator_words
+from archc.operators import is_join, join_words, operator_model, operator_words
 from archc.spec.language.document import Input
 from archc.spec.language.parsing import PIECES
 
@@ -188,10 +188,7 @@ def _calls(words: str) -> Schema:
     composite = {"type": "array", "items": branch, "minItems": 2}
     return {
         **{word: _fields(operator_model(word) if word in operator_words() else block_model(word)) for word in _words()},
-        **{
-            word: {**composite, "description": f"The {word} of branches from one value."}
-            for word in filter(is_join, operator_words())
-        },
+        **{word: {**composite, "description": f"The {word} of branches from one value."} for word in join_words()},
         "sequence": {**items, "description": "A module that numbers its items, named by its own position."},
         "output": {
             "type": "string",

@@ -12,7 +12,7 @@ from typing import NoReturn
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
 from archc.diagnostics.spans import Place
-from archc.operators import JOINS, is_join, known_elsewhere
+from archc.operators import JOINS, is_join, join_words, known_elsewhere
 from archc.spec.language.expressions import Expression, parse
 from archc.spec.language.items import (
     Auxiliary,
@@ -225,7 +225,7 @@ class Grammar:
 
     def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
-        if meant := composite_meant(name.text, JOINS, known_elsewhere()):
+        if meant := composite_meant(name.text, join_words(), known_elsewhere()):
             message = f"there is no composite '{name.text}', and a sequence cannot be called so"
             help = f"did you mean '{meant}'? a sequence takes another name"
             self._refuse("unknown-block", message, name.span, help)
