@@ -99,12 +99,14 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from archc.cli.app import COMMANDS, app
+    from archc.cli.app import COMMANDS, app, listing
 
-    for command in arguments[:1] if arguments[:1] and arguments[0] in COMMANDS else COMMANDS:
+    chosen = [command for command in arguments[:1] if command in COMMANDS]
+    for command in chosen:
         import_module(f"archc.cli.commands.{command}")  # which registers it
+    application = app if chosen else listing()
     try:
-        app(arguments, prog_name="archc")
+        application(arguments, prog_name="archc")
     except SystemExit as finished:
         return int(finished.code or 0)
     return 0

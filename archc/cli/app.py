@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -38,18 +39,47 @@ class _OneMeaning(TyperCommand):
 
 
 class _App(typer.Typer):
+    def __init__(self) -> None:
+        super().__init__(
+            cls=_InOrder,
+            help="Compiles YAML descriptions of vision networks into PyTorch modules and verified ONNX files.",
+            rich_markup_mode=None,
+            pretty_exceptions_enable=False,
+            no_args_is_help=True,
+            context_settings={"help_option_names": ["-h", "--help"]},
+        )
+        self.callback()(_root)
+
     def command(self, name: str | None = None, **settings: Any) -> Callable[[CommandFunctionType], CommandFunctionType]:
         return super().command(name, cls=_OneMeaning, **settings)
 
 
-app = _App(
-    cls=_InOrder,
-    help="Compiles YAML descriptions of vision networks into PyTorch modules and verified ONNX files.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        from archc.version import VERSION
+
+        print_lines(f"archc {VERSION}")
+        raise typer.Exit
+
+
+app = _App()
+
+
+def listing() -> typer.Typer:
+    """An application that can only list the commands: their modules, which import more, stay unread as programs."""
+    listed = _App()
+    for name in COMMANDS:
+        listed.command(name, help=_summary(name))(lambda: None)
+    return listed
+
+
+def _summary(command: str) -> str:
+    """The help of a command: the docstring of the function that its module registers."""
+    source = (Path(__file__).parent / "commands" / f"{command}.py").read_text(encoding="utf-8")
+    functions = (node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef))
+    return next(ast.get_docstring(function) or "" for function in functions if function.decorator_list)
 
 
 class Format(StrEnum):
@@ -89,14 +119,3 @@ def examples(*lines: str) -> str:
     """The end of a command's help."""
     # A backspace alone on a line keeps click from joining the lines that follow.
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-@app.callback()
-def _root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
-        from archc.version import VERSION
-
-        print_lines(f"archc {VERSION}")
-        raise typer.Exit

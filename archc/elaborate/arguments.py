@@ -65,6 +65,8 @@ def as_layer(value: object) -> object:
 
 def default_call(layer: Layer, use: Span) -> Call:
     """The call that the default of a block's field stands for; all of it stands where the block is used."""
+    if not layer.fields:
+        return Call(layer.word, use)
     fields = _tree(layer.fields, use)
     assert isinstance(fields, Mapping)
     return Call(layer.word, use, fields)

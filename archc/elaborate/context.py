@@ -55,8 +55,7 @@ class Context:
         initializers: Mapping[str, Chosen] | None = None,
     ) -> Value | Unknown:
         """Append an operator; what it refuses is recorded, at the field that is to blame if there is one."""
-        chosen = initializers or {}
-        functions = {tensor: initializer for tensor, (initializer, _) in chosen.items()}
+        functions = {tensor: initializer for tensor, (initializer, _) in (initializers or {}).items()}
         try:
             output = self.builder.add(operator, *inputs, name=name, span=span, initializers=functions)
         except ShapeError as error:
@@ -70,7 +69,8 @@ class Context:
             self._too_large(span)
             raise
         else:
-            self.initializers.check_shapes(self.builder.nodes[-1], chosen)
+            if initializers:
+                self.initializers.check_shapes(self.builder.nodes[-1], initializers)
             return output
         return UNKNOWN
 

@@ -105,6 +105,7 @@ class GraphBuilder:
         types = {"input": inputs} if isinstance(inputs, TensorType) else inputs
         self.name = name
         self.inputs = tuple([Value(name, type) for name, type in types.items()])
+        self._input_names = frozenset(types)
         self.nodes: list[Node] = []
         self.scopes: list[Scope] = []
         self.outputs: list[Output] = []
@@ -173,7 +174,7 @@ class GraphBuilder:
             path = frame.scope.path + frame.label(operator.word)
         else:
             path = self._below(frame.take(operator.word, name, span))
-            if any(path == value.name for value in self.inputs):  # the names of values differ
+            if path in self._input_names:  # the names of values differ
                 raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
         try:
@@ -188,9 +189,11 @@ class GraphBuilder:
                 for name, shape, initializer, dtype, buffer in weights
             ]
         )
-        several = len(outputs) > 1
-        values = [Value(f"{path}:{index}" if several else path, type) for index, type in enumerate(outputs)]
-        node = Node(path, operator, inputs, tuple(values), frame.scope.path, span, parameters)
+        if len(outputs) == 1:
+            values: tuple[Value, ...] = (Value(path, outputs[0]),)
+        else:
+            values = tuple([Value(f"{path}:{index}", type) for index, type in enumerate(outputs)])
+        node = Node(path, operator, inputs, values, frame.scope.path, span, parameters)
         self.nodes.append(node)
         return node
 

@@ -9,6 +9,7 @@ Source: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutiona
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from archc.ir.graph import Graph
@@ -36,10 +37,6 @@ class _View(NamedTuple):
     size: Sizes
     stride: Sizes
 
-    @property
-    def field(self) -> Field:
-        return Field(None, None) if all(size is None for size in self.size) else Field(self.size, self.stride)
-
 
 def receptive_fields(graph: Graph) -> dict[str, Field]:
     """The field of every value of a graph, by the value's name; the image is the first input."""
@@ -51,20 +48,45 @@ def receptive_fields(graph: Graph) -> dict[str, Field]:
         seen = [_through(node.operator, value.type, views[value.name]) for value in node.inputs if value.name in views]
         if seen:
             view = seen[0] if len(seen) == 1 else _union(seen)
-            views.update((value.name, view) for value in node.outputs)
+            for value in node.outputs:
+                views[value.name] = view
     blind = Field((0,) * ndim, (1,) * ndim)
-    return {value.name: views[value.name].field if value.name in views else blind for value in graph.values()}
+    fields = dict.fromkeys([value.name for value in graph.values()], blind)
+    return fields | {name: _field(size, stride) for name, (_, size, stride) in views.items()}
+
+
+@lru_cache(4096)
+def _field(size: Sizes, stride: Sizes) -> Field:
+    return Field(None, None) if all(extent is None for extent in size) else Field(size, stride)
+
+
+class _Rule(NamedTuple):
+    """What an operator does to views of one type of input; `follows` is None where every axis stays what it is."""
+
+    windows: tuple[tuple[int, Window], ...]
+    follows: tuple[tuple[int, ...], ...] | None
+
+
+@lru_cache(4096)
+def _rule(operator: Operator, x: TensorType) -> _Rule:
+    follows = operator.follows(x)
+    same = follows == tuple([(axis,) for axis in range(x.ndim)])
+    return _Rule(tuple(operator.windows(x).items()), None if same else follows)
 
 
 def _through(operator: Operator, x: TensorType, view: _View) -> _View:
     """What is seen through an operator on an input with this view."""
-    size, stride = list(view.size), list(view.stride)
-    for axis, window in operator.windows(x).items():
-        for direction in view.axes[axis]:
-            alone = len(view.axes[axis]) == 1
-            size[direction], stride[direction] = _slid(window, size[direction], stride[direction], alone=alone)
-    axes = tuple([tuple([d for a in followed for d in view.axes[a]]) for followed in operator.follows(x)])
-    return _View(axes, tuple(size), tuple(stride))
+    windows, follows = _rule(operator, x)
+    if windows:
+        size, stride = list(view.size), list(view.stride)
+        for axis, window in windows:
+            for direction in view.axes[axis]:
+                alone = len(view.axes[axis]) == 1
+                size[direction], stride[direction] = _slid(window, size[direction], stride[direction], alone=alone)
+        view = view._replace(size=tuple(size), stride=tuple(stride))
+    if follows is None:
+        return view
+    return view._replace(axes=tuple([tuple([d for a in followed for d in view.axes[a]]) for followed in follows]))
 
 
 def _slid(window: Window, size: int | None, stride: int | None, *, alone: bool) -> Window:
