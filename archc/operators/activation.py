@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from math import pi, sqrt
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import Number, Positive, PositiveNumber
+from archc.ir.fields import MAX_NUMBER, Number, Positive, PositiveNumber
 from archc.ir.initializers import Constant
 from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, Weight, cases, expect, expect_channels
 from archc.ir.types import TensorType
@@ -184,7 +184,7 @@ class Softplus(Operator):
     word = "softplus"
     torch = "nn.Softplus({beta}, {threshold})"
     beta: PositiveNumber = 1.0
-    threshold: Annotated[float, Field(ge=20)] = 20.0
+    threshold: Annotated[float, Field(ge=20, le=MAX_NUMBER), WithJsonSchema({"type": "number", "minimum": 20})] = 20.0
     examples = cases({}, {"beta": 0.5}, {"beta": 2.0}, {"beta": 3.0, "threshold": 25.0})
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:

@@ -1,6 +1,6 @@
 """Normalisations."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import log
 from typing import Annotated, ClassVar
 
@@ -27,6 +27,8 @@ from archc.ir.operator import (
 )
 from archc.ir.types import TensorType
 from archc.operators._reshape import group_size, product, reshape, reshape_like
+
+LEAST_FACTOR = 1e-30  # of an LRN: a smaller one may be 0 as a float32
 
 LARGEST_WINDOW = 255
 """Channels of a local response norm that are always accepted; PyTorch pads with that many planes."""
@@ -241,6 +243,7 @@ class LocalResponseNorm(Operator):
         {"size": 2, "alpha": 1.0, "beta": 0.5, "k": 2.0},
         {"size": 3, "alpha": 1.0, "beta": 0.5, "k": 2.5},
         {"size": 9, "alpha": 1.0},
+        {"size": 3, "alpha": 0.5, "beta": -0.5},
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -256,16 +259,20 @@ class LocalResponseNorm(Operator):
         return x
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """LRN where the window is odd; ONNX centres an even one on the other side than PyTorch, so that is spelled out.
+        """LRN where it can be; else what it computes, spelled out.
 
-        A fractional k is taken out of the brackets, because OpenVINO rounds it down:
+        ONNX centres an even window on the other side than PyTorch, and runtimes refuse an alpha or beta of 0 or less. A
+        fractional k is taken out of the brackets, because OpenVINO rounds it down:
         (k + a) ** -beta = k ** -beta * (1 + a / k) ** -beta.
         """
-        if self.size % 2 and self.k > 0 and self.k % 1:
+        if self.size % 2 == 0 or min(self.alpha, self.beta) < LEAST_FACTOR:
+            return self._spelled_out(b, x)
+        if self.k > 0 and self.k % 1:
             y = b.emit("LRN", x, b.output, size=self.size, alpha=self.alpha / self.k, beta=self.beta, bias=1.0)
             return b.emit("Mul", [y, b.constant("factor", self.k**-self.beta)], b.output)
-        if self.size % 2:
-            return b.emit("LRN", x, b.output, size=self.size, alpha=self.alpha, beta=self.beta, bias=self.k)
+        return b.emit("LRN", x, b.output, size=self.size, alpha=self.alpha, beta=self.beta, bias=self.k)
+
+    def _spelled_out(self, b: Emitter, x: Sequence[OnnxTensor]) -> OnnxTensor:
         batch, channels, *space = b.output.shape
         column = b.output.with_shape(batch, 1, channels, product(space))
         squares = reshape(b, b.emit("Mul", [*x, *x], b.output), column, "column")
