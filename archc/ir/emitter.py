@@ -16,6 +16,10 @@ class OnnxTensor(NamedTuple):
     type: TensorType
 
 
+class NoLowering(Exception):
+    """An operator cannot be written as ONNX."""
+
+
 class Emitter(Protocol):
     """Appends ONNX nodes and constants for one operator; what it returns is the input of further nodes.
 

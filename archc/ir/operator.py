@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from archc.ir.dtype import FLOAT32, DType
-from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.emitter import Emitter, NoLowering, OnnxTensor
 from archc.ir.initializers import Initializer
 from archc.ir.types import TensorType
 
@@ -160,9 +160,12 @@ class Operator(BaseModel):
         return bool(_VARIABLES & set(_all_names(cls.torch)))
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor | tuple[OnnxTensor, ...]:
-        """Append what computes it in ONNX, and return its output. The operators used exist since opset 17 with the
-        same meaning, unless the method looks at `b.opset`."""
-        raise NotImplementedError(f"{self.word} has no ONNX lowering")
+        """Append what computes it in ONNX, and return its output or outputs.
+
+        The ONNX operators used exist since opset 17 with the same meaning, unless the method looks at `b.opset`.
+        Raises NoLowering: it cannot be written.
+        """
+        raise NoLowering(f"the operator {self.word} says nothing of ONNX")
 
     def attributes(self) -> Mapping[str, Any]:
         """The fields that differ from their defaults, as a spec would write them."""

@@ -10,11 +10,11 @@ from __future__ import annotations
 import functools
 import keyword
 import linecache
+from bisect import insort
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
-from heapq import heapify, heappop, heappush
 from typing import Any, ClassVar, NoReturn
 
 import torch
@@ -88,36 +88,28 @@ def module_class(class_name: str, source: str) -> type[GeneratedModule]:
 
 
 class _Variables:
-    """Which variable holds which value; one whose value is no longer needed is used again."""
+    """Which variable, by number, holds which value; one whose value is no longer needed is used again."""
 
     def __init__(self, inputs: Sequence[str]) -> None:
-        self.of: dict[str, str] = {}
-        self._free: list[int] = []  # a heap of numbers of variables
+        self.of: dict[str, int] = {}
+        self._free: list[int] = []  # in order
         self._count = 0
         for name in inputs:
             self.hold(name, ())
 
     def release(self, value: str) -> None:
         """Forget a value."""
-        heappush(self._free, self._numbers(self.of.pop(value)))
+        insort(self._free, self.of.pop(value))
 
-    def hold(self, value: str, preferred: Iterable[str]) -> str:
+    def hold(self, value: str, preferred: Iterable[int]) -> int:
         """A free variable for a value: the first of the preferred ones that is free, else the first of all."""
-        free = set(self._free)
-        number = next((n for name in preferred if (n := self._numbers(name)) in free), None)
-        if number is not None:
-            self._free.remove(number)
-            heapify(self._free)
-        elif self._free:
-            number = heappop(self._free)
-        else:
-            number, self._count = self._count, self._count + 1
-        self.of[value] = variable(number)
-        return self.of[value]
-
-    @staticmethod
-    def _numbers(name: str) -> int:
-        return _VARIABLES.index(name) if name in _VARIABLES else len(_VARIABLES) + int(name[1:])
+        if not self._free:
+            self._free.append(self._count)
+            self._count += 1
+        number = next((number for number in preferred if number in self._free), self._free[0])
+        self._free.remove(number)
+        self.of[value] = number
+        return number
 
 
 def variable(number: int) -> str:
@@ -140,13 +132,14 @@ def forward_source(
     variables = _Variables(inputs)
     for step in steps:
         arguments = [variables.of[name] for name in step.inputs]
+        expression = _expression(step, list(map(variable, arguments)))
         uses.subtract(step.inputs)
         for name in dict.fromkeys(step.inputs):
             if not uses[name]:
                 variables.release(name)
-        targets = [variables.hold(name, arguments) if uses[name] else "_" for name in step.outputs]
-        yield f"{', '.join(targets)} = {_expression(step, arguments)}"
-    returned = [variables.of[value] for _, value in outputs]
+        targets = [variable(variables.hold(name, arguments)) if uses[name] else "_" for name in step.outputs]
+        yield f"{', '.join(targets)} = {expression}"
+    returned = [variable(variables.of[value]) for _, value in outputs]
     yield f"return {returned[0]}" if len(returned) == 1 else f"return {results}({', '.join(returned)})"
 
 

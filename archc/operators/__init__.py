@@ -72,6 +72,6 @@ def join_words() -> tuple[str, ...]:
 
 
 def known_elsewhere() -> dict[str, str]:
-    """Words of other frameworks and of papers -> the operator that is meant."""
-    plug_ins = operator_words()[len(OPERATORS) :]
-    return _ELSEWHERE | {other: word for word in plug_ins for other in operator_model(word).elsewhere}
+    """Words of other frameworks and of papers → the operator that is meant."""
+    others = operator_words()[len(OPERATORS) :]
+    return _ELSEWHERE | {other: word for word in others for other in operator_model(word).elsewhere}

@@ -11,9 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archc.blocks import block_model, block_words
+from archc.blocks import block_words
 from archc.ir.initializers import INITIALIZERS
 from archc.operators import is_join, join_words, operator_model, operator_words
+from archc.reference.words import word_model
 from archc.spec.language.document import Input
 from archc.spec.language.parsing import PIECES
 
@@ -179,15 +180,11 @@ def _words() -> tuple[str, ...]:
     return tuple(word for word in (*operator_words(), *block_words()) if not is_join(word))
 
 
-def _callee(word: str) -> type[BaseModel]:
-    return operator_model(word) if word in operator_words() else block_model(word)
-
-
 def _calls(words: str) -> Schema:
     items, item, branch = ({"$ref": f"#/$defs/{name}-{words}"} for name in ("items", "item", "branch"))
     composite = {"type": "array", "items": branch, "minItems": 2}
     return {
-        **{word: _fields(operator_model(word) if word in operator_words() else block_model(word)) for word in _words()},
+        **{word: _fields(word_model(word)) for word in _words()},
         **{word: {**composite, "description": f"The {word} of branches from one value."} for word in join_words()},
         "sequence": {**items, "description": "A module that numbers its items, named by its own position."},
         "output": {

@@ -35,7 +35,7 @@ from the input, and is checked where it is written.
 
 def describe(word: str) -> str:
     """What a word means and which fields it takes, for a terminal. Raises KeyError."""
-    model = _model(word)
+    model = word_model(word)
     return "\n\n".join(filter(None, (_text(model), _table(model)))) + "\n"
 
 
@@ -46,7 +46,7 @@ def reference() -> str:
 
 
 def _entry(word: str) -> str:
-    model = _model(word)
+    model = word_model(word)
     first, *rest = _text(model).split("\n\n", 1)
     details = [f"```text\n{text}\n```" for text in rest]
     return "\n\n".join(filter(None, (f"### {word}", first, *details, _table(model)))) + "\n"
@@ -56,7 +56,8 @@ def _text(model: type[BaseModel]) -> str:
     return cleandoc(model.__doc__ or "").strip()
 
 
-def _model(word: str) -> type[BaseModel]:
+def word_model(word: str) -> type[BaseModel]:
+    """The model of an operator, a block or an initializer. Raises KeyError."""
     for model in (operator_model, block_model):
         with suppress(KeyError):
             return model(word)

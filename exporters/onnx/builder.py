@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from archc.diagnostics import ExportError
 from archc.ir.dtype import ELEMENTS, FLOAT32, DType
-from archc.ir.emitter import OnnxTensor
+from archc.ir.emitter import NoLowering, OnnxTensor
 from archc.ir.graph import Node, Parameter
 from archc.ir.types import Dim, TensorType
 from archc.weights import resolve
@@ -65,10 +66,14 @@ class OnnxBuilder:
         self._value = ""
 
     def lower(self, node: Node) -> None:
-        """Write what computes a node, and note which tensors hold its outputs."""
+        """Write what computes a node, and note which tensors hold its outputs. Raises ExportError: it cannot be."""
         self._node = node
         self._enter(node.path, node.outputs[0].name)
-        result = node.operator.onnx(self, *[OnnxTensor(self.tensors[x.name], x.type) for x in node.inputs])
+        try:
+            result = node.operator.onnx(self, *[OnnxTensor(self.tensors[x.name], x.type) for x in node.inputs])
+        except NoLowering as error:
+            message = f"{node.path} cannot be written as ONNX: {error}"
+            raise ExportError(message, code="not-exportable", span=node.span) from None
         tensors = (result,) if isinstance(result, OnnxTensor) else result
         for value, tensor in zip(node.outputs, tensors, strict=True):
             self.tensors[value.name] = tensor.name

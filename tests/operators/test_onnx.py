@@ -9,9 +9,12 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from archc.ir.operator import IMAGE
-from archc.ir.types import BATCH
+from archc.diagnostics import ExportError
+from archc.ir.builder import GraphBuilder
+from archc.ir.operator import IMAGE, Operator
+from archc.ir.types import BATCH, TensorType
 from archc.operators import OPERATORS, operator_model
+from archc.weights.network import Network
 from tests.exporters.tensorrt_operators import unsupported
 from tests.operators.cases import CASES, Case, exact, images, run_everywhere, session, written
 
@@ -185,3 +188,15 @@ def test_a_mean_of_many_equal_values_keeps_its_accuracy(word: str, fields: dict[
         actual = np.asarray(session(data, optimised=optimised).run(None, {"input": x})[0])
         assert actual.shape == expected.shape
         assert np.abs(actual / expected - 1).max() < 16 * 2.0**-24
+
+
+def test_an_operator_that_says_nothing_of_onnx_is_told_by_its_path() -> None:
+    class Unwritable(Operator):
+        word = "unwritable"
+        torch = "{x} + 1"
+
+    b = GraphBuilder("net", TensorType((BATCH, 2, 3, 3)))
+    b.output("output", b.add(Unwritable(), b.input, name="late"))
+    message = "late cannot be written as ONNX: the operator unwritable says nothing of ONNX"
+    with pytest.raises(ExportError, match=message):
+        written(Network(b.finish(), {}, fresh=True))
