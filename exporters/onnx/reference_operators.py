@@ -26,6 +26,13 @@ def corrected_operators() -> list[type[OpRun]]:
             sums = sum(squares[:, shift : shift + x.shape[1]] for shift in range(size))
             return ((x / (bias + alpha / size * sums) ** beta).astype(x.dtype),)
 
+    class LogSoftmax(OpRun):
+        """ONNX LogSoftmax-13: that of onnx.reference takes the logarithm of a softmax, which underflows to 0."""
+
+        def _run(self, x: np.ndarray, axis: int) -> tuple[np.ndarray]:
+            shifted = x - x.max(axis=axis, keepdims=True)
+            return ((shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))).astype(x.dtype),)
+
     class MaxPool(OpRun):
         """ONNX MaxPool-12: that of onnx.reference exchanges height and width where their padding differs."""
 
@@ -47,4 +54,4 @@ def corrected_operators() -> list[type[OpRun]]:
             windows = np.lib.stride_tricks.sliding_window_view(padded, extent, axis=(2, 3))
             return (windows[:, :, ::rows, ::columns, ::down, ::right].max(axis=(-2, -1)),)
 
-    return [LRN, MaxPool]
+    return [LRN, LogSoftmax, MaxPool]

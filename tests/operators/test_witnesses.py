@@ -12,6 +12,7 @@ import pytest
 import torch
 from onnx.reference import ReferenceEvaluator
 
+from archc.ir.operator import IMAGE
 from archc.weights.network import Network
 from tests.operators.cases import CASES, Case, evaluator, exact, session, written
 from tests.operators.disagreements import (
@@ -131,3 +132,15 @@ def test_openvino_still_rounds_the_bias_of_a_local_response_norm(bias: float, ag
     found = openvino.Core().compile_model(str(tmp_path / "lrn.onnx"), "CPU", hint)(x)[0]
     (expected,) = cast("Sequence[np.ndarray]", evaluator(model).run(None, {"x": x}))
     assert (float(np.abs(found - expected).max()) < 1e-5) is agrees
+
+
+def test_the_reference_evaluator_still_loses_small_log_softmaxes() -> None:
+    model = onnx.load_from_string(written(Case("log_softmax", {"dim": 1}).network()))
+    x = np.zeros((1, *IMAGE), np.float32)
+    x[:, 0] = 200
+    right = exact(Case("log_softmax", {"dim": 1}).network(), x)
+    with np.errstate(divide="ignore"):
+        (wrong,) = cast("Sequence[np.ndarray]", ReferenceEvaluator(model).run(None, {"input": x}))
+    (mended,) = cast("Sequence[np.ndarray]", evaluator(model).run(None, {"input": x}))
+    assert not np.isfinite(wrong).all()
+    np.testing.assert_allclose(mended, right)

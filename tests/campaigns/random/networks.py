@@ -17,15 +17,14 @@ from archc.ir.types import BATCH, TensorType
 from archc.spec.yaml.dump import dump
 from tests.campaigns.random import blocks, operators
 from tests.campaigns.random.blocks import ACTIVATIONS
-from tests.campaigns.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, sizes
+from tests.campaigns.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, keep_the_shape, sizes
 
 Item = Any
 Items = list[Item]
 
 DEEPEST = 2
 LESS_OFTEN = ("flatten", "select", "mean", "adaptive_avg_pool2d")  # what follows them has little to choose from
-SAME_SHAPE = (*operators.ELEMENTWISE, "softmax", "log_softmax", "layer_norm", "batch_norm", "group_norm",
-              "local_response_norm", "channel_shuffle", "dropout2d")  # fmt: skip
+SAME_SHAPE = keep_the_shape()
 
 
 @st.composite

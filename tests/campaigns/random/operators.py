@@ -7,23 +7,21 @@ input, such as a softmax over one element: no comparison of numbers could tell s
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import prod
 from typing import Any
 
 from hypothesis import strategies as st
 
-from archc.ir.types import TensorType
-from archc.operators import operator_model
+from archc.ir.operator import Example, ShapeError
+from archc.ir.types import BATCH, TensorType
+from archc.operators import OPERATORS, operator_model
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Fields = dict[str, Any]
 
-ELEMENTWISE = (
-    "relu", "relu6", "leaky_relu", "prelu", "elu", "selu", "sigmoid", "tanh", "silu", "mish", "gelu", "softplus",
-    "hardsigmoid", "hardswish", "hardtanh", "mul", "dropout", "stochastic_depth",
-)  # fmt: skip
-WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")
-IMAGES_ONLY = (*WINDOWS, "dropout2d", "adaptive_avg_pool2d", "channel_shuffle", "local_response_norm")
+WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")  # drawn three times as often as others
+UNARY = tuple(word for word in OPERATORS if operator_model(word).arity == 1 and word != "identity")
 MOST_CHANNELS = 16
 LARGEST_SIZE = 40
 FEWEST_TO_NORMALISE = 6  # over two elements a norm is a sign, whose jumps no tolerance can follow
@@ -39,25 +37,43 @@ def infer(word: str, fields: Fields, *inputs: TensorType) -> TensorType:
     return operator_model(word).model_validate(fields).infer(*inputs)
 
 
+def keep_the_shape() -> tuple[str, ...]:
+    """The words of the operators whose output has its input's type, as far as their examples tell."""
+    return tuple(word for word in UNARY if all(_keeps(word, example) for example in operator_model(word).examples))
+
+
+def _keeps(word: str, example: Example) -> bool:
+    x = TensorType((BATCH, *example.shapes[0]))
+    return infer(word, dict(example.fields), x) == x
+
+
 def applicable(x: TensorType) -> list[str]:
-    """The words of the operators of one input that accept this value with some fields; those with windows, thrice."""
-    words = [*ELEMENTWISE]
-    if x.ndim >= 2:
-        words += ["flatten", "permute", "narrow", "pad", "select", "mean"]
-        words += ["softmax", "log_softmax"] if max(sizes(x)) >= 3 else []
-        words += ["linear"]
-        words += ["layer_norm"] if sizes(x)[-1] >= FEWEST_TO_NORMALISE else []
-    if x.ndim in (2, 4):
-        words += ["batch_norm"]
-    if x.ndim == 4:
-        words += [*IMAGES_ONLY, *WINDOWS, *WINDOWS]
-        words += ["group_norm"] if prod(sizes(x)) >= FEWEST_TO_NORMALISE else []
-    return words
+    """The words of the operators of one input that accept this value with some fields."""
+    words = [word for word in UNARY if _accepts(word, x)]
+    return [*words, *(word for word in WINDOWS if word in words), *(word for word in WINDOWS if word in words)]
+
+
+def _accepts(word: str, x: TensorType) -> bool:
+    if word in _CONDITIONS and not _CONDITIONS[word](x):
+        return False
+    if word not in _FIELDS:
+        return bool(_examples(word, x))
+    return x.ndim in {len(shape) + 1 for example in operator_model(word).examples for shape in example.shapes}
+
+
+def _examples(word: str, x: TensorType) -> list[Fields]:
+    """The fields of those of the operator's own examples that this value is accepted with."""
+    accepted = []
+    for example in operator_model(word).examples:
+        with suppress(ShapeError):
+            infer(word, dict(example.fields), x)
+            accepted.append(dict(example.fields))
+    return accepted
 
 
 def fields(draw: Draw, word: str, x: TensorType) -> Fields:
-    """Fields of an operator for this input; those with defaults are often left out."""
-    return _FIELDS[word](draw, x) if word in _FIELDS else {}
+    """Fields of an operator for this input: drawn, or those of one of its examples."""
+    return _FIELDS[word](draw, x) if word in _FIELDS else draw(st.sampled_from(_examples(word, x)))
 
 
 def _optional(draw: Draw, **strategies: st.SearchStrategy[Any]) -> Fields:
@@ -215,14 +231,13 @@ _FIELDS: dict[str, Callable[[Draw, TensorType], Fields]] = {
     "layer_norm": _layer_norm,
     "local_response_norm": _local_response_norm,
     "channel_shuffle": lambda draw, x: {"groups": draw(st.sampled_from(divisors(sizes(x)[0])))},
-    "mul": lambda draw, x: {"other": draw(st.sampled_from([0.5, -2.0, 1.5]))},
-    "leaky_relu": lambda draw, x: _optional(draw, negative_slope=st.sampled_from([0.2, 0.01])),
     "prelu": lambda draw, x: _optional(draw, num_parameters=st.sampled_from([1, *sizes(x)[:1]])),
-    "softplus": lambda draw, x: _optional(draw, beta=st.sampled_from([0.5, 2.0]), threshold=st.just(30.0)),
-    "elu": lambda draw, x: _optional(draw, alpha=st.sampled_from([0.5, 2.0])),
-    "gelu": lambda draw, x: _optional(draw, approximate=st.sampled_from(["none", "tanh"])),
-    "hardtanh": lambda draw, x: _optional(draw, min_val=st.just(-2.0), max_val=st.sampled_from([0.5, 3.0])),
-    "dropout": lambda draw, x: _optional(draw, p=st.sampled_from([0.1, 0.9])),
-    "dropout2d": lambda draw, x: _optional(draw, p=st.sampled_from([0.1, 0.9])),
-    "stochastic_depth": lambda draw, x: {"p": 0.2, **_optional(draw, mode=st.sampled_from(["row", "batch"]))},
 }
+
+_CONDITIONS: dict[str, Callable[[TensorType], bool]] = {
+    "softmax": lambda x: max(sizes(x)) >= 3,
+    "log_softmax": lambda x: max(sizes(x)) >= 3,
+    "layer_norm": lambda x: sizes(x)[-1] >= FEWEST_TO_NORMALISE,
+    "group_norm": lambda x: prod(sizes(x)) >= FEWEST_TO_NORMALISE,
+}
+"""What must hold of an input so that the output depends on it, where the shape alone does not say it."""
