@@ -7,24 +7,20 @@ name of another keyword, `parameters={"seed": 3}` gives it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from archc.builds import arguments
+from archc.builds.arguments import Parameters, WeightSource
 from archc.builds.compilation import compile_target
 from archc.builds.loading import load
-from archc.builds.options import WeightOptions
 from archc.builds.targets import find_target
-from archc.diagnostics import UsageError
 from archc.ir.graph import Graph
 
 if TYPE_CHECKING:
     from torch import nn
 
     from archc.verification import Report
-
-WeightSource = str | Path | Mapping[str, object] | None
-Parameters = Mapping[str, object] | None
 
 
 def compile(target: str | Path, *, parameters: Parameters = None, **keywords: object) -> Graph:
@@ -33,7 +29,7 @@ def compile(target: str | Path, *, parameters: Parameters = None, **keywords: ob
     A value is a number, a boolean, a word, a pair of whole numbers, or None, which is a spec's `none`.
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target or parameter.
     """
-    return compile_target(target, _settings(parameters, keywords))
+    return compile_target(arguments.path("target", target), arguments.settings(parameters, keywords))
 
 
 def build(
@@ -55,7 +51,11 @@ def build(
     Raises: SpecError; BuildError: the weights do not fit, or cannot be read; UsageError: a seed or parameters for a
     build, whose weights are fixed, or a glob that matches nothing.
     """
-    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), _settings(parameters, keywords))
+    loaded = load(
+        find_target(arguments.path("target", target)),
+        arguments.weights(weights, seed, ignore, rename),
+        arguments.settings(parameters, keywords),
+    )
     module = loaded.network.module()
     loaded.confirm()
     return module
@@ -87,13 +87,17 @@ def export(
     from archc.builds.delivery import deliver
     from archc.exporting import all_options, exporter_for, options_for
 
-    exporter = exporter_for(Path(path))
-    asked = {name: value for name, value in keywords.items() if name in all_options()}
+    file = arguments.path("path", path)
+    exporter = exporter_for(file)
+    asked = {name: arguments.scalar(value) for name, value in keywords.items() if name in all_options()}
     (options,) = options_for([exporter], asked)
-    settings = _settings(parameters, {name: value for name, value in keywords.items() if name not in asked})
-    loaded = load(find_target(target), _weights(weights, seed, ignore, rename), settings)
+    loaded = load(
+        find_target(arguments.path("target", target)),
+        arguments.weights(weights, seed, ignore, rename),
+        arguments.settings(parameters, {name: value for name, value in keywords.items() if name not in asked}),
+    )
     return deliver(
-        loaded.network, exporter, Path(path), options,
+        loaded.network, exporter, file, options,
         verify=verify, allow_inconclusive=allow_inconclusive, confirm=loaded.confirm,
     ).report  # fmt: skip
 
@@ -121,59 +125,11 @@ def verify(
     from archc.builds.proof import ProofOptions, verify_artefact
 
     proof = verify_artefact(
-        Path(artefact),
-        None if against is None else str(against),
-        _weights(weights, seed, ignore, rename),
-        _settings(parameters, keywords),
-        ProofOptions(_names(witnesses)),
+        arguments.path("artefact", artefact),
+        None if against is None else str(arguments.path("against", against)),
+        arguments.weights(weights, seed, ignore, rename),
+        arguments.settings(parameters, keywords),
+        ProofOptions(arguments.names("witnesses", witnesses)),
         lambda message: None,
     )
     return proof.reports[0]
-
-
-def _weights(
-    weights: WeightSource, seed: int | None, ignore: str | Iterable[str], rename: Mapping[str, str] | None
-) -> WeightOptions:
-    pairs = tuple((rename or {}).items())
-    if isinstance(weights, Mapping):
-        return WeightOptions(None, seed, _names(ignore), pairs, weights)
-    return WeightOptions(None if weights is None else Path(weights), seed, _names(ignore), pairs)
-
-
-def _names(given: str | Iterable[str]) -> tuple[str, ...]:
-    """Several names, or one."""
-    return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _settings(parameters: Parameters, keywords: Mapping[str, object]) -> dict[str, str]:
-    """The values of a spec's parameters as texts. Raises UsageError: one is given twice, or cannot be written."""
-    given = parameters or {}
-    if twice := sorted(given.keys() & keywords.keys()):
-        message = f"the parameter '{twice[0]}' is given twice: in parameters, and as a keyword"
-        raise UsageError(message, code="bad-option")
-    return {name: _setting(name, value) for name, value in {**given, **keywords}.items()}
-
-
-def _setting(name: str, value: object) -> str:
-    """A parameter's value as a spec writes it. Raises UsageError."""
-    if isinstance(value, str):
-        return value
-    try:
-        return f"[{', '.join(map(_scalar, value))}]" if isinstance(value, tuple | list) else _scalar(value)
-    except (TypeError, ValueError, OverflowError) as error:
-        help = "a parameter is a number, a boolean, a word, a pair of whole numbers, or None"
-        raise UsageError(f"the parameter '{name}' cannot be given: {error}", code="invalid-value", help=help) from None
-
-
-def _scalar(value: object) -> str:
-    """A number or constant as a spec writes it. Raises TypeError, ValueError, OverflowError: there is no such text."""
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case Integral():
-            return str(int(value))
-        case Real():
-            return repr(float(value))
-    raise TypeError(f"a {type(value).__name__} has no text in a spec")

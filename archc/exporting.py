@@ -207,7 +207,7 @@ def exporter_for(path: Path) -> Exporter[Any]:
     found = exporter_of(path.name)
     if found is None:
         help = f"try {', '.join(exporter.suffix for exporter in _longest_suffix_first())}"
-        raise UsageError(f"no exporter writes files such as {path.name}", code="unknown-format", help=help)
+        raise UsageError(f"no exporter writes files such as {path.name or path}", code="unknown-format", help=help)
     return found
 
 

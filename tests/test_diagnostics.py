@@ -19,6 +19,7 @@ from archc.diagnostics import (
     did_you_mean,
     render,
 )
+from archc.diagnostics.rendering import diagnostic_lines
 
 LENET = Source("specs/lenet.yaml", "layers:\n" * 9 + "    kernal_size: 5\n")
 
@@ -109,6 +110,12 @@ def test_a_long_line_is_cut_around_the_caret() -> None:
         "1 | …" + "x" * 50 + "HERE" + "y" * 50 + "…",
         "  | " + " " * 51 + "^^^^",
     ]
+
+
+def test_a_line_that_is_cut_at_its_end_fills_the_width() -> None:
+    source = Source("a.yaml", "  HERE" + "x" * 100)
+    lines = diagnostic_lines(Diagnostic("syntax", "y", at(source, "HERE")), excerpt=40)
+    assert "".join(text for text, _ in lines[2]) == "1 |   HERE" + "x" * 34 + "…"
 
 
 def test_nothing_that_steers_a_terminal_or_forges_a_line_gets_through() -> None:

@@ -103,6 +103,15 @@ def test_explain_describes_a_word_as_the_reference_does(
     assert told in printed
 
 
+def test_the_files_that_are_named_exist() -> None:
+    name = re.compile(r"(?<![\w./-])(?:archc|docs|exporters|specs|tests)/[\w./-]*\w")
+    pages = [*PAGES, REPOSITORY / "CONTRIBUTING.md"]
+    found = {path for page in pages for path in name.findall(page.read_text(encoding="utf-8"))}
+    places = {path for path in found if not re.search(r"[A-Z]{3}", path)}  # such as archc/passes/NAME.py
+    assert len(places) > 30
+    assert {path for path in places if not (REPOSITORY / path).exists()} == set()
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_has_the_options_that_are_shown(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command.partition(">")[0])[1:]

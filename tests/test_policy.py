@@ -138,6 +138,13 @@ def test_imports_point_down_and_frameworks_are_imported_only_where_they_are_need
     assert found == []
 
 
+def test_the_page_on_the_structure_tells_who_may_import_whom(repository: Path) -> None:
+    page = (repository / "docs" / "structure.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(?:archc/)?(\w+)(?:/|\.py)` \|.*\| ([\w ]*?) ?\|$", page, re.MULTILINE)
+    allowed = {part: names for part, names in MAY_IMPORT.items() if part not in ("archc", "__main__")}
+    assert {part: names for part, names in rows if part != "specs"} == allowed
+
+
 def import_graph(repository: Path) -> dict[str, set[str]]:
     """Module -> the modules of ours that it imports anywhere, those for type checkers included."""
     files = {
@@ -249,6 +256,14 @@ def test_the_packages_in_pyproject_are_the_folders(repository: Path) -> None:
     folders = {path.parent.relative_to(repository).parts for path in python_files(repository, "archc", "exporters")}
     names = {".".join(parts if parts[0] == "archc" else ("archc", *parts)) for parts in folders} | {"archc.specs"}
     assert project["tool"]["setuptools"]["packages"] == sorted(names)
+
+
+def test_mutation_testing_names_files_and_tests_that_exist(repository: Path) -> None:
+    settings = tomllib.loads((repository / "pyproject.toml").read_text())["tool"]["mutmut"]
+    # In its copy the exporters lie inside archc.
+    mutated = [pattern.replace("archc/exporters/", "exporters/") for pattern in settings["only_mutate"]]
+    names = [*mutated, *settings["pytest_add_cli_args_test_selection"]]
+    assert [name for name in names if not list(repository.glob(name))] == []
 
 
 def test_every_package_of_archc_has_an_init_file(repository: Path) -> None:

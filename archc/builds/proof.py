@@ -13,7 +13,7 @@ from archc.builds.compilation import compile_target
 from archc.builds.loading import check_file, load, load_network
 from archc.builds.manifest import SPEC, WEIGHTS, Export, Manifest, changed_files, damaged, read_manifest, versions
 from archc.builds.options import WeightOptions
-from archc.builds.targets import MANIFEST, Target, find_target
+from archc.builds.targets import MANIFEST, Target, find_target, no_build
 from archc.diagnostics import Inconclusive, UsageError, VerificationFailed, did_you_mean, option
 from archc.exporting import Exporter, Options, exporter_for, exporter_of
 from archc.ir.printer import fingerprint
@@ -129,6 +129,8 @@ def verify_build(
 
     Raises: UsageError; BuildError; SpecError; ExportError; MissingDependency.
     """
+    if not (folder / MANIFEST).exists():
+        raise no_build(folder)
     manifest = read_manifest(folder)
     made = _artefacts(manifest)
     witnesses = dict.fromkeys(witness for name in made for witness in exporter_for(folder / name).witnesses)

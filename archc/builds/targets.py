@@ -29,9 +29,14 @@ def find_target(target: str | Path) -> Target:
     if str(target) in bundled:
         return Target(bundled[str(target)])
     if _is_folder(path):
-        raise UsageError(f"{path} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
+        raise no_build(path)
     help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
+
+
+def no_build(folder: Path) -> UsageError:
+    """What to raise for a folder in which no build lies."""
+    return UsageError(f"{folder} is a folder without a {MANIFEST}, so it is not a build", code="unknown-target")
 
 
 def fixed_build(build: Path, name: str) -> UsageError:

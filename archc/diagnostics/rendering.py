@@ -107,7 +107,7 @@ def _excerpt(span: Span, width: int, limit: int) -> list[list[tuple[str, str]]]:
     if len(line) > limit:
         begin = max(0, span.column - limit // 4)
         end = min(end, span.column + limit // 2)
-        stop = min(end + limit // 4, len(line))
+        stop = min(end + limit // 4, len(line)) if begin else limit
     before, marked = _visible(line[begin : span.column]), _visible(line[span.column : end])
     before = f"…{before}" if begin else before
     text = f"{before}{marked}{_visible(line[end:stop])}{'…' if stop < len(line) else ''}"

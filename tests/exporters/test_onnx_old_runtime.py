@@ -17,7 +17,7 @@ from tests.operators.cases import CASES, exact, images, with_random_weights, wri
 RUNTIME = ("onnxruntime==1.17.3", "numpy==1.26.4")
 NEWEST_PYTHON = (3, 12)  # that has wheels of both
 
-# As in test_onnx_operators and test_onnx_files: 192 roundings in a layer, and about ten layers in a network.
+# As in the tests of operators and of whole files: 192 roundings in a layer, and about ten layers in a network.
 LAYER_TOLERANCE, NETWORK_TOLERANCE = 192 * 2.0**-24, 1e-5
 
 SCRIPT = """

@@ -33,7 +33,7 @@ class CheckFormat(StrEnum):
 )
 def check(
     targets: Annotated[
-        list[str], typer.Argument(help="Specs, folders of specs, builds, or names of bundled specs.", metavar="SPEC...")
+        list[str], typer.Argument(help="Specs, folders of specs, builds, or names of bundled specs.", metavar="SPEC")
     ],
     set_: SetOption = None,
     format: Annotated[
