@@ -57,10 +57,6 @@ class Span(NamedTuple):
         """True if the first place lies in another span of the same source."""
         return outer.begin <= self.begin < outer.end
 
-    def surrounds(self, inner: Span) -> bool:
-        """True if all of another span of the same source lies in this one."""
-        return self.begin <= inner.begin and inner.end <= self.end
-
     def overlaps(self, other: Span) -> bool:
         """True if the spans share a character. An empty one, such as a missing value's, counts as one character."""
         if self.source is not other.source:

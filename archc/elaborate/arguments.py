@@ -22,7 +22,7 @@ from archc.spec.language.expressions import UNKNOWN, Environment, Unknown, is_ex
 from archc.spec.language.grammar import parse_layer
 from archc.spec.language.items import Call
 from archc.spec.language.validation import reason, requirement
-from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
+from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
 
 
 class Parameters(dict[str, object]):
@@ -110,10 +110,14 @@ def _default(model: type[BaseModel]) -> BaseModel | None:
 
 
 def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) -> Any:
-    """The plain value of a field; UNKNOWN if it depends on a value that an earlier problem left unknown.
+    """The plain value of a field; UNKNOWN if it could not be read, or depends on what an earlier problem left unknown.
 
     Raises: SpecError: the expression is wrong.
     """
+    if isinstance(tree, Unreadable):
+        return evaluate(tree.meant, environment) if tree.meant and is_expression(tree.meant) else UNKNOWN
+    if isinstance(tree, Mapping) and tree.lost:
+        return UNKNOWN
     if isinstance(tree, Scalar) and is_expression(tree):
         return parse(tree).evaluate(environment)
     if as_layer:

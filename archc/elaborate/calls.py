@@ -29,7 +29,7 @@ from archc.ir.operator import Operator, ShapeError
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
 from archc.spec.language.items import Call, Item, Reference
-from archc.spec.tree import Mapping, Scalar, Sequence, Tree
+from archc.spec.tree import Mapping, Scalar, Sequence, Tree, Unreadable
 
 Walk = Callable[[Iterable[Item], Value | Unknown, Environment], Value | Unknown]
 """Applies items one after the other to a value, in a scope of names."""
@@ -127,15 +127,17 @@ class Caller:
         name: str | None,
     ) -> Value | Unknown:
         arguments = self._arguments(callee, call, env, copy)
+        partial = call.fields is not None and call.fields.lacks_keys
+        inputs = inputs if call.is_whole else UNKNOWN
         self._count_values(callee, call, arguments)
         if inputs is not UNKNOWN and not self.takes(call.word, arity_of(callee), inputs, call.span):
             inputs = UNKNOWN
         if isinstance(callee, BlockDefinition):
-            return self._definition(callee, call, inputs, arguments, copy, name)
+            return self._definition(callee, call, inputs, arguments, copy, name, partial)
         if call.init and issubclass(callee, Block):
             self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
         self.callees.check_layers(callee, arguments)
-        model = validate(callee, call.word, call.span, arguments, self.problems)
+        model = validate(callee, call.word, call.span, arguments, self.problems, partial=partial)
         if inputs is UNKNOWN or model is UNKNOWN:
             return UNKNOWN
         if isinstance(model, Operator):
@@ -162,7 +164,7 @@ class Caller:
 
     def weight(self, tree: Tree) -> int:
         """How many values of usual length a tree counts as."""
-        if isinstance(tree, Scalar):
+        if isinstance(tree, Scalar | Unreadable):
             return 1 + len(tree.text) // LONG_TEXT
         if id(tree) not in self._weights:  # the spec keeps its trees, and so their identities
             parts = tree.items if isinstance(tree, Sequence) else [entry.value for entry in tree.entries.values()]
@@ -194,11 +196,12 @@ class Caller:
         arguments: dict[str, Argument],
         copy: int,
         name: str | None,
+        partial: bool,
     ) -> Value | Unknown:
         if call.word in self._expanding:
             self.problems.add("recursive-block", f"the definition of {call.word} uses itself", call.span)
             return UNKNOWN
-        values = bind(definition, call, arguments, self.problems)
+        values = bind(definition, call, arguments, self.problems, partial=partial)
         if inputs is UNKNOWN or values is UNKNOWN:
             return UNKNOWN
         ramps = self.context.ramps.next_values(call.word, call.span)

@@ -13,7 +13,7 @@ from archc.ir.initializers import INITIALIZERS, Initializer
 from archc.ir.operator import Operator
 from archc.operators import operator_model, operator_words
 from archc.spec.language.expressions import UNKNOWN
-from archc.spec.tree import Mapping, Scalar, Tree
+from archc.spec.tree import Mapping, Scalar, Tree, Unreadable
 
 
 class Chosen(NamedTuple):
@@ -56,6 +56,8 @@ class Initializers:
 
     def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Chosen]:
         """`{weight: {kaiming_normal: {mode: fan_out}}, bias: zeros}`; problems are recorded and left out."""
+        if isinstance(tree, Unreadable):
+            return {}
         if not isinstance(tree, Mapping):
             self._problems.add("wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span)
             return {}
@@ -69,6 +71,8 @@ class Initializers:
         return parsed
 
     def _initializer(self, tree: Tree) -> Initializer | None:
+        if isinstance(tree, Unreadable) or (isinstance(tree, Mapping) and tree.lost):
+            return None
         if isinstance(tree, Scalar) and isinstance(tree.value, str):
             return self._build(tree.value, tree.span, None)
         if isinstance(tree, Mapping) and len(tree.entries) == 1:
@@ -84,11 +88,12 @@ class Initializers:
             self._problems.add("unknown-initializer", f"there is no initializer '{word}'", span, help=help)
             return None
         arguments: dict[str, Argument] = {}
+        partial = isinstance(fields, Mapping) and fields.lacks_keys
         if isinstance(fields, Mapping):
             arguments = {key: Argument(entry.key.span, entry.value, {}) for key, entry in fields.entries.items()}
         elif fields is not None:
             arguments = {next(iter(model.model_fields), ""): Argument(fields.span, fields, {})}
-        initializer = validate(model, word, span, arguments, self._problems)
+        initializer = validate(model, word, span, arguments, self._problems, partial=partial)
         return None if initializer is UNKNOWN else initializer
 
 

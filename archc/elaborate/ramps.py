@@ -62,7 +62,8 @@ def check_shapes(flat: Graph, ramped: Graph) -> None:
             _compare(node.path, _shapes(other), _shapes(node), node.span)
     ends = {node.output: node.span for node in ramped.nodes}
     for one, two in zip(flat.outputs, ramped.outputs, strict=True):
-        _compare(f"the output {two.name}", str(one.value.type), str(two.value.type), ends.get(two.value))
+        what = "the output" if two.name == "output" else f"the output {two.name}"
+        _compare(what, str(one.value.type), str(two.value.type), ends.get(two.value))
 
 
 def _compare(what: str, flat: str, ramped: str, span: Span | None) -> None:

@@ -129,7 +129,7 @@ def _find(file: Scalar, roots: MappingType[Path, Path]) -> Path:
 
 
 def _lies_within(path: Path, root: Path) -> bool:
-    """Whether a file is there, and in this folder whatever links lead to it."""
+    """True if a file is there, and in this folder whatever links lead to it."""
     try:
         return path.is_file() and path.resolve().is_relative_to(root)
     except OSError:  # such as a name that is too long

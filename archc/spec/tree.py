@@ -15,6 +15,17 @@ class Scalar(NamedTuple):
     span: Span
 
 
+class Unreadable(NamedTuple):
+    """A value that could not be read, which the loader has reported; `text` is what was written.
+
+    `meant` is what it is likely to mean, if a comma has cut it in pieces or it has a tag.
+    """
+
+    text: str
+    span: Span
+    meant: Scalar | None = None
+
+
 class Sequence(NamedTuple):
     """A list."""
 
@@ -30,10 +41,16 @@ class Entry(NamedTuple):
 
 
 class Mapping(NamedTuple):
-    """A mapping, in written order; duplicate keys were refused while reading."""
+    """A mapping, in written order. `lost` are its entries whose key is no word, or was there already."""
 
     entries: dict[str, Entry]
     span: Span
+    lost: tuple[Entry, ...] = ()
+
+    @property
+    def lacks_keys(self) -> bool:
+        """True if a key that seems to be missing may be a lost one."""
+        return any(entry.key.text not in self.entries for entry in self.lost)
 
     def get(self, key: str) -> Tree | None:
         """The value under this key, or None."""
@@ -41,11 +58,13 @@ class Mapping(NamedTuple):
         return entry.value if entry else None
 
 
-Tree = Scalar | Sequence | Mapping
+Tree = Scalar | Unreadable | Sequence | Mapping
 
 
 def plain(tree: Tree) -> object:
-    """The data without positions: str, int, float, bool, None, list, dict."""
+    """The data without positions: str, int, float, bool, None, list, dict; what could not be read stands for itself."""
+    if isinstance(tree, Unreadable) or (isinstance(tree, Mapping) and tree.lost):
+        return tree
     if isinstance(tree, Scalar):
         return tree.value
     if isinstance(tree, Sequence):

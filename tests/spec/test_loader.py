@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from archc.diagnostics import ArchcError, Source, SpecError
 from archc.spec.loading import parse_text
-from archc.spec.tree import Mapping, Sequence, plain
-from archc.spec.yaml.loader import Limits, load, read_source
+from archc.spec.tree import Mapping, Sequence, Unreadable, plain
+from archc.spec.yaml.loader import Limits, compose, load, read_source
 from archc.spec.yaml.scalars import resolve
 
 LANGUAGE = st.text(st.sampled_from("ab$10 \n\n:-,[]{}&*!?#'\"|>%@`().xe<~\\"), max_size=80)
@@ -112,6 +112,28 @@ def test_positions_are_those_of_keys_and_values() -> None:
         "<test>:1:1", "<test>:2:5", "<test>:2:13", "<test>:2:14", "<test>:2:31"
     ]  # fmt: skip
     assert (seven.span.end_line, seven.span.end_column) == (1, 31)
+
+
+def test_what_could_not_be_read_stands_in_the_tree() -> None:
+    text = "a: &a {<<: 1, b: [1e999, 2], b: 3, 8: 4}\nc: *a\nd: !t 5\ne: [max($i, 2)]\n!t f: 6\n"
+    tree, problems = compose(Source("<test>", text))
+    assert [problem.code for problem in problems] == [
+        "merge-key", "invalid-value", "duplicate-key", "bad-key", "unknown-tag", "cut-expression", "unknown-tag"
+    ]  # fmt: skip
+    assert isinstance(tree, Mapping)
+    assert (list(tree.entries), tree.lost) == (["a", "c", "d", "e", "f"], ())
+    a, c, d, e, f = (entry.value for entry in tree.entries.values())
+    assert a is c
+    assert isinstance(a, Mapping)
+    b = a.get("b")
+    assert isinstance(b, Sequence)
+    assert isinstance(e, Sequence)
+    assert [(entry.key.text, plain(entry.value)) for entry in a.lost] == [("<<", 1), ("b", 3), ("8", 4)]
+    assert a.lacks_keys
+    unreadable = [value for value in (*b.items, d, *e.items, f) if isinstance(value, Unreadable)]
+    assert [(value.text, value.meant and value.meant.value) for value in unreadable] == [
+        ("1e999", None), ("5", "5"), ("max($i, 2)", "max($i, 2)")
+    ]  # fmt: skip
 
 
 def test_every_limit_holds_at_its_value_and_not_beyond() -> None:

@@ -153,7 +153,7 @@ class Application(Node):
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is an integer or a float; booleans are neither."""
+    """True if a value is an integer or a float; booleans are neither."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -71,7 +71,7 @@ class Expression:
 
 
 def is_expression(tree: Tree) -> bool:
-    """Whether a value is an expression: a scalar that contains `$`, or that calls a function."""
+    """True if a value is an expression: a scalar that contains `$`, or that calls a function."""
     if not isinstance(tree, Scalar) or not isinstance(tree.value, str):
         return False
     return "$" in tree.value or _FUNCTION_CALL.match(tree.value) is not None

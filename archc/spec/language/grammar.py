@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -11,9 +10,9 @@ from typing import NoReturn
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
-from archc.diagnostics.spans import Place
 from archc.operators import JOINS, is_join, join_words, known_elsewhere
-from archc.spec.language.expressions import Expression, parse
+from archc.spec.language.arithmetic import Constant
+from archc.spec.language.expressions import UNKNOWN, Expression, parse
 from archc.spec.language.items import (
     Auxiliary,
     Branch,
@@ -29,7 +28,7 @@ from archc.spec.language.items import (
 from archc.spec.language.names import RESERVED, is_name, is_output_name, is_path_template, is_variable
 from archc.spec.repair.foreign import OPERATOR_KEYS, composite_meant
 from archc.spec.repair.hints import colon_meant
-from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
+from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
 
 CALL_KEYS = ("name", "count", "init")
 """Fields that belong to every call, whatever is called."""
@@ -41,21 +40,10 @@ _OUTPUT_NAME = "it has letters, digits and '_', begins with a letter, and is no 
 
 
 class Grammar:
-    """Parses lists of items; collects what is wrong with them in `problems`.
+    """Parses lists of items; adds what is wrong with them to `problems`."""
 
-    `lost` are the keys that could not be read: a call around one is left out. `doubtful` are values that are not those
-    that were written: a call around one is checked, and what it gives is unknown.
-    """
-
-    def __init__(self, lost: Iterable[Span] = (), doubtful: Iterable[Span] = ()) -> None:
-        self.problems: list[Diagnostic] = []
-        self._lost = sorted(span.begin for span in lost)
-        self._doubtful = sorted(span.begin for span in doubtful)
-        self._astray = {*self._lost, *self._doubtful}
-
-    def is_astray(self, lost: Span) -> bool:
-        """True if the unreadable span is outside every call."""
-        return lost.begin in self._astray
+    def __init__(self, problems: Iterable[Diagnostic] = ()) -> None:
+        self.problems = [*problems]
 
     def add(self, *problems: Diagnostic) -> None:
         """Collect problems. Raises SpecError: there are too many to go on."""
@@ -66,13 +54,11 @@ class Grammar:
     def items(self, tree: Tree, *, root: bool = False) -> tuple[Item, ...]:
         """A list of items, without the identities among them. `root` allows `output` and `aux`."""
         if not isinstance(tree, Sequence):
-            self._report("wrong-kind", "expected a list of items", tree.span, help="each begins with '- '")
-            return ()
+            self.report("wrong-kind", "expected a list of items", tree, help="each begins with '- '")
+            return (Unread(tree.span),)
         items: list[Item] = []
         for entry in tree.items:
             if not _is_word(entry, "identity"):
-                if isinstance(entry, Scalar | Mapping) and self._lies_around(entry, self._doubtful):
-                    items.append(Unread(entry.span))
                 try:
                     items.append(self._item(entry, root))
                 except _Refused:
@@ -86,7 +72,7 @@ class Grammar:
         if _is_word(tree, "identity"):
             return Call("identity", tree.span)
         with suppress(_Refused):
-            item = self._item(tree, root=False)
+            item = None if isinstance(tree, Sequence) else self._item(tree, root=False)
             if not isinstance(item, Call):
                 self._refuse("wrong-kind", "expected an operator or block, or none", tree.span)
             self._refuse_place(tree)
@@ -105,6 +91,8 @@ class Grammar:
                 self._refuse("misplaced", message, call.entries[key].key.span, help)
 
     def _item(self, tree: Tree, root: bool) -> Item:
+        if isinstance(tree, Unreadable):
+            raise _Refused
         if isinstance(tree, Scalar):
             return self._word(tree)
         if isinstance(tree, Sequence):
@@ -114,8 +102,6 @@ class Grammar:
             return self._when(tree, partial(self._arm, root=root))
         entry = self._single(tree)
         word = entry.key.text
-        if not isinstance(entry.value, Sequence) and self._lies_around(tree, self._lost):
-            raise _Refused
         if word in JOINS or (isinstance(entry.value, Sequence) and is_join(word)):
             return self._composite(entry)
         if word in ("output", "aux"):
@@ -147,18 +133,12 @@ class Grammar:
             help = f"write '- {begin[0]}', or '- {begin[0]}: {{…}}' with fields" if begin else colon_meant(word.text)
             self._refuse("bad-name", f"'{word.text}' is not the name of an operator or block", word.span, help)
 
-    def _lies_around(self, tree: Tree, places: list[Place]) -> bool:
-        """True if a value surrounds one of these sorted places. Side effect: those are no longer astray."""
-        begin = bisect_left(places, tree.span.begin)
-        end = bisect_left(places, tree.span.end)
-        self._astray.difference_update(places[begin:end])
-        return begin < end
-
     def _single(self, tree: Mapping) -> Entry:
         """The one key of an item. Several keys are mostly fields that are not indented below their call."""
+        if tree.lost:
+            raise _Refused
         first, *others = tree.entries.values() or (None,)
         if first is None:
-            self._lies_around(tree, self._lost)
             self._refuse("empty", "an item names an operator or block, and here is nothing", tree.span)
         if others:
             other, word = others[0].key, first.key.text
@@ -169,46 +149,46 @@ class Grammar:
             self._refuse("several-keys", message, other.span, help)
         return first
 
-    def _call(self, entry: Entry, value: Scalar | Mapping) -> Call:
+    def _call(self, entry: Entry, value: Scalar | Unreadable | Mapping) -> Call:
         word, span = entry.key.text, entry.key.span
         if word != "identity":  # with fields it is a module that does nothing
             self._check_callable(entry.key)
-        if isinstance(value, Scalar):
-            if value.value is None and value.text == "":
+        if not isinstance(value, Mapping):
+            if isinstance(value, Scalar) and value.value is None and value.text == "":
                 help = f"write '- {word}' for a call without fields, or indent its fields below it"
                 self._refuse("empty", f"'{word}:' has no value", span, help)
             return Call(word, span, short=value)
         fields = {key: field for key, field in value.entries.items() if key not in CALL_KEYS}
+        lost = tuple(entry for entry in value.lost if entry.key.text not in CALL_KEYS)
         return Call(
             word,
             span,
-            Mapping(fields, value.span),
+            Mapping(fields, value.span, lost),
             name=self._item_name(value),
             count=self._scalar(value, "count"),
             init=self._mapping(value, "init"),
+            is_whole=not (value.lost or any(isinstance(value.get(key), Unreadable) for key in CALL_KEYS)),
         )
 
     def _item_name(self, fields: Mapping) -> Scalar | None:
         name = self._scalar(fields, "name")
         if name is not None and not is_path_template(name.text):
             help = f"a name has {_LETTERS}, and may have dots"
-            self._report("bad-name", f"'{name.text}' is not a name", name.span, help)
+            self.report("bad-name", f"'{name.text}' is not a name", name.span, help)
             return None
         return name
 
     def _scalar(self, fields: Mapping, key: str) -> Scalar | None:
         value = fields.get(key)
-        if value is not None and not isinstance(value, Scalar):
-            self._report("wrong-kind", f"'{key}' takes one value, not a list or mapping", value.span)
-            return None
-        return value
+        if isinstance(value, Sequence | Mapping):
+            self.report("wrong-kind", f"'{key}' takes one value, not a list or mapping", value)
+        return value if isinstance(value, Scalar) else None
 
     def _mapping(self, fields: Mapping, key: str) -> Mapping | None:
         value = fields.get(key)
-        if value is not None and not isinstance(value, Mapping):
-            self._report("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value.span)
-            return None
-        return value
+        if isinstance(value, Scalar | Sequence):
+            self.report("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value)
+        return value if isinstance(value, Mapping) else None
 
     def _group(self, entry: Entry, items: Sequence) -> Group:
         key = entry.key
@@ -239,7 +219,7 @@ class Grammar:
         word, branches = entry.key.text, entry.value
         if not isinstance(branches, Sequence):
             help = f"write '- {word}:' and below it one '- ' for each branch"
-            self._refuse("wrong-kind", f"{word} takes a list of branches", branches.span, help)
+            self._refuse("wrong-kind", f"{word} takes a list of branches", branches, help)
         if len(branches.items) < 2:
             self._refuse("empty", f"{word} needs two branches or more", entry.key.span)
         parsed: list[Branch | When | None] = []
@@ -293,9 +273,13 @@ class Grammar:
         if then is None:
             self._refuse("missing-key", "'when' needs a 'then'", span)
         condition = self._condition(tree.entries["when"].value)
+        if tree.lost:
+            condition = Expression(Constant(UNKNOWN), span)
         return When(condition, arm(then), arm(otherwise) if otherwise else None, span)
 
     def _condition(self, tree: Tree) -> Expression:
+        if isinstance(tree, Unreadable):
+            return Expression(Constant(UNKNOWN), tree.span)
         if not isinstance(tree, Scalar):
             self._refuse("wrong-kind", "a condition is an expression, not a list or mapping", tree.span)
         try:
@@ -311,13 +295,13 @@ class Grammar:
         if word == "aux":
             known = len(self.problems)
             item = self._item(value, root=False)
-            if len(self.problems) > known:  # its name may be what is wrong
+            if len(self.problems) > known or (isinstance(item, Call) and not item.is_whole):  # it may be the name
                 raise _Refused
             if isinstance(item, Call | Group) and item.name is not None:
                 self._check_output_name(item.name)
             return Auxiliary(item, entry.key.span)
         if not isinstance(value, Scalar) or not isinstance(value.value, str):
-            self._refuse("bad-name", "'output' takes a name", value.span, _OUTPUT_NAME)
+            self._refuse("bad-name", "'output' takes a name", value, _OUTPUT_NAME)
         self._check_output_name(value)
         return OutputMark(value, entry.key.span)
 
@@ -325,11 +309,13 @@ class Grammar:
         if not is_output_name(name.text):
             self._refuse("bad-name", f"'{name.text}' cannot be the name of an output", name.span, _OUTPUT_NAME)
 
-    def _report(self, code: Code, message: str, span: Span, help: str | None = None) -> None:
-        self.add(Diagnostic(code, message, span, help=help))
+    def report(self, code: Code, message: str, at: Span | Tree, help: str | None = None) -> None:
+        """Add a problem at a place or value, unless the value could not be read, which the loader has reported."""
+        if not isinstance(at, Unreadable):
+            self.add(Diagnostic(code, message, at if isinstance(at, Span) else at.span, help=help))
 
-    def _refuse(self, code: Code, message: str, span: Span, help: str | None = None) -> NoReturn:
-        self._report(code, message, span, help)
+    def _refuse(self, code: Code, message: str, at: Span | Tree, help: str | None = None) -> NoReturn:
+        self.report(code, message, at, help)
         raise _Refused
 
 
@@ -347,7 +333,9 @@ def parse_layer(tree: Tree) -> Call | None:
 
 
 def _may_be_item(tree: Tree) -> bool:
-    return not isinstance(tree, Scalar) or tree.value is None or isinstance(tree.value, str)
+    if isinstance(tree, Scalar):
+        return tree.value is None or isinstance(tree.value, str)
+    return not isinstance(tree, Unreadable)
 
 
 def _is_word(tree: Tree, word: str) -> bool:

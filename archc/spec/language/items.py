@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from archc.diagnostics import Span
 from archc.spec.language.expressions import Expression
-from archc.spec.tree import Mapping, Scalar, Sequence
+from archc.spec.tree import Mapping, Scalar, Sequence, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +18,18 @@ class Call:
     """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
 
     `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar
-    short form (the value of the call's first field). `span` covers the word.
+    short form (the value of the call's first field). `span` covers the word. If the call is not whole, the loader could
+    not read a part of it: the rest is checked, and its result is unknown.
     """
 
     word: str
     span: Span
     fields: Mapping | None = None
-    short: Scalar | None = None
+    short: Scalar | Unreadable | None = None
     name: Scalar | None = None
     count: Scalar | None = None
     init: Mapping | None = None
+    is_whole: bool = True
 
 
 class Group(NamedTuple):

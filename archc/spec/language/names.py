@@ -24,25 +24,25 @@ _TEMPLATE = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_name(text: str) -> bool:
-    """Whether a spec, an operator or a block can be called so: letters, digits, `_`, `-`."""
+    """True if a spec, an operator or a block can be called so: letters, digits, `_`, `-`."""
     return _NAME.fullmatch(text) is not None and len(text) <= LONGEST
 
 
 def is_output_name(text: str) -> bool:
-    """Whether an output of the network can be called so: it becomes a field of a NamedTuple in Python."""
+    """True if an output of the network can be called so: it becomes a field of a NamedTuple in Python."""
     return is_variable(text) and not text.startswith("_") and not iskeyword(text)
 
 
 def is_variable(text: str) -> bool:
-    """Whether `$text` can stand in an expression, where `-` subtracts."""
+    """True if `$text` can stand in an expression, where `-` subtracts."""
     return _VARIABLE.fullmatch(text) is not None and len(text) <= LONGEST
 
 
 def is_path(text: str) -> bool:
-    """Whether an item can be called so: names joined by dots, each of which may begin with a digit."""
+    """True if an item can be called so: names joined by dots, each of which may begin with a digit."""
     return _PATH.fullmatch(text) is not None and len(text) <= LONGEST
 
 
 def is_path_template(text: str) -> bool:
-    """Whether a text is a path once every `$name` in it is replaced by a word."""
+    """True if a text is a path once every `$name` in it is replaced by a word."""
     return is_path(_TEMPLATE.sub("0", text))

@@ -6,7 +6,7 @@ parse_library(tree, problems) -> Parsed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard, TypeVar
 
@@ -23,7 +23,7 @@ from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
 from archc.spec.language.validation import validate
 from archc.spec.repair.indentation import indented
-from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
+from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
 
 PIECES = ("stem", "stages", "head")
 SPEC_KEYS = (
@@ -43,13 +43,12 @@ SPEC_KEYS = (
 SECTIONS = ("input", "parameters", "let", "defaults", "ramps", "blocks", "init")
 """Keys of a spec or of a block whose values are mappings."""
 
+DECLARING = ("parameters", "let", "use", "ramps", "blocks")
+"""Keys below which names are declared."""
+
 Body = Literal["layers", "sequence", "inline"]
 BODIES: tuple[Body, ...] = ("layers", "sequence", "inline")
 BLOCK_KEYS = ("parameters", "let", *BODIES)
-
-JOINED = "cut-expression"
-NOTHING_LOST = {JOINED, "duplicate-key", "invalid-value", "unknown-tag"}
-"""After these problems no key is left out by the loader, and after the first no value either."""
 
 Result = TypeVar("Result")
 
@@ -82,12 +81,12 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
         items=parser.network(document),
         parameters=parser.each(document, "parameters", is_variable, _signature),
         blocks=parser.each(document, "blocks", _is_block_name, parser.block),
-        defaults=parser.each(document, "defaults", is_name, _fields),
+        defaults=parser.each(document, "defaults", is_name, parser.fields),
         ramps=parser.each(document, "ramps", is_variable, _ramp),
         init=parser.optional_mapping(document, "init"),
     )
     files = parser.files(document.get("use"))
-    return Parsed(spec, parser.problems(), files, parser.complete, parser.traceable)
+    return Parsed(spec, tuple(parser.grammar.problems), files, parser.complete, parser.traceable)
 
 
 def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
@@ -97,44 +96,15 @@ def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     definitions = parser.each(document, "blocks", _is_block_name, parser.block)
     blocks = {name: replace(definition, shared=True) for name, definition in definitions.items()}
     spec = Spec("shared", None, Input(channels=1, height=1, width=1), tree.span, (), blocks=blocks)
-    return Parsed(spec, parser.problems(), complete=parser.complete)
+    return Parsed(spec, tuple(parser.grammar.problems), complete=parser.complete)
 
 
 class _Parser:
     """Parses the parts of a document; a part that is wrong is reported and replaced by an empty one."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self._earlier = tuple(problems)
-        places = [(problem.code, problem.span) for problem in self._earlier if problem.span]
-        self._grammar = Grammar(
-            (span for code, span in places if code not in NOTHING_LOST),
-            (span for code, span in places if code in NOTHING_LOST and code != JOINED),
-        )
-        self._complete = self._traceable = True
-
-    @property
-    def complete(self) -> bool:
-        """True if every name is known. Valid once the document is parsed."""
-        return self._complete and not any(code not in NOTHING_LOST for code in self._astray())
-
-    @property
-    def traceable(self) -> bool:
-        """True if shapes can be worked out. Valid once the document is parsed."""
-        return self._traceable and all(code == JOINED for code in self._astray())
-
-    def _astray(self) -> Iterator[Code]:
-        """The codes of the earlier problems that are outside every call."""
-        return (problem.code for problem in self._earlier if problem.span and self._grammar.is_astray(problem.span))
-
-    def problems(self) -> tuple[Diagnostic, ...]:
-        """Everything that was wrong."""
-        found = (problem for problem in self._grammar.problems if not self._follows(problem))
-        return (*self._earlier, *found)
-
-    def _follows(self, problem: Diagnostic) -> bool:
-        """True if a problem surrounds one that the loader has reported, and so is likely to follow from it."""
-        span = problem.span
-        return span is not None and any(earlier.span and span.surrounds(earlier.span) for earlier in self._earlier)
+        self.grammar = Grammar(problems)
+        self.complete = self.traceable = True
 
     def mapping(self, tree: Tree, what: str, keys: tuple[str, ...]) -> Mapping:
         """A mapping that has only these keys; others are reported, and misspelt ones read as they are meant.
@@ -142,35 +112,37 @@ class _Parser:
         Raises: SpecError: it is no mapping.
         """
         if not isinstance(tree, Mapping):
-            self._report("wrong-kind", f"{what} is a mapping", tree.span, f"with the keys {', '.join(keys)}")
-            raise SpecError(self._grammar.problems)
+            self.grammar.report("wrong-kind", f"{what} is a mapping", tree.span, f"with the keys {', '.join(keys)}")
+            raise SpecError(self.grammar.problems)
         tree = self.indented(tree, lambda key: key in SECTIONS, lambda key: not nearest(key, keys))
         entries = {key: entry for key, entry in tree.entries.items() if key in keys}
         for key, entry in tree.entries.items():
             if key not in keys:
                 meant = nearest(key, (other for other in keys if other not in entries))
                 help = f"did you mean '{meant}'?" if meant else f"the keys are {', '.join(keys)}"
-                self._report("unknown-key", f"{what} has no key '{key}'", entry.key.span, help)
+                self.grammar.report("unknown-key", f"{what} has no key '{key}'", entry.key.span, help)
                 if meant:
                     entries[meant] = entry
-                elif not isinstance(entry.value, Scalar):  # it may have declared names
-                    self._complete = False
-        return Mapping(entries, tree.span)
+                elif isinstance(entry.value, Sequence | Mapping):  # it may have declared names
+                    self.complete = False
+        self._without_lost(tree)
+        self.complete &= not any(entry.key.text in DECLARING for entry in tree.lost)
+        return tree._replace(entries=entries)
 
     def indented(self, tree: Mapping, is_owner: Callable[[str], bool], is_part: Callable[[str], bool]) -> Mapping:
         """The mapping as it was meant where its parts are not indented, which is reported."""
         meant, problems = indented(tree, is_owner, is_part)
-        self._grammar.add(*problems)
+        self.grammar.add(*problems)
         return meant
 
     def name(self, document: Mapping) -> str:
         """The spec's name."""
         value = document.get("name")
         if value is None:
-            self._report("missing-key", "a spec needs the key 'name'", _head(document))
+            self.grammar.report("missing-key", "a spec needs the key 'name'", _head(document))
         elif not isinstance(value, Scalar) or not is_name(value.text):
             help = "a name has letters, digits, '_' and '-', and does not begin with a digit or '-'"
-            self._report("bad-name", "this cannot be the name of a spec", value.span, help)
+            self.grammar.report("bad-name", "this cannot be the name of a spec", value, help)
         else:
             return value.text
         return "unnamed"
@@ -180,7 +152,7 @@ class _Parser:
         value = document.get(key)
         if value is None or (isinstance(value, Scalar) and isinstance(value.value, str)):
             return value.text if value else None
-        self._report("wrong-kind", f"'{key}' is a text", value.span)
+        self.grammar.report("wrong-kind", f"'{key}' is a text", value)
         return None
 
     def input(self, document: Mapping) -> Input:
@@ -188,13 +160,14 @@ class _Parser:
         tree = document.get("input")
         if tree is None:
             help = "such as input: {channels: 3, height: 224, width: 224}"
-            self._report("missing-key", "a spec needs the key 'input'", _head(document), help)
+            self.grammar.report("missing-key", "a spec needs the key 'input'", _head(document), help)
         else:
+            self.traceable &= not (isinstance(tree, Mapping) and tree.lost)
             try:
                 return validate(Input, tree, "input")
             except SpecError as error:
-                self._grammar.add(*error.diagnostics)
-        self._traceable = False
+                self._add(error, tree)
+        self.traceable = False
         return Input(channels=1, height=1, width=1)
 
     def network(self, document: Mapping) -> tuple[Item, ...]:
@@ -204,20 +177,20 @@ class _Parser:
             if pieces:
                 span = document.entries[pieces[0]].key.span
                 message = f"a network is written as 'layers' or as '{pieces[0]}', not both"
-                self._report("several-keys", message, span)
-                self._traceable = False
+                self.grammar.report("several-keys", message, span)
+                self.traceable = False
             pieces = ["layers"]
         if not pieces:
             help = "write it under layers, or under stem, stages and head"
-            self._report("missing-key", "a spec needs a network", _head(document), help)
+            self.grammar.report("missing-key", "a spec needs a network", _head(document), help)
             return ()
         return self._pieces([document.entries[piece] for piece in pieces])
 
     def _pieces(self, entries: list[Entry]) -> tuple[Item, ...]:
-        known = len(self._grammar.problems)
-        items = [item for entry in entries for item in self._grammar.items(entry.value, root=True)]
-        if not items and len(self._grammar.problems) == known:
-            self._report("empty", "the network has no items", entries[0].key.span)
+        known = len(self.grammar.problems)
+        items = [item for entry in entries for item in self.grammar.items(entry.value, root=True)]
+        if not items and len(self.grammar.problems) == known:
+            self.grammar.report("empty", "the network has no items", entries[0].key.span)
         return tuple(items)
 
     def optional_mapping(self, document: Mapping, key: str) -> Mapping | None:
@@ -226,7 +199,7 @@ class _Parser:
         if value is None or isinstance(value, Mapping):
             return value
         help = "its keys stand below it without '- '" if isinstance(value, Sequence) else None
-        self._report("wrong-kind", f"'{key}' is a mapping", value.span, help)
+        self.grammar.report("wrong-kind", f"'{key}' is a mapping", value, help)
         return None
 
     def files(self, tree: Tree | None) -> tuple[Scalar, ...]:
@@ -237,8 +210,8 @@ class _Parser:
         for item in wrong:
             if item is not None:
                 help = "such as use: [blocks/vgg.yaml]"
-                self._report("wrong-kind", "'use' is a list of files", item.span, help)
-                self._complete = False
+                self.grammar.report("wrong-kind", "'use' is a list of files", item, help)
+                self.complete = False
         return names
 
     def each(
@@ -249,19 +222,34 @@ class _Parser:
         tree = self.optional_mapping(owner, key)
         if tree and key == "blocks":
             tree = self.indented(tree, lambda name: name not in BLOCK_KEYS, lambda name: name in BLOCK_KEYS)
-        self._complete &= tree is not None or owner.get(key) is None
+        self.complete &= tree is not None or owner.get(key) is None
+        self._without_lost(tree)
         for name, entry in tree.entries.items() if tree else ():
             if not is_fit(name):
-                self._report("bad-name", f"'{name}' cannot be a name in '{key}'", entry.key.span, _why_not(name))
-                self._complete = False
+                self.grammar.report("bad-name", f"'{name}' cannot be a name in '{key}'", entry.key.span, _why_not(name))
+                self.complete = False
                 continue
             try:
                 parsed[name] = parse(entry)
             except SpecError as error:
-                self._grammar.add(*error.diagnostics)
-                self._complete = False
-                self._traceable &= key != "defaults"
+                self._add(error, entry.value)
+                self.complete = False
+                self.traceable &= key != "defaults"
         return parsed
+
+    def _without_lost(self, tree: Mapping | None) -> None:
+        """Go on without the lost entries of a mapping."""
+        if tree:
+            self.complete &= not tree.lacks_keys
+            self.traceable &= not tree.lost
+
+    def fields(self, entry: Entry) -> Entry:
+        """The defaults of a word. Raises SpecError: they are no mapping."""
+        if not isinstance(entry.value, Mapping):
+            message = f"the defaults of {entry.key.text} are a mapping of fields"
+            raise SpecError(message, code="wrong-kind", span=entry.value.span)
+        self._without_lost(entry.value)
+        return entry
 
     def block(self, entry: Entry) -> BlockDefinition:
         """A block's definition. Raises SpecError: it has no body, or several."""
@@ -277,15 +265,17 @@ class _Parser:
             help = "a body is one of 'layers', 'sequence' and 'inline'"
             raise SpecError(f"the block {name} {found}", code=code, span=span, help=help)
         body = definition.entries[kinds[0]].value
-        items = self._grammar.items(body)
+        items = self.grammar.items(body)
         if isinstance(body, Sequence) and not body.items:
-            self._report("empty", f"the block {name} has no items", body.span)
+            self.grammar.report("empty", f"the block {name} has no items", body.span)
         parameters = self.each(definition, "parameters", _is_parameter_name, _signature)
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
         return BlockDefinition(name, parameters, let, kinds[0], items, span)
 
-    def _report(self, code: Code, message: str, span: Span, help: str | None = None) -> None:
-        self._grammar.add(Diagnostic(code, message, span, help=help))
+    def _add(self, error: SpecError, value: Tree) -> None:
+        """Report what is wrong with a value, unless the loader has reported it already."""
+        if not isinstance(value, Unreadable):
+            self.grammar.add(*error.diagnostics)
 
 
 class _RampModel(BaseModel):
@@ -305,13 +295,6 @@ def _derived(entry: Entry) -> Tree:
     if isinstance(entry.value, Scalar) and is_expression(entry.value):
         parse_expression(entry.value)
     return entry.value
-
-
-def _fields(entry: Entry) -> Entry:
-    if not isinstance(entry.value, Mapping):
-        message = f"the defaults of {entry.key.text} are a mapping of fields"
-        raise SpecError(message, code="wrong-kind", span=entry.value.span)
-    return entry
 
 
 def _ramp(entry: Entry) -> Ramp:

@@ -30,7 +30,7 @@ class Signature(NamedTuple):
     span: Span
 
     def accepts(self, value: object) -> bool:
-        """Whether an evaluated value (not a layer) is of the type."""
+        """True if an evaluated value (not a layer) is of the type."""
         match self.type:
             case "int":
                 return _is_int(value)

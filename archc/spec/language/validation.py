@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from archc.diagnostics import Diagnostic, Span, SpecError, nearest
-from archc.spec.tree import Mapping, Scalar, Tree, plain
+from archc.spec.tree import Mapping, Scalar, Tree, Unreadable, plain
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -20,7 +20,7 @@ def validate(model: type[Model], tree: Tree, what: str) -> Model:
         help = f"such as {{{keys}}}"
         raise SpecError(f"{what} is a mapping", code="wrong-kind", span=tree.span, help=help)
     try:
-        return model.model_validate(plain(tree))
+        return model.model_validate(plain(tree._replace(lost=())))
     except ValidationError as error:
         raise SpecError(_diagnostics(error, tree, what, model)) from None
 
@@ -33,11 +33,12 @@ def _diagnostics(error: ValidationError, tree: Mapping, what: str, model: type[B
         if line["type"] == "extra_forbidden":
             message = f"{_owner(what, path)} has no key '{path[-1]}'"
             yield Diagnostic("unknown-key", message, _find(tree, path)[0], help=_meant_by(path, missing, model))
-        elif line["type"] != "missing":
+        elif line["type"] != "missing" and not isinstance(line["input"], Unreadable | Mapping):
             yield _invalid(line, path, tree, what)
     for path in missing:
-        message = f"{_owner(what, path)} needs the key '{path[-1]}'"
-        yield Diagnostic("missing-key", message, _find(tree, path[:-1])[1].span)
+        if path[:-1] or not tree.lacks_keys:
+            message = f"{_owner(what, path)} needs the key '{path[-1]}'"
+            yield Diagnostic("missing-key", message, _find(tree, path[:-1])[1].span)
 
 
 def _meant_by(path: tuple[str, ...], missing: dict[tuple[str, ...], None], model: type[BaseModel]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 
 from archc.diagnostics import Diagnostic
-from archc.spec.tree import Entry, Scalar, Tree
+from archc.spec.tree import Entry, Scalar, Tree, Unreadable
 
 MOST_PIECES = 16
 
@@ -25,9 +25,9 @@ def join_cut_entries(entries: dict[str, Entry]) -> list[Diagnostic]:
         pieces = _pieces(entry.value, (other.key for other in following))
         if pieces:
             for piece in pieces[1:]:
-                del entries[str(piece.value)]
+                del entries[piece.text]
             whole = _join(pieces)
-            entries[str(entry.key.value)] = Entry(entry.key, whole)
+            entries[entry.key.text] = Entry(entry.key, whole)
             problems.append(_problem(whole))
     return problems
 
@@ -45,7 +45,7 @@ def join_cut_items(items: list[Tree]) -> list[Diagnostic]:
 
 
 def goes_on(entries: dict[str, Entry]) -> bool:
-    """Whether the next key of a flow mapping is a piece of a value that a comma has cut."""
+    """True if the next key of a flow mapping is a piece of a value that a comma has cut."""
     still_open = 0
     for entry in islice(reversed(entries.values()), MOST_PIECES):
         if not _is_absent(entry.value):
@@ -54,13 +54,13 @@ def goes_on(entries: dict[str, Entry]) -> bool:
     return False
 
 
-def _pieces(first: Tree, others: Iterable[Tree]) -> list[Scalar]:
+def _pieces(first: Tree, others: Iterable[Tree]) -> list[Scalar | Unreadable]:
     """The pieces of one value: up to where its brackets are closed. None at all if it was not cut."""
-    if not isinstance(first, Scalar) or _open_brackets(first) <= 0 or _is_quoted(first):
+    if not isinstance(first, Scalar | Unreadable) or _open_brackets(first) <= 0 or _is_quoted(first):
         return []
     pieces, still_open = [first], _open_brackets(first)
     for other in others:
-        if not isinstance(other, Scalar) or _is_quoted(other):
+        if not isinstance(other, Scalar | Unreadable) or _is_quoted(other):
             return []
         pieces.append(other)
         still_open += _open_brackets(other)
@@ -69,19 +69,20 @@ def _pieces(first: Tree, others: Iterable[Tree]) -> list[Scalar]:
     return []
 
 
-def _join(pieces: list[Scalar]) -> Scalar:
+def _join(pieces: list[Scalar | Unreadable]) -> Unreadable:
     text = ", ".join(piece.text for piece in pieces)
-    return Scalar(text, text, pieces[0].span.to(pieces[-1].span))
+    span = pieces[0].span.to(pieces[-1].span)
+    return Unreadable(text, span, meant=Scalar(text, text, span))
 
 
-def _problem(whole: Scalar) -> Diagnostic:
+def _problem(whole: Unreadable) -> Diagnostic:
     message = "inside {…} and […] a comma ends the value, so this one is cut in pieces"
     pair = whole.text.startswith("(") and "$" not in whole.text
     help = f"a pair is written [{whole.text.strip('()')}]" if pair else f'quote it: "{whole.text}"'
     return Diagnostic("cut-expression", message, whole.span, help=help)
 
 
-def _open_brackets(scalar: Scalar) -> int:
+def _open_brackets(scalar: Scalar | Unreadable) -> int:
     return scalar.text.count("(") - scalar.text.count(")")
 
 
@@ -89,6 +90,6 @@ def _is_absent(tree: Tree) -> bool:
     return isinstance(tree, Scalar) and tree.value is None and tree.text == ""
 
 
-def _is_quoted(scalar: Scalar) -> bool:
+def _is_quoted(scalar: Scalar | Unreadable) -> bool:
     line = scalar.span.source.lines[scalar.span.line]
     return line[scalar.span.column : scalar.span.column + 1] in ("'", '"')

@@ -26,7 +26,7 @@ def indented(tree: Mapping, is_owner: Test, is_part: Test) -> tuple[Mapping, lis
             continue
         parts, owner = None, entry if is_owner(key) and _is_empty(entry) else None
         entries[key] = entry
-    return Mapping(entries, tree.span), problems
+    return tree._replace(entries=entries), problems
 
 
 def _problem(owner: Entry, part: Entry) -> Diagnostic:

@@ -25,7 +25,7 @@ from archc.diagnostics import MAX_EXCERPT, MAX_PROBLEMS, Diagnostic, Note, Sourc
 from archc.diagnostics.codes import Code
 from archc.spec.repair.commas import goes_on, join_cut_entries, join_cut_items
 from archc.spec.repair.hints import fields_meant
-from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree
+from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
 from archc.spec.yaml.scalars import resolve
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
@@ -127,7 +127,7 @@ def _refuse_many_directives(source: Source, limits: Limits) -> None:
 
 @dataclass(slots=True)
 class _Open:
-    """A list or mapping that is still being read; `key` is the key whose value comes next."""
+    """A list or mapping that is still being read; the value of `key` comes next, and is lost if the key is refused."""
 
     event: Any
     first_node: int
@@ -135,8 +135,9 @@ class _Open:
     height: int = 1
     items: list[Tree] = field(default_factory=list)
     entries: dict[str, Entry] = field(default_factory=dict)
+    lost: list[Entry] = field(default_factory=list)
     key: Scalar | None = None
-    awaits_value: bool = False
+    is_refused: bool = False
 
 
 class _Anchored(NamedTuple):
@@ -214,13 +215,15 @@ class _Composer:
             return fields_meant(above, line, span.column, is_flow=line[start.column : start.column + 1] == "{")
         return None
 
-    def _scalar(self, event: Any) -> Scalar:
+    def _scalar(self, event: Any) -> Scalar | Unreadable:
         span, text = self._span(event), event.value
         if len(text) > self._limits.scalar_characters:
             message = f"this value has more than {self._limits.scalar_characters:,} characters"
             self._stop("too-large", message, span)
-        self._refuse_tag(event, span, allowed=_STRING_TAGS)
         self._count_expression(text, span)
+        if event.tag not in (None, *_STRING_TAGS):
+            self._refuse_tag(event.tag, span)
+            return Unreadable(text, span, meant=Scalar(text, text, span))
         if not event.implicit[0] or event.tag in _STRING_TAGS:
             return Scalar(text, text, span)
         try:
@@ -228,7 +231,7 @@ class _Composer:
         except OverflowError as error:
             shown = text if len(text) <= 24 else f"{text[:20]}…"
             self._report("invalid-value", f"the number {shown} {error}", span)
-            return Scalar(0, text, span)
+            return Unreadable(text, span)
 
     def _count_expression(self, text: str, span: Span) -> None:
         """To parse expressions takes most of the time that a file of them takes."""
@@ -239,16 +242,16 @@ class _Composer:
                 most = f"{self._limits.expression_characters:,}"
                 self._stop("too-large", f"the expressions of this file have more than {most} characters", span)
 
-    def _refuse_tag(self, event: Any, span: Span, allowed: tuple[str, ...] = ()) -> None:
-        if event.tag is not None and event.tag not in allowed:
-            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
-            self._report("unknown-tag", f"a spec has no tags, and here is {shown}", span)
+    def _refuse_tag(self, tag: str, span: Span) -> None:
+        shown = tag.replace("tag:yaml.org,2002:", "!!")
+        self._report("unknown-tag", f"a spec has no tags, and here is {shown}", span)
 
     def _open(self, event: Any) -> None:
         span = self._span(event)
         self._count(1, event)
         self._refuse_depth(1, span)
-        self._refuse_tag(event, span)
+        if event.tag is not None:  # what stands in it can be read all the same
+            self._refuse_tag(event.tag, span)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         self._stack.append(_Open(event, self._nodes, is_mapping))
 
@@ -260,7 +263,8 @@ class _Composer:
             cut = join_cut_entries(opened.entries) if opened.is_mapping else join_cut_items(opened.items)
             for problem in cut:
                 self._add(problem)
-        tree: Tree = Mapping(opened.entries, span) if opened.is_mapping else Sequence(tuple(opened.items), span)
+        mapping, sequence = Mapping(opened.entries, span, tuple(opened.lost)), Sequence(tuple(opened.items), span)
+        tree = mapping if opened.is_mapping else sequence
         self._place(tree, opened.event.anchor, self._nodes - opened.first_node + 1, opened.height)
 
     def _alias(self, event: Any) -> None:
@@ -292,35 +296,36 @@ class _Composer:
         parent.height = max(parent.height, height + 1)
         if not parent.is_mapping:
             parent.items.append(tree)
-        elif parent.awaits_value:
-            parent.awaits_value = False
-            if parent.key is not None:
-                parent.entries[str(parent.key.value)] = Entry(parent.key, tree)
-        else:
-            parent.awaits_value = True
+        elif parent.key is None:
             parent.key = self._key(tree, parent)
+        else:
+            entry, parent.key = Entry(parent.key, tree), None
+            if parent.is_refused:
+                parent.lost.append(entry)
+            else:
+                parent.entries[entry.key.text] = entry
 
-    def _key(self, tree: Tree, parent: _Open) -> Scalar | None:
-        """The key, or None (and a problem) for one that cannot be."""
-        if not isinstance(tree, Scalar):
+    def _key(self, tree: Tree, parent: _Open) -> Scalar:
+        """A key. Side effect: reports one that cannot be, and says so in `parent`."""
+        if isinstance(tree, Sequence | Mapping):
             # Nothing can be said about a value without its key, so that this ends the reading.
             help = "texts such as {{ x }} are not filled in: use a parameter, $x"
             self._report("bad-key", "a key must be a word, and this is a list or mapping", tree.span, help=help)
             raise SpecError(self.problems)
-        if not isinstance(tree.value, str) and goes_on(parent.entries):
-            return Scalar(tree.text, tree.text, tree.span)
-        if not isinstance(tree.value, str):
-            help = f'quote it if you mean the text: "{tree.text}"'
-            self._report("bad-key", f"a key must be a word, and '{tree.text}' is not", tree.span, help=help)
-        elif tree.value == "<<":
+        meant = tree.meant if isinstance(tree, Unreadable) else tree
+        is_word = meant is not None and isinstance(meant.value, str)
+        key, known = Scalar(tree.text, tree.text, tree.span), len(self.problems)
+        if not is_word and not goes_on(parent.entries):
+            help = f'quote it if you mean the text: "{key.text}"'
+            self._report("bad-key", f"a key must be a word, and '{key.text}' is not", key.span, help=help)
+        elif key.text == "<<":
             help = "write the fields out, or define a block"
-            self._report("merge-key", "YAML 1.2 has no merge keys", tree.span, help=help)
-        elif tree.value in parent.entries:
-            first = Note("the first one", parent.entries[tree.value].key.span)
-            self._report("duplicate-key", f"the key '{tree.value}' is here twice", tree.span, first)
-        else:
-            return tree
-        return None
+            self._report("merge-key", "YAML 1.2 has no merge keys", key.span, help=help)
+        elif is_word and key.text in parent.entries:
+            first = Note("the first one", parent.entries[key.text].key.span)
+            self._report("duplicate-key", f"the key '{key.text}' is here twice", key.span, first)
+        parent.is_refused = len(self.problems) > known
+        return key
 
     def _count(self, nodes: int, event: Any) -> None:
         self._nodes += nodes
