@@ -76,7 +76,7 @@ def _rule(operator: Operator, x: TensorType) -> _Rule:
 
 def _through(operator: Operator, x: TensorType, view: _View) -> _View:
     """What is seen through an operator on an input with this view."""
-    windows, follows = _rule(operator, x)
+    windows, follows = _rule(operator, x)  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
     if windows:
         size, stride = list(view.size), list(view.stride)
         for axis, window in windows:

@@ -54,11 +54,10 @@ def applicable(x: TensorType) -> list[str]:
 
 
 def _accepts(word: str, x: TensorType) -> bool:
-    if word in _CONDITIONS and not _CONDITIONS[word](x):
-        return False
     if word not in _FIELDS:
         return bool(_examples(word, x))
-    return x.ndim in {len(shape) + 1 for example in operator_model(word).examples for shape in example.shapes}
+    ranks = {len(shape) + 1 for example in operator_model(word).examples for shape in example.shapes}
+    return x.ndim in ranks and (word not in _CONDITIONS or _CONDITIONS[word](x))
 
 
 def _examples(word: str, x: TensorType) -> list[Fields]:
