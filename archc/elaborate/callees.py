@@ -7,13 +7,13 @@ from contextlib import suppress
 
 from pydantic import BaseModel
 
-from archc.blocks import Block, Layer, block_model, block_words
+from archc.blocks import BLOCKS, Block, Layer, block_model, block_words
 from archc.diagnostics import SpecError, did_you_mean
 from archc.elaborate.arguments import Argument, Site, evaluate, layer_fields
 from archc.elaborate.hints import list_meant
 from archc.elaborate.problems import Problems
 from archc.ir.operator import Operator
-from archc.operators import known_elsewhere, operator_model, operator_words
+from archc.operators import OPERATORS, known_elsewhere, operator_model, operator_words
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.items import Call, Group
 from archc.spec.repair.foreign import OPERATOR_KEYS
@@ -32,6 +32,10 @@ class Callees:
         """The callee of a word, or None."""
         if word in self._blocks:
             return self._blocks[word]
+        if word in OPERATORS:
+            return operator_model(word)
+        if word in BLOCKS:  # before other packages are looked through, which takes milliseconds
+            return block_model(word)
         for model in (operator_model, block_model):
             with suppress(KeyError):
                 return model(word)

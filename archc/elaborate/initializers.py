@@ -11,7 +11,7 @@ from archc.elaborate.problems import Problems
 from archc.ir.graph import Node
 from archc.ir.initializers import INITIALIZERS, Initializer
 from archc.ir.operator import Operator
-from archc.operators import operator_model, operator_words
+from archc.operators import is_operator, operator_model, operator_words
 from archc.spec.language.expressions import UNKNOWN
 from archc.spec.tree import Mapping, Scalar, Tree, Unreadable
 
@@ -30,7 +30,7 @@ class Initializers:
         self._problems = problems
         self._by_operator: dict[str, dict[str, Chosen]] = {}
         for word, entry in (document.entries if document else {}).items():
-            if word not in operator_words():
+            if not is_operator(word):
                 problems.add(
                     "unknown-operator",
                     f"there is no operator '{word}'",

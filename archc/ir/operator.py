@@ -6,8 +6,6 @@ the builder that it is handed). Concrete operators are in `archc.operators`; nei
 onnx or numpy.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from string import Formatter

@@ -61,6 +61,11 @@ def _is_operator(candidate: object, word: str) -> TypeGuard[type[Operator]]:
     return isinstance(candidate, type) and issubclass(candidate, Operator) and getattr(candidate, "word", "") == word
 
 
+def is_operator(word: str) -> bool:
+    """True for the word of an operator, another package's included."""
+    return word in _FAMILY_OF or word in plug_ins(GROUP)
+
+
 def is_join(word: str) -> bool:
     """True for an operator of two inputs or more, another package's included."""
     return word in JOINS or (word in plug_ins(GROUP) and operator_model(word).arity is None)
