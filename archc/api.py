@@ -88,6 +88,8 @@ def export(
     from archc.exporting import all_options, exporter_for, options_for
 
     file = arguments.path("path", path)
+    proved = arguments.truth("verify", verify)
+    delivered = arguments.truth("allow_inconclusive", allow_inconclusive)
     exporter = exporter_for(file)
     asked = {name: arguments.scalar(value) for name, value in keywords.items() if name in all_options()}
     (options,) = options_for([exporter], asked)
@@ -98,7 +100,7 @@ def export(
     )
     return deliver(
         loaded.network, exporter, file, options,
-        verify=verify, allow_inconclusive=allow_inconclusive, confirm=loaded.confirm,
+        verify=proved, allow_inconclusive=delivered, confirm=loaded.confirm,
     ).report  # fmt: skip
 
 

@@ -51,6 +51,13 @@ def mapping(name: str, given: object) -> dict[str, object]:
     return dict(given)
 
 
+def truth(name: str, given: object) -> bool:
+    """True or false; what only counts as one of them, such as None, is likely to be a mistake."""
+    if not isinstance(given, bool):
+        raise _unfit(option(name), given, "give True or False")
+    return given
+
+
 def scalar(given: object) -> object:
     """The same value, where a whole number of NumPy has become one of Python."""
     return int(given) if isinstance(given, Integral) and not isinstance(given, bool) else given

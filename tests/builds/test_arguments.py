@@ -20,10 +20,12 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "rename": lambda given: archc.build("lenet5", {}, rename=given),
     "witnesses": lambda given: archc.verify("lenet5.onnx", "lenet5", witnesses=given),
     "parameters": lambda given: archc.compile("lenet5", parameters=given),
+    "verify": lambda given: archc.export("lenet5", "lenet5.onnx", verify=given),
+    "allow_inconclusive": lambda given: archc.export("lenet5", "lenet5.onnx", allow_inconclusive=given),
 }
 WRONG = [
     *((name, given) for name in CALLS for given in (3, object(), b"bytes" if name != "ignore" else 1.5)),
-    *((name, None) for name in ("target", "path", "artefact", "ignore", "witnesses")),
+    *((name, None) for name in ("target", "path", "artefact", "ignore", "witnesses", "verify")),
     *((name, "a\0b") for name in ("target", "path", "artefact", "against", "weights")),
     *((name, [given]) for name in ("ignore", "witnesses") for given in (3, None)),
     *((name, given) for name in ("rename", "parameters") for given in ("a=b", ["a"], {3: "a"}, {None: "a"})),
