@@ -197,10 +197,6 @@ class GraphBuilder:
         self.nodes.append(node)
         return node
 
-    def producer(self, value: Value) -> Node | None:
-        """The node that computed a value; None for an input of the network."""
-        return next((node for node in reversed(self.nodes) if any(output is value for output in node.outputs)), None)
-
     def output(self, name: str, value: Value, training_only: bool = False) -> None:
         """Declare an output."""
         self.outputs.append(Output(name, value, training_only))
