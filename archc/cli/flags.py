@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import wraps
 from inspect import Parameter, signature
@@ -10,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic.fields import FieldInfo
 
+from archc.diagnostics import UsageError
 from archc.exporting import all_options, exporters
 
 FLAGS = {
@@ -50,11 +52,18 @@ def option_flags() -> list[Parameter]:
 
 
 def expanded(**groups: Sequence[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Has a command take these options of the command line in place of one parameter, which gets them by name."""
+    """Has a command take these options of the command line in place of one parameter, which gets them by name.
+
+    Raises UsageError: two options have one name.
+    """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         written = signature(command, eval_str=True)
         parameters = [each for own in written.parameters.values() for each in groups.get(own.name, [own])]
+        counts = Counter(each.name for each in parameters)
+        if taken := sorted(name for name, count in counts.items() if count > 1):
+            message = f"an exporter of another package has the option '{taken[0]}', which archc has itself"
+            raise UsageError(message, code="bad-option", help="its package has to give it another name")
 
         @wraps(command)
         def run(**given: Any) -> None:
