@@ -6,13 +6,13 @@ entry-point group `archc.exporters`. Nothing imports an exporter by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING, Any, BinaryIO, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
@@ -51,33 +51,52 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 OptionsT_contra = TypeVar("OptionsT_contra", bound=Options, contravariant=True)
 
 
+class DeclaredInput(NamedTuple):
+    """An input as a file declares it; None is a size that is left open."""
+
+    name: str
+    shape: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} [{', '.join('?' if size is None else str(size) for size in self.shape)}]"
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """One way to run an artefact. `run` takes images [N, C, H, W] and returns the outputs.
+    """One way to run an artefact: `run` takes an array for each input, and returns the outputs.
 
-    `outputs` names them where the format has names; without, they are in the network's order.
+    `inputs` and `outputs` name them where the format has names; without, they are in the network's order.
     """
 
     name: str
-    run: Callable[[np.ndarray], list[np.ndarray]]
+    run: Callable[[Sequence[np.ndarray]], list[np.ndarray]]
+    inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+
+
+RunNode = Callable[[Sequence["np.ndarray"]], "np.ndarray"]
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRunner:
     """One node of an artefact: it gives the graph's value `value` from the values `inputs`.
 
-    `path` is the module path, and `run` takes the inputs in order, as float32.
+    `path` is the module path. Runners of one `kind` compute the same but for the values of their tensors. `open`
+    prepares a runner; what it returns takes the inputs in order, as float32.
     """
 
     path: str
     value: str
     inputs: tuple[str, ...]
-    run: Callable[[list[np.ndarray]], np.ndarray]
+    kind: Hashable
+    open: Callable[[], RunNode]
 
 
 class Artefact(Protocol):
     """An exported file that has been opened."""
+
+    shows_nodes: ClassVar[bool]
+    """True for a format whose files can be held to their exporter node for node."""
 
     def differences(self, network: Network) -> list[str] | None:
         """How the file differs from what the exporter would write for this network, tensor by tensor.
@@ -89,19 +108,22 @@ class Artefact(Protocol):
     def structure_differences(self, network: Network) -> list[str]:
         """How the file differs in all but its tensors' values from what the exporter writes with the file's options.
 
-        Nothing where a format cannot tell.
+        Only names of tensors where a format cannot tell more.
         """
         ...
 
-    def image_shape(self) -> tuple[int, ...] | None:
-        """Channels, height and width of the input, if the file tells them as numbers."""
+    def inputs(self) -> Sequence[DeclaredInput]:
+        """The inputs that the file declares; none where a format does not tell."""
         ...
 
-    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Iterable[Runner]:
+    def runners(
+        self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
+    ) -> Iterable[Runner]:
         """Ways to run the file: as it is, or its graph with the weights of another network of the same structure.
 
         Each may be opened when its turn comes, the first without optimisations. `witnesses` adds some of the exporter's
-        own. Raises MissingDependency: one of them is not installed.
+        own. A file that is not `trusted` runs under limits of time and memory. Raises MissingDependency: a witness is
+        not installed.
         """
         ...
 

@@ -33,7 +33,7 @@ from archc.spec.loading import resolved_text
 if TYPE_CHECKING:
     from archc.verification import Report
     from archc.verification.check import Verifier
-    from archc.verification.sensitivity import Sensitivity
+    from archc.verification.sharpness import Sensitivity
 
 Progress = Callable[[str], None]
 Notice = Callable[[str], None]

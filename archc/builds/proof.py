@@ -18,8 +18,9 @@ from archc.diagnostics import Inconclusive, UsageError, VerificationFailed, did_
 from archc.exporting import Exporter, Options, exporter_for, exporter_of
 from archc.ir.printer import fingerprint
 from archc.verification import Report, Verdict
-from archc.verification.check import Verifier, compare_artefacts
-from archc.verification.sensitivity import Sensitivity
+from archc.verification.check import Verifier
+from archc.verification.pairwise import compare_artefacts
+from archc.verification.sharpness import Sensitivity
 from archc.weights.network import Network
 
 Progress = Callable[[str], None]

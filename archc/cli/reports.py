@@ -5,37 +5,72 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from archc.cli.figures import figure
-from archc.cli.output import print_lines, print_table, print_title
+from archc.cli.figures import counted, figure
+from archc.cli.output import print_fields, print_lines, print_table, print_title
 
 if TYPE_CHECKING:
     from archc.verification import Report
     from archc.verification.report import Comparison
-    from archc.verification.sensitivity import Sensitivity
+    from archc.verification.sharpness import Sensitivity
 
 SHOWN_DIFFERENCES = 5
+SHORT = {"passed by structure and nodes": "by structure, nodes"}
 HEADER = ["output", "batches", "error", "/ float32", "bound", "largest", "1 - cosine", "top-1", "verdict"]
 LEAST_IMPORTANT = ["1 - cosine", "top-1", "largest", "batches", "/ float32"]
 
 
 def print_report(report: Report) -> None:
-    """A verification as a table: errors are RMS (and the largest), in units of the output's RMS."""
-    rows = [_row(comparison) for comparison in report.comparisons]
-    print_table([f"against {report.reference}", *HEADER], rows, LEAST_IMPORTANT)
+    """The three claims about an artefact, and the whole as a table.
+
+    Errors are RMS (and the largest), in units of the output's RMS; of an output with parts that differ in scale, those
+    of the worst part.
+    """
+    if report.weights:
+        print_fields(("structure", _structure(report)), ("nodes", _nodes(report)), ("whole", _whole(report)))
+    rows = [_row(comparison, len(report.sharpness) > 1) for comparison in report.comparisons]
+    if rows:
+        print_table([f"against {report.reference}", *HEADER], rows, LEAST_IMPORTANT)
     lines = [str(difference) for difference in report.differences[:SHOWN_DIFFERENCES]]
     if len(report.differences) > SHOWN_DIFFERENCES:
         lines.append(f"… and {len(report.differences) - SHOWN_DIFFERENCES} more")
     if report.divergence:
         lines.append(str(report.divergence))
-    lines += dict.fromkeys(row.reason for row in report.comparisons if row.reason)
-    if report.weights:
-        lines.append(f"compared under {'the weights of a calibrated twin' if report.twin else 'its own weights'}")
+    lines += [*dict.fromkeys(row.reason for row in report.comparisons if row.reason), *report.notes]
     print_lines(*(f"  {line}" for line in lines))
 
 
-def _row(row: Comparison) -> list[str | tuple[str, str]]:
+def _structure(report: Report) -> str:
+    """What became of the first claim."""
+    if report.structure and report.nodes is None:
+        return "the network's tensors, all of them; of operators this format tells nothing"
+    if report.structure is None:
+        return "not known: the file is judged by its outputs alone"
+    return "what archc's exporter writes for this network" if report.structure else "not what archc's exporter writes"
+
+
+def _nodes(report: Report) -> str:
+    """What became of the second claim."""
+    if report.nodes is None:
+        return "not compared one by one"
+    counts = f"{counted(report.nodes.kinds, 'kind')} of {counted(report.nodes.nodes, 'node')}"
+    return f"{counts}, each {'within rounding' if report.nodes.divergence is None else 'until one diverges'}"
+
+
+def _whole(report: Report) -> str:
+    """Under which weights the third claim was tried, what they can show, and on which inputs."""
+    if not report.sharpness:
+        return "not run"
+    told = []
+    for weights, sharpness in report.sharpness.items():
+        least = sharpness.least
+        change = f"; notices a change of {figure(least.smallest, '.0e')} in {least.block}" if least else ""
+        told.append(f"under {weights} weights: rounding is {sharpness.float32_share:.0e} of the output{change}")
+    return f"{'; '.join(told)}; inputs drawn from seed {report.seed}"
+
+
+def _row(row: Comparison, several: bool) -> list[str | tuple[str, str]]:
     return [
-        row.runner,
+        f"{row.runner}, {row.weights}" if several else row.runner,
         row.output,
         ",".join(map(str, row.batches)),
         figure(row.relative_error, ".1e"),
@@ -44,7 +79,7 @@ def _row(row: Comparison) -> list[str | tuple[str, str]]:
         figure(row.max_error / row.rms_output if row.rms_output else None, ".1e"),
         figure(1 - row.cosine, ".0e"),
         figure(row.top1_agreement, ".0%"),
-        (row.verdict.value, row.verdict.value),
+        (SHORT.get(row.verdict.value, row.verdict.value), row.verdict.value),
     ]
 
 

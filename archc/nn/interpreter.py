@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import torch
 from torch import nn
+from torch.func import functional_call
 
 from archc.ir.graph import Graph, Node
 from archc.nn.codegen import NAMESPACE
 
 
 class Interpreter:
-    """The nodes of a graph with the layers of a module that was built from it, in the module's precision and mode."""
+    """The nodes of a graph with the layers of a module that was built from it, in the module's mode.
 
-    def __init__(self, graph: Graph, module: nn.Module) -> None:
+    They compute in the module's precision, or in `dtype`: a layer with tensors is then converted while it is used.
+    """
+
+    def __init__(self, graph: Graph, module: nn.Module, dtype: torch.dtype | None = None) -> None:
         self._producers = {value.name: node for node in graph.nodes for value in node.outputs}
-        self._module = module
+        self._module, self._dtype = module, dtype
 
     def value(self, name: str, given: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """A value computed from given ones, through all nodes that lie between.
@@ -27,12 +31,12 @@ class Interpreter:
         """
         known = dict(given)
         with torch.no_grad():
-            for node in self._between(name, given):
+            for node in self.between(name, given):
                 outputs = self._apply(node, [known[value.name] for value in node.inputs])
                 known.update(zip([value.name for value in node.outputs], outputs, strict=True))
         return known[name]
 
-    def _between(self, name: str, given: Mapping[str, torch.Tensor]) -> list[Node]:
+    def between(self, name: str, given: Collection[str]) -> list[Node]:
         """The nodes that lead from given values to this one, in topological order."""
         order: dict[str, Node] = {}  # by path
         computed: set[str] = set(given)
@@ -53,13 +57,22 @@ class Interpreter:
     def _apply(self, node: Node, inputs: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
         if node.operator.is_expression():
             names = [f"x{index}" for index in range(len(inputs))]
-            own = [self._module.get_parameter(parameter.path) for parameter in node.parameters]
+            own = [self._tensor(parameter.path) for parameter in node.parameters]
             function = _function(node.operator.torch_source(node.kind[1], names, "own"), ("own", *names)[not own :])
             outputs = function(*own, *inputs)
         else:  # it may work in place, and the inputs are the caller's
             layer = self._module.get_submodule(node.path)
-            outputs = layer(*(x.clone() if getattr(layer, "inplace", False) else x for x in inputs))
+            given = tuple([x.clone() if getattr(layer, "inplace", False) else x for x in inputs])
+            if self._dtype is None or not node.parameters:
+                outputs = layer(*given)
+            else:
+                tensors = {key: tensor.to(self._dtype) for key, tensor in layer.state_dict().items()}
+                outputs = functional_call(layer, tensors, given)
         return outputs if len(node.outputs) > 1 else (outputs,)
+
+    def _tensor(self, key: str) -> torch.Tensor:
+        tensor = self._module.get_parameter(key)
+        return tensor if self._dtype is None else tensor.to(self._dtype)
 
 
 @cache

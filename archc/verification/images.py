@@ -1,25 +1,164 @@
-"""Inputs for a comparison: images of several kinds, the same at every run."""
+"""Inputs for a comparison: images of several kinds, drawn from a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
+from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.weights import Array
 
 COUNT = 5
-BATCHES = (1, 2, 5)  # the smaller batches are parts of the largest, so that five reference images serve all
+LARGEST_BATCH = 64  # of a declared range; more would say nothing else
+DRAWN_BATCHES = (9, 17)  # of a file from elsewhere, beyond all of 1 to 8
+MOST_ELEMENTS = 2**27  # of the largest value in a batch: a drawn batch shall not need gigabytes
+
+Inputs = tuple[Array, ...]
+"""One array for each input of the network, in its order; axis 0 is the batch."""
 
 
-def images(shape: tuple[int, ...], count: int = COUNT) -> Array:
-    """Images [count, C, H, W] as float32, cycling through the distributions."""
-    generator = np.random.Generator(np.random.Philox(key=2015))
-    drawn = [_DISTRIBUTIONS[index % len(_DISTRIBUTIONS)](generator, shape) for index in range(count)]
-    return np.stack(drawn).astype(np.float32)
+@dataclass(frozen=True)
+class Sample:
+    """Inputs of one size, and the batches in which they are run.
+
+    `kinds` names the images. `where` tells the size, or whose inputs they are; empty for the usual ones. With a `fixed`
+    batch all images are run, so many at a time.
+    """
+
+    inputs: Inputs
+    batches: tuple[int, ...]
+    kinds: tuple[str, ...]
+    where: str = ""
+    fixed: bool = False
+
+    def parts(self, *, every: bool) -> list[Array]:
+        """Which images to run together: at `every` batch, or at the smallest and the first that holds all images.
+
+        A batch that is larger repeats them.
+        """
+        count, batches = len(self.kinds), self.batches
+        if self.fixed:
+            return [np.arange(start, start + batches[0]) % count for start in range(0, count, batches[0])]
+        if not every:
+            all_images = min((batch for batch in batches if batch >= count), default=batches[-1])
+            batches = tuple(dict.fromkeys((batches[0], all_images)))
+        return [np.arange(batch) % count for batch in batches]
 
 
-def _normal(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def images(shape: tuple[int, ...], count: int = COUNT, seed: int = 2015) -> Array:
+    """Images [count, *shape] as float32, cycling through the ordinary kinds."""
+    kinds = list(_ORDINARY)
+    return _drawn(shape, [kinds[index % len(kinds)] for index in range(count)], _generator(seed))
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """What a file has fixed that the network leaves open: the batch, and dynamic sizes by symbol."""
+
+    batch: int | None = None
+    sizes: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        told = [f"the file's batch is fixed at {self.batch}"] if self.batch else []
+        return ", ".join(told + [f"its {symbol} is fixed at {size}" for symbol, size in self.sizes])
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which inputs to draw.
+
+    `thorough` is for a file of which only the outputs can be judged: images of every kind, each batch from 1 to 8 and a
+    larger one that cannot be guessed. Otherwise one kind is drawn beside the ordinary ones.
+    """
+
+    seed: int
+    thorough: bool = False
+    fixed: Fixed = Fixed()
+
+
+def samples(types: Sequence[TensorType], plan: Plan, elements: int) -> list[Sample]:
+    """What an artefact with inputs of these types is run on.
+
+    That is its usual size, every corner of its dynamic sizes, and one between them. `elements` is the size of the
+    largest value for one image: it limits the batch.
+    """
+    generator = _generator(plan.seed)
+    extremes = list(_EXTREME)
+    kinds = (*_ORDINARY, *(extremes if plan.thorough else [str(generator.choice(extremes))]))
+    wanted = (1, len(kinds))
+    if plan.thorough:
+        drawn = int(generator.integers(*DRAWN_BATCHES))
+        wanted = (*range(1, 9), max(len(kinds), min(drawn, MOST_ELEMENTS // elements)))
+    usual, *others = _sizes(types, plan, generator)
+    fixed = plan.fixed.batch is not None or isinstance(types[0].shape[0], int)
+    found = [Sample(_inputs(types, usual, kinds, generator), _batches(types, plan, wanted), kinds, fixed=fixed)]
+    for sizes in others:
+        inputs = _inputs(types, sizes, tuple(_ORDINARY), generator)
+        batches = _batches(types, plan, (1, len(_ORDINARY)), declared=False)
+        found.append(Sample(inputs, batches, tuple(_ORDINARY), f" at {_size(inputs)}", fixed))
+    return found
+
+
+def _batches(
+    types: Sequence[TensorType], plan: Plan, wanted: tuple[int, ...], *, declared: bool = True
+) -> tuple[int, ...]:
+    """These batches as far as they are allowed, and the ends of a range that is `declared`."""
+    batch = types[0].shape[0]
+    if plan.fixed.batch or not isinstance(batch, SymbolicDim):
+        return (plan.fixed.batch or int(batch),)  # type: ignore[arg-type]
+    if batch == BATCH:
+        return tuple(sorted({*wanted}))
+    ends = {batch.minimum, min(batch.maximum, max(LARGEST_BATCH, batch.minimum))}
+    inside = {size for size in wanted if batch.minimum <= size <= batch.maximum}
+    return tuple(sorted(inside | ends if declared or not inside else inside))
+
+
+Sizes = Mapping[str, int]
+"""A value for each dynamic size but the batch, by symbol."""
+
+
+def _sizes(types: Sequence[TensorType], plan: Plan, generator: np.random.Generator) -> list[Sizes]:
+    """The usual sizes, then every corner and a point between them."""
+    dims = [dim for type in types for dim in type.shape[1:]]
+    dynamic = {dim.symbol: dim for dim in dims if isinstance(dim, SymbolicDim)}
+    known = dict(plan.fixed.sizes)
+    usual = [known.get(symbol, dim.optimum) for symbol, dim in dynamic.items()]
+    ends = [{known[symbol]} if symbol in known else {dim.minimum, dim.maximum} for symbol, dim in dynamic.items()]
+    between = [
+        tuple(int(generator.integers(min(each), max(each) + 1)) for each in ends) for _ in range(1 + plan.thorough)
+    ]
+    chosen = dict.fromkeys([tuple(usual), *product(*map(sorted, ends)), *between])
+    return [dict(zip(dynamic, sizes, strict=True)) for sizes in chosen]
+
+
+def _inputs(
+    types: Sequence[TensorType], sizes: Sizes, kinds: tuple[str, ...], generator: np.random.Generator
+) -> Inputs:
+    return tuple(_drawn(_shape(type, sizes), kinds, generator) for type in types)
+
+
+def _shape(type: TensorType, sizes: Sizes) -> tuple[int, ...]:
+    return tuple(dim.at(sizes[dim.symbol]) if isinstance(dim, SymbolicDim) else dim for dim in type.shape[1:])
+
+
+def _size(inputs: Inputs) -> str:
+    return ", ".join("x".join(map(str, x.shape[2:])) for x in inputs)
+
+
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(key=seed))
+
+
+def _drawn(shape: tuple[int, ...], kinds: tuple[str, ...] | list[str], generator: np.random.Generator) -> Array:
+    """One image of each of these kinds."""
+    known = {**_ORDINARY, **_EXTREME}
+    return np.stack([known[kind](generator, shape) for kind in kinds]).astype(np.float32)
+
+
+def _noise(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """White noise, as from normalised pixels that have nothing in common."""
     return generator.standard_normal(shape)
 
@@ -31,19 +170,38 @@ def _uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _smooth(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """A few low frequencies with a sharp edge: neighbouring pixels are alike, as in photographs."""
-    channels, height, width = shape
+    *channels, height, width = (1, 1, *shape)[-max(3, len(shape)) :]
     rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
-    picture = np.zeros(shape)
-    for channel in range(channels):
+    picture = np.zeros((*channels, height, width))
+    for plane in picture.reshape(-1, height, width):
         for _ in range(4):
             frequency, phase = generator.uniform(0.5, 4, 2), generator.uniform(0, 2 * np.pi)
             wave = np.sin(2 * np.pi * (frequency[0] * rows + frequency[1] * columns) + phase)
-            picture[channel] += generator.uniform(0.2, 1) * wave
-    return picture + np.where(columns > generator.uniform(0.3, 0.7), 1.0, -1.0)
+            plane += generator.uniform(0.2, 1) * wave
+    return (picture + np.where(columns > generator.uniform(0.3, 0.7), 1.0, -1.0)).reshape(shape)
 
 
-_DISTRIBUTIONS: tuple[Callable[[np.random.Generator, tuple[int, ...]], Array], ...] = (
-    _normal,
-    _uniform,
-    _smooth,
-)
+def _dark(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Nearly black: half of the pixels are exactly 0, the others hardly more."""
+    return generator.uniform(0, 0.02, shape) * (generator.random(shape) < 0.5)
+
+
+def _bright(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Nearly white after normalisation, with hardly a contrast."""
+    return generator.uniform(2.2, 2.6, shape)
+
+
+def _saturated(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Pixels at either end of the range alone, in runs: neighbours are equal, so that maxima tie."""
+    ends = generator.choice([-2.2, 2.6], shape)
+    return np.where(generator.random(shape) < 0.5, ends, np.roll(ends, 1, axis=-1))
+
+
+def _large(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Pixels from 0 to 255, as somebody feeds them who has forgotten to divide."""
+    return generator.uniform(0, 255, shape)
+
+
+Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
+_ORDINARY: dict[str, Draw] = {"noise": _noise, "uniform": _uniform, "smooth": _smooth}
+_EXTREME: dict[str, Draw] = {"dark": _dark, "bright": _bright, "saturated": _saturated, "large": _large}

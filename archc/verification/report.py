@@ -1,19 +1,29 @@
-"""What a verification found."""
+"""What a verification found: three claims about an artefact, and the verdict that follows."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
+from archc.verification.sharpness import Sharpness
+from archc.weights import Array
+
 PYTORCH = "PyTorch float64"
+OWN, TWIN = "its own", "a calibrated twin's"
 
 
 class Verdict(Enum):
-    """Whether an artefact is equal to its network, as far as numbers can tell."""
+    """Whether an artefact is equal to its network, as far as numbers can tell.
+
+    `BY_PARTS`: rounding is so large in the whole that its numbers decide nothing, but the file is node for node what
+    the exporter gives, and each kind of node computes what it should.
+    """
 
     PASSED = "passed"
+    BY_PARTS = "passed by structure and nodes"
     INCONCLUSIVE = "inconclusive"
     FAILED = "failed"
 
@@ -22,10 +32,11 @@ class Verdict(Enum):
 class Comparison:
     """One output of one way to run an artefact, against the float64 reference, over all batches.
 
-    `rms_error` and `bound` decide. Where rounding makes the network `noisy`, nodes are compared one by one as well, and
-    where it is `chaotic`, they alone decide (see docs/verification.md). `float32_error` is that of PyTorch's own
-    float32 run, and `input_dependence` the RMS of what differs between images. All are absolute, in the unit of the
-    output.
+    `rms_error` and `bound` decide: they are those of the worst part of the output, as are `float32_error`, PyTorch's
+    own, and `rms_output`. `float32_share` is PyTorch's own error as a share of the whole output, and `input_dependence`
+    the RMS of what differs between images. All errors are absolute, in the unit of the output. `noisy` tells that
+    rounding alone may explain a large error, `identical` that every bit is that of PyTorch's float32 run, and
+    `wrong_part` numbers the first part with a wrong image.
     """
 
     runner: str
@@ -35,6 +46,7 @@ class Comparison:
     float32_error: float
     bound: float
     rms_output: float
+    float32_share: float
     input_dependence: float
     max_error: float
     cosine: float
@@ -42,7 +54,9 @@ class Comparison:
     verdict: Verdict
     reason: str
     noisy: bool = False
-    chaotic: bool = False
+    identical: bool = False
+    wrong_part: int = 0
+    weights: str = OWN
 
     @property
     def samples(self) -> int:
@@ -80,33 +94,60 @@ class Divergence:
 
 
 @dataclass(frozen=True)
-class Report:
-    """All comparisons of an artefact with `reference`: the network's module, or another artefact by its name.
+class Evidence:
+    """What was run where a comparison failed: inputs, what the outputs ought to be, and what they were."""
 
-    `twin` tells that they were made with a calibrated twin's weights.
+    runner: str
+    inputs: Sequence[Array]
+    expected: Sequence[Array]
+    actual: Sequence[Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Nodes:
+    """How many kinds of node were compared, for how many nodes they stand, and the first node that diverged."""
+
+    kinds: int
+    nodes: int
+    divergence: Divergence | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Three claims about an artefact, against `reference`: the network's module, or another artefact by its name.
+
+    `structure` is true where the file is what archc's exporter gives, false where it ought to be and is not, and None
+    where another program wrote it or nothing is known of it. `nodes` is None where they were not compared.
+    `sharpness` tells by weights what the comparison of the whole can notice. `seed` is that of all inputs.
     """
 
     artefact: str
-    twin: bool
     comparisons: tuple[Comparison, ...]
     differences: tuple[str, ...] = ()
     divergence: Divergence | None = None
     reference: str = PYTORCH
+    structure: bool | None = None
+    nodes: Nodes | None = None
+    sharpness: Mapping[str, Sharpness] = field(default_factory=dict)
+    seed: int | None = None
+    notes: tuple[str, ...] = ()
+    evidence: Evidence | None = field(default=None, compare=False, repr=False)
 
     @property
     def weights(self) -> str | None:
         """Under which weights the comparisons were made; None for two files, of which each has its own."""
         if self.reference != PYTORCH:
             return None
-        return "calibrated twin" if self.twin else "own"
+        return " and ".join(dict.fromkeys(row.weights for row in self.comparisons))
 
     @property
     def verdict(self) -> Verdict:
-        """Failed if anything failed, else inconclusive if anything was, else passed."""
-        verdicts = {comparison.verdict for comparison in self.comparisons}
-        if self.differences or self.divergence or Verdict.FAILED in verdicts:
+        """The worst of what was found; inconclusive if nothing was run."""
+        if self.differences or self.divergence:
             return Verdict.FAILED
-        return Verdict.INCONCLUSIVE if Verdict.INCONCLUSIVE in verdicts or not verdicts else Verdict.PASSED
+        verdicts = {row.verdict for row in self.comparisons}
+        worst = (Verdict.FAILED, Verdict.INCONCLUSIVE, Verdict.BY_PARTS, Verdict.PASSED)
+        return next((verdict for verdict in worst if verdict in verdicts), Verdict.INCONCLUSIVE)
 
     def as_json(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -120,10 +161,24 @@ class Report:
             "verdict": self.verdict.value,
             "reference": self.reference,
             "weights": self.weights,
+            "seed": self.seed,
+            "structure": self.structure,
+            "nodes": {"kinds": self.nodes.kinds, "nodes": self.nodes.nodes} if self.nodes else None,
+            "sharpness": {weights: _plain_sharpness(sharpness) for weights, sharpness in self.sharpness.items()},
             "differences": list(self.differences),
             "divergence": _plain_row(self.divergence) if self.divergence else None,
             "comparisons": rows,
+            "notes": list(self.notes),
         }
+
+
+def _plain_sharpness(sharpness: Sharpness) -> dict[str, Any]:
+    least = sharpness.least
+    return {
+        "float32_share": _plain(sharpness.float32_share),
+        "least_sensitive_block": least.block if least else None,
+        "smallest_change_noticed_there": _plain(least.smallest) if least else None,
+    }
 
 
 def _plain_row(record: Comparison | Divergence) -> dict[str, Any]:

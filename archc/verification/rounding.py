@@ -1,37 +1,27 @@
-"""What becomes of a comparison as a whole once every node has passed by itself."""
+"""What rounding to float32 does to numbers, and how much of it the verification allows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import numpy as np
 
-from archc.verification.report import Comparison, Report, Verdict
-from archc.verification.statistics import FACTOR, FLOOR, VACUITY, VACUOUS
+from archc.weights import Array
 
-ROUNDING = "rounding alone grows this large: every node passed by itself"
-
-
-def is_open(row: Comparison) -> bool:
-    """Whether the nodes have a say: the comparison failed, or is chaotic."""
-    return row.verdict is Verdict.FAILED or (row.verdict is Verdict.INCONCLUSIVE and row.chaotic)
+ROUNDING = 2.0**-24  # largest relative error of a rounding to float32
+FACTOR = 10.0  # of PyTorch's own float32 error
+FLOOR = 64 * ROUNDING  # of the output's size
+SHARP = 1e-5  # beyond this share of the output, ten times PyTorch's error hides what half precision does to a layer
+CHAOTIC = 1e-3  # beyond this share of the output, PyTorch's own float32 error bounds nothing
 
 
-def settled(report: Report, kernels: Mapping[str, float]) -> Report:
-    """The report, in which what can come from rounding alone is no failure.
-
-    `kernels` tells for each output which share of it is off where the artefact computes the nodes without weights.
-    """
-    rows = (_settled(row, kernels[row.output.partition(" at ")[0]]) for row in report.comparisons)
-    return replace(report, comparisons=tuple(rows))
+def rms(values: Array) -> float:
+    """Root mean square, in float64."""
+    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
-def _settled(row: Comparison, kernels: float) -> Comparison:
-    bound = FACTOR * max(row.float32_error, kernels * row.rms_output) + FLOOR * row.rms_output
-    # A noisy network multiplies what its nodes round differently.
-    if not is_open(row) or not row.rms_error <= (FACTOR * bound if row.noisy else bound):
-        return row
-    # Nor can its output exceed such a bound a hundredfold; but it has to be more than rounding that differs.
-    least = max(row.float32_error, VACUITY * FLOOR * row.rms_output) if row.noisy else VACUITY * bound
-    if row.input_dependence <= least:
-        return replace(row, verdict=Verdict.INCONCLUSIVE, reason=VACUOUS)
-    return replace(row, verdict=Verdict.PASSED, reason=ROUNDING)
+def relative_error(single: Array, exact: Array) -> float:
+    """The error of outputs [N, …] as a share of their size: the root mean square over the images."""
+    errors, sizes = (
+        np.square(x.reshape(len(exact), -1), dtype=np.float64).mean(axis=1) for x in (single - exact, exact)
+    )
+    present = sizes > 0
+    return float(np.sqrt(np.mean(errors[present] / sizes[present]))) if present.any() else 0.0

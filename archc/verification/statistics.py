@@ -5,91 +5,101 @@ s the size of the output,
     e <= FACTOR * t + FLOOR * s
 passes: t is what rounding does to this very network, so a correct export has e of about t whatever the depth (measured
 on correct exports: 0.5 to 4 times). FLOOR covers what t does not show: PyTorch sums pairwise, and runtimes that sum one
-value after the other lose up to 36 roundings in a norm over thousands of nearly equal values. The output must also tell
-right from wrong: the part d of it that depends on the input has to exceed the bound VACUITY times, or agreement means
-nothing.
+value after the other lose up to 36 roundings in a norm over thousands of nearly equal values.
+
+An output is judged cell by cell (`cells.py`). It must tell right from wrong: its part that depends on the input has to
+exceed the bound VACUITY times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from archc.verification.cells import Cells, cells, which_are_wrong, wrong_images
 from archc.verification.report import Comparison, Verdict
+from archc.verification.rounding import CHAOTIC, FACTOR, FLOOR, SHARP, relative_error, rms
 from archc.weights import Array
 
-FACTOR = 10.0
-FLOOR = 64 * 2.0**-24
 VACUITY = 100.0
+ORDINARY = 3  # images at the start of a batch that are alike in scale: what differs between them is content
+EXCEEDS = "the error exceeds the bound"
 VACUOUS = "the output hardly depends on the input, so agreement proves nothing"
-NOISY = 1e-5  # beyond this share of the output, ten times PyTorch's error hides what half precision does to a layer
-CHAOTIC = 1e-3  # beyond this share of the output PyTorch's own float32 error bounds nothing
-
-
-def rms(values: Array) -> float:
-    """Root mean square, in float64."""
-    return float(np.sqrt(np.mean(np.square(values, dtype=np.float64)))) if values.size else 0.0
 
 
 def compare(
-    runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array], single: Sequence[Array]
+    runner: str,
+    output: str,
+    actual: Sequence[Array],
+    exact: Sequence[Array],
+    single: Sequence[Array],
+    parts: Sequence[Array] | None = None,
+    *,
+    kinds: Sequence[str] = (),
+    depends: bool = True,
 ) -> Comparison:
-    """Compare one output of an artefact over several batches with the float64 and float32 runs on the same images."""
-    with np.errstate(all="ignore"):  # what is not finite is judged, not warned of
-        return _compare(runner, output, actual, exact, single)
+    """Compare one output of an artefact over several batches with the float64 and float32 runs on the same images.
 
-
-def _compare(
-    runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array], single: Sequence[Array]
-) -> Comparison:
-    if any(a.shape != e.shape for a, e in zip(actual, exact, strict=True)):
-        return _wrong_shape(runner, output, actual, exact)
-    a, e, t = (
-        np.concatenate([part.reshape(-1) for part in parts]).astype(np.float64) for parts in (actual, exact, single)
-    )
-    error, own, size = rms(a - e), rms(t - e), rms(e)
-    bound = FACTOR * own + FLOOR * size
-    verdict, reason = _judge(error, own, bound, size, exact, a)
-    return Comparison(
-        runner=runner,
-        output=output,
-        batches=tuple(len(part) for part in exact),
-        rms_error=error,
-        float32_error=own,
-        bound=bound,
-        rms_output=size,
-        input_dependence=_input_dependence(exact),
-        max_error=float(np.max(np.abs(a - e), initial=0.0)),
-        cosine=_cosine(a, e),
-        top1_agreement=_top1_agreement(actual, exact),
-        verdict=verdict,
-        reason=reason,
-        noisy=bool(np.isfinite(own) and own > NOISY * size),
-        chaotic=bool(np.isfinite(own) and own > CHAOTIC * size),
-    )
-
-
-def _judge(
-    error: float, own: float, bound: float, size: float, exact: Sequence[Array], a: Array
-) -> tuple[Verdict, str]:
-    if not np.isfinite(size) or not np.isfinite(own):
-        return Verdict.INCONCLUSIVE, "the reference is not finite"
+    `parts` numbers the images of each batch, which `kinds` names; without, larger batches begin with the smaller ones.
+    `depends` asks that the output depends on the image.
+    """
+    parts = parts or [np.arange(len(part)) for part in exact]
+    wrong = _wrong_type(actual, exact, single)
+    if wrong:
+        return unmeasured(runner, output, parts, wrong)
+    a, e, t = (np.concatenate([part.astype(np.float64) for part in each]) for each in (actual, exact, single))
+    if not np.all(np.isfinite(e)) or not np.all(np.isfinite(t)):
+        return unmeasured(runner, output, parts, "the reference is not finite", Verdict.INCONCLUSIVE)
     if not np.all(np.isfinite(a)):
-        return Verdict.FAILED, "the output is not finite"
-    if own > CHAOTIC * size:
-        return Verdict.INCONCLUSIVE, "PyTorch's own float32 error exceeds a thousandth of the output"
-    if error > bound:
-        return Verdict.FAILED, "the error exceeds the bound"
-    if _input_dependence(exact) <= VACUITY * bound:
+        return unmeasured(runner, output, parts, "the output is not finite")
+    identical = all(map(np.array_equal, actual, single))
+    with np.errstate(all="ignore"):  # an output may be zero
+        found = cells(a, e, t, relative_error(t, e))
+        row = _measured(unmeasured(runner, output, parts, ""), found, a, e, t)
+        row = replace(row, identical=identical, input_dependence=_input_dependence(e, np.concatenate(parts)))
+        least = VACUITY * (FACTOR * row.float32_share + FLOOR) * rms(e) if depends else -1
+        verdict, reason = _judge(row, least)
+        if reason == EXCEEDS:
+            reason += which_are_wrong(found, parts, kinds)
+        part = next((index for index, images in enumerate(wrong_images(found, parts)) if images), 0)
+        return replace(row, verdict=verdict, reason=reason, wrong_part=part)
+
+
+def _measured(row: Comparison, found: Sequence[Cells], a: Array, e: Array, t: Array) -> Comparison:
+    """A comparison with the numbers of its worst cell, and those of the whole that people look at."""
+    worst, image = max(((each, int(each.excess.argmax())) for each in found), key=lambda at: at[0].excess[at[1]])
+    share = relative_error(t, e)
+    return replace(
+        row,
+        rms_error=float(worst.error[image]),
+        float32_error=float(worst.own[image]),
+        bound=float(worst.bound[image]),
+        rms_output=float(worst.size[image]),
+        float32_share=share,
+        max_error=float(np.max(np.abs(a - e), initial=0.0)),
+        cosine=_cosine(a.reshape(-1), e.reshape(-1)),
+        top1_agreement=float(np.mean(np.argmax(a, 1) == np.argmax(e, 1))) if e.ndim == 2 and e.size else None,
+        noisy=share > SHARP,
+    )
+
+
+def _judge(row: Comparison, least_dependence: float) -> tuple[Verdict, str]:
+    if row.float32_share > CHAOTIC:
+        share = f"{row.float32_share:.0e} of the output"
+        return Verdict.INCONCLUSIVE, f"rounding alone is {share}, so its numbers prove nothing"
+    if row.rms_error > row.bound:
+        return Verdict.FAILED, EXCEEDS
+    if row.input_dependence <= least_dependence:
         return Verdict.INCONCLUSIVE, VACUOUS
     return Verdict.PASSED, ""
 
 
-def _input_dependence(exact: Sequence[Array]) -> float:
-    """RMS of what differs between images, over the largest batch."""
-    largest = max(exact, key=len)
-    return rms(largest - largest.mean(axis=0, keepdims=True))
+def _input_dependence(exact: Array, images: Array) -> float:
+    """RMS of what differs between the ordinary images."""
+    ordinary = exact[[np.flatnonzero(images == image)[0] for image in range(ORDINARY) if image in images]]
+    return rms(ordinary - ordinary.mean(axis=0, keepdims=True))
 
 
 def _cosine(a: Array, e: Array) -> float:
@@ -97,24 +107,23 @@ def _cosine(a: Array, e: Array) -> float:
     return float(a @ e) / norms if norms else 0.0
 
 
-def _top1_agreement(actual: Sequence[Array], exact: Sequence[Array]) -> float | None:
-    if exact[0].ndim != 2:
-        return None
-    agreements = [np.argmax(a, 1) == np.argmax(e, 1) for a, e in zip(actual, exact, strict=True)]
-    return float(np.mean(np.concatenate(agreements)))
+def _wrong_type(actual: Sequence[Array], exact: Sequence[Array], single: Sequence[Array]) -> str | None:
+    """How the outputs differ from the network's in shape or element type."""
+    for a, e, t in zip(actual, exact, single, strict=True):
+        if a.shape != e.shape:
+            return f"the output has shape {list(a.shape)}, not {list(e.shape)}"
+        if a.dtype != t.dtype:
+            return f"the output is {a.dtype}, not {t.dtype}"
+    return None
 
 
-def _wrong_shape(runner: str, output: str, actual: Sequence[Array], exact: Sequence[Array]) -> Comparison:
-    shapes = [(a.shape, e.shape) for a, e in zip(actual, exact, strict=True) if a.shape != e.shape]
-    reason = f"the output has shape {list(shapes[0][0])}, not {list(shapes[0][1])}"
-    return failed(runner, output, tuple(map(len, exact)), reason)
-
-
-def failed(runner: str, output: str, batches: tuple[int, ...], reason: str) -> Comparison:
+def unmeasured(
+    runner: str, output: str, parts: Sequence[Array], reason: str, verdict: Verdict = Verdict.FAILED
+) -> Comparison:
     """The comparison of an output that could not be computed, or not be compared number by number."""
     nothing = float("nan")
     return Comparison(
-        runner=runner, output=output, batches=batches, rms_error=nothing, float32_error=nothing, bound=nothing,
-        rms_output=nothing, input_dependence=nothing, max_error=nothing, cosine=nothing, top1_agreement=None,
-        verdict=Verdict.FAILED, reason=reason,
+        runner=runner, output=output, batches=tuple(dict.fromkeys(map(len, parts))), rms_error=nothing,
+        float32_error=nothing, bound=nothing, rms_output=nothing, float32_share=nothing, input_dependence=nothing,
+        max_error=nothing, cosine=nothing, top1_agreement=None, verdict=verdict, reason=reason,
     )  # fmt: skip

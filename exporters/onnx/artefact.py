@@ -6,10 +6,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from archc.diagnostics import ExportError
-from archc.exporting import NodeRunner, Runner
+from archc.exporting import DeclaredInput, NodeRunner, Runner
 from archc.files import Companions
 from archc.weights.network import Network
 
@@ -34,6 +34,8 @@ class OnnxArtefact:
 
     Raises ExportError: it is not an ONNX file.
     """
+
+    shows_nodes: ClassVar[bool] = True
 
     def __init__(self, path: Path, options: OnnxOptions) -> None:
         self.path, self._options = path, options
@@ -74,12 +76,13 @@ class OnnxArtefact:
             *(f"the tensor {name} is not in the network" for name in stored if name not in wanted),
         ]
 
-    def image_shape(self) -> tuple[int, ...] | None:
-        """Channels, height and width of the input; None if one of them is dynamic."""
-        stored = {tensor.name for tensor in self.model.graph.initializer}
-        inputs = [entry for entry in self.model.graph.input if entry.name not in stored]
-        sizes = tuple(dim.dim_value for dim in inputs[0].type.tensor_type.shape.dim[1:]) if len(inputs) == 1 else ()
-        return sizes if sizes and all(sizes) else None
+    def inputs(self) -> Sequence[DeclaredInput]:
+        """The inputs that are no initializers; a symbolic size is open."""
+        entries = [entry for entry in self.model.graph.input if entry.name not in self._stored]
+        return [
+            DeclaredInput(entry.name, tuple(dim.dim_value or None for dim in entry.type.tensor_type.shape.dim))
+            for entry in entries
+        ]
 
     def node_runners(self, network: Network, *, replace_weights: bool) -> Sequence[NodeRunner] | None:
         """Each node of archc's graph as a model of its own; None for a file whose tensors are not archc's."""
@@ -89,7 +92,9 @@ class OnnxArtefact:
         weights = network.weights if replace_weights else None
         return node_runners(self.model, exported_graph(network, matched), self._emitted(network, matched), weights)
 
-    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Iterator[Runner]:
+    def runners(
+        self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
+    ) -> Iterator[Runner]:
         """ONNX Runtime with its optimisations off and on, and the witnesses that compute."""
         if weights is None:
             yield from _runners(self.path, witnesses)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archc.exporting import NodeRunner
@@ -13,6 +13,8 @@ from .builder import OnnxBuilder, value_info
 if TYPE_CHECKING:
     import numpy as np
     import onnx
+
+    from archc.exporting import RunNode
 
 
 def node_runners(
@@ -31,9 +33,7 @@ def node_runners(
 
 def _runner(node: Node, cutter: _Cutter) -> NodeRunner:
     inputs = tuple(dict.fromkeys(value.name for value in node.inputs))
-    return NodeRunner(
-        node.path, node.output.name, inputs, lambda arrays: cutter.run(node, dict(zip(inputs, arrays, strict=True)))
-    )
+    return NodeRunner(node.path, node.output.name, inputs, cutter.kind(node), lambda: cutter.open(node, inputs))
 
 
 class _Cutter:
@@ -48,31 +48,67 @@ class _Cutter:
         self._lowered = {node.value for node in emitted.nodes}
         self._values = {*emitted.tensors.values()}
 
-    def run(self, node: Node, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Run a node. Raises LookupError: the file does not compute it from these inputs; what ONNX Runtime raises."""
+    def tensor(self, value: str) -> str:
+        """The name of a value in the file."""
+        return self._emitted.tensors[value]
+
+    def kind(self, node: Node) -> Hashable:
+        """All that decides what is computed between a node's inputs and its output, but for the tensors' values."""
+        try:
+            found = self._between(node)
+        except LookupError as error:
+            return str(error)
+        names = {self.tensor(value.name): number for number, value in enumerate(dict.fromkeys(node.inputs))}
+        return tuple([self._key(each, names) for each in found])
+
+    def _key(self, node: onnx.NodeProto, names: dict[str, int]) -> Hashable:
+        """A node with numbers in place of names. Side effect: numbers the names that are new."""
+        attributes = sorted(attribute.SerializeToString(deterministic=True) for attribute in node.attribute)
+        inputs = [self._placeholder(name) or names.get(name, -1) for name in node.input]
+        outputs = [names.setdefault(name, len(names)) for name in node.output]
+        return node.domain, node.op_type, tuple(attributes), tuple(inputs), tuple(outputs)
+
+    def _placeholder(self, name: str) -> Hashable:
+        """What stands for a tensor of the file: a constant is itself."""
+        stored = self._stored.get(name)
+        if stored is None:
+            return None
+        if name in self._derived:
+            return stored.data_type, tuple(stored.dims)
+        return stored.data_type, tuple(stored.dims), stored.raw_data
+
+    def open(self, node: Node, inputs: tuple[str, ...]) -> RunNode:
+        """A way to run one node from these inputs; one that the exporter leaves out gives its input.
+
+        Raises LookupError: the file does not compute it from the node's inputs; what ONNX Runtime raises.
+        """
         import numpy as np
         import onnxruntime
 
         if node.output.name not in self._lowered:
-            return inputs[node.inputs[0].name]
+            place = inputs.index(node.inputs[0].name)
+            return lambda arrays: arrays[place]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        model = self._cut(node).SerializeToString()
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        feeds = {self._emitted.tensors[value]: np.ascontiguousarray(array) for value, array in inputs.items()}
-        return np.asarray(session.run(None, feeds)[0])
+        data = self._cut(node).SerializeToString()
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        names = [self.tensor(value) for value in inputs]
+
+        def run(arrays: Sequence[np.ndarray]) -> np.ndarray:
+            feeds = {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
+            return np.asarray(session.run(None, feeds)[0])
+
+        return run
 
     def _cut(self, node: Node) -> onnx.ModelProto:
         import onnx
 
         nodes = self._between(node)
         wanted = dict.fromkeys(name for onnx_node in nodes for name in onnx_node.input)
-        tensors = self._emitted.tensors
         graph = onnx.GraphProto(name="node", node=nodes)
         graph.initializer.extend(self._initializer(name) for name in wanted if name in self._stored)
-        graph.input.extend(value_info(tensors[value.name], value.type) for value in dict.fromkeys(node.inputs))
-        graph.output.append(value_info(tensors[node.output.name], node.output.type))
+        graph.input.extend(value_info(self.tensor(value.name), value.type) for value in dict.fromkeys(node.inputs))
+        graph.output.append(value_info(self.tensor(node.output.name), node.output.type))
         return onnx.ModelProto(ir_version=self._model.ir_version, graph=graph, opset_import=self._model.opset_import)
 
     def _between(self, node: Node) -> list[onnx.NodeProto]:

@@ -5,7 +5,7 @@ A witness either computes the outputs, or (a parser) only reads the file and tel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from archc.version import DISTRIBUTION
 if TYPE_CHECKING:
     import numpy as np
 
-    Run = Callable[[np.ndarray], list[np.ndarray]]
+    Run = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
 def onnx_runtime(path: Path) -> Iterator[Runner]:
@@ -38,16 +38,12 @@ def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
         return Runner(name, _refusal(_refused("ONNX Runtime", path, error)))
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        return Runner(name, _refusal(f"{path.name} has {len(inputs)} inputs, and a network has one"))
-    batch = inputs[0].shape[0] if inputs[0].shape else None
+    names = tuple(entry.name for entry in session.get_inputs())
 
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        return list(map(np.asarray, session.run(None, {inputs[0].name: images})))
+    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return list(map(np.asarray, session.run(None, dict(zip(names, inputs, strict=True)))))
 
-    outputs = tuple(output.name for output in session.get_outputs())
-    return Runner(name, _in_batches(run, batch) if isinstance(batch, int) else run, outputs)
+    return Runner(name, run, names, tuple(output.name for output in session.get_outputs()))
 
 
 def _refused(who: str, path: Path, error: Exception) -> str:
@@ -57,23 +53,10 @@ def _refused(who: str, path: Path, error: Exception) -> str:
 
 
 def _refusal(reason: str) -> Run:
-    def run(images: np.ndarray) -> list[np.ndarray]:
+    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         raise ExportError(reason, code="cannot-run")
 
     return run
-
-
-def _in_batches(run: Run, size: int) -> Run:
-    """Run a file of a fixed batch on any multiple of it."""
-    import numpy as np
-
-    def run_all(images: np.ndarray) -> list[np.ndarray]:
-        if len(images) % size:
-            return run(images)
-        parts = [run(images[start : start + size]) for start in range(0, len(images), size)]
-        return [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
-
-    return run_all
 
 
 def onnx_reference(path: Path) -> Runner:
@@ -87,12 +70,12 @@ def onnx_reference(path: Path) -> Runner:
     from .reference_operators import corrected_operators
 
     evaluator = ReferenceEvaluator(str(path), new_ops=corrected_operators())
-    name = str(evaluator.input_names[0])
+    names = tuple(map(str, evaluator.input_names))
 
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(result) for result in evaluator.run(None, {name: images})]
+    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [np.asarray(result) for result in evaluator.run(None, dict(zip(names, inputs, strict=True)))]
 
-    return Runner("onnx.reference", run, tuple(map(str, evaluator.output_names)))
+    return Runner("onnx.reference", run, names, tuple(map(str, evaluator.output_names)))
 
 
 def openvino(path: Path) -> Runner:
@@ -100,8 +83,8 @@ def openvino(path: Path) -> Runner:
     module = _require("openvino")
     compiled = module.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        results = compiled(images)
+    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        results = compiled(list(inputs))
         return [results[index] for index in range(len(compiled.outputs))]
 
     return Runner("OpenVINO, float32", run)

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from archc.exporting import NodeRunner, Runner
+from archc.diagnostics import ExportError
+from archc.exporting import DeclaredInput, NodeRunner, Runner
 from archc.weights.network import Network
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
-    Shape = tuple[int, ...]
-
 
 class TorchArtefact:
     """A loaded file: held to its network key by key, and run by PyTorch."""
 
+    shows_nodes: ClassVar[bool] = False
+
     def __init__(
-        self, name: str, load: Callable[[], nn.Module], shape: Callable[[], Shape | None] = lambda: None
+        self, name: str, load: Callable[[], nn.Module], inputs: Callable[[], Sequence[DeclaredInput]] = tuple
     ) -> None:
-        self._name, self._load, self._shape = name, load, shape
+        self._name, self._load, self._inputs = name, load, inputs
 
     @cached_property
     def _module(self) -> nn.Module:
@@ -47,20 +48,22 @@ class TorchArtefact:
             if key not in _shapes(network)
         ]
 
-    def image_shape(self) -> tuple[int, ...] | None:
-        """Channels, height and width of the input, where the format tells them."""
-        return self._shape()
+    def inputs(self) -> Sequence[DeclaredInput]:
+        """The inputs, where the format tells them."""
+        return self._inputs()
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
         """None: no parser but PyTorch reads these formats."""
         return []
 
-    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Sequence[Runner]:
+    def runners(
+        self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
+    ) -> Sequence[Runner]:
         """PyTorch, on the file as it was loaded."""
         module = self._load() if weights else self._module
         if weights is not None:
             module.load_state_dict(_tensors(weights, list(_shapes(weights))), strict=False)
-        return [Runner(self._name, lambda images: _run(module, images))]
+        return [Runner(self._name, lambda inputs: _run(module, inputs))]
 
     def node_runners(self, network: Network, *, replace_weights: bool) -> Sequence[NodeRunner] | None:
         """None: these formats are run as a whole."""
@@ -86,9 +89,13 @@ def _tensors(network: Network, keys: Sequence[str]) -> dict[str, Any]:
     return {key: torch.from_numpy(network.weights[key]) for key in keys}
 
 
-def _run(module: nn.Module, images: np.ndarray) -> list[np.ndarray]:
+def _run(module: nn.Module, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The outputs. Raises ExportError: they are no tensors in a row."""
     import torch
 
     with torch.no_grad():
-        result = module(torch.from_numpy(images))
-    return [tensor.numpy() for tensor in (result if isinstance(result, tuple | list) else (result,))]
+        result = module(*map(torch.from_numpy, inputs))
+    outputs = result if isinstance(result, tuple | list) else (result,)
+    if not all(isinstance(output, torch.Tensor) for output in outputs):
+        raise ExportError(f"it returns a {type(result).__name__}, not a tensor or several", code="cannot-run")
+    return [tensor.numpy() for tensor in outputs]

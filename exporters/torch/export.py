@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archc.diagnostics import ExportError
+from archc.exporting import DeclaredInput
 
 if TYPE_CHECKING:
     from torch import fx, nn
@@ -57,12 +58,14 @@ def load_torch_export(path: Path) -> nn.Module:
     return _program(path).module()
 
 
-def image_shape(path: Path) -> tuple[int, ...] | None:
-    """Channels, height and width that an archive takes; None if one of them is dynamic. Raises ExportError."""
+def declared_inputs(path: Path) -> Sequence[DeclaredInput]:
+    """The inputs of an archive. Raises ExportError."""
     program = _program(path)
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
-    sizes = tuple(inputs[0].meta["val"].shape[1:]) if len(inputs) == 1 else ()
-    return sizes if sizes and all(isinstance(size, int) for size in sizes) else None
+    return [
+        DeclaredInput(node.name, tuple(size if isinstance(size, int) else None for size in node.meta["val"].shape))
+        for node in inputs
+    ]
 
 
 def _program(path: Path) -> ExportedProgram:

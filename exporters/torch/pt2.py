@@ -26,9 +26,9 @@ def _write(network: Network, file: BinaryIO, options: Options, companions: Compa
 def _open(path: Path, options: Options | None = None) -> TorchArtefact:
     """Open a file. Raises ExportError."""
     from .artefact import TorchArtefact
-    from .export import image_shape, load_torch_export
+    from .export import declared_inputs, load_torch_export
 
-    return TorchArtefact("torch.export, reloaded", lambda: load_torch_export(path), lambda: image_shape(path))
+    return TorchArtefact("torch.export, reloaded", lambda: load_torch_export(path), lambda: declared_inputs(path))
 
 
 def _usage(network: Network, path: Path) -> str:

@@ -11,7 +11,9 @@ from onnx import TensorProto, helper, numpy_helper
 from archc.diagnostics import ExportError
 from archc.exporting import exporters
 from archc.verification import Report, Verdict
-from archc.verification.check import Verifier, compare_artefacts
+from archc.verification.check import Verifier
+from archc.verification.pairwise import compare_artefacts
+from archc.verification.report import OWN
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
 from tests.exporters.small_networks import DYNAMIC, compiled
@@ -117,8 +119,8 @@ def test_a_wrong_node_without_effect_is_noticed_under_the_twin(network: Network,
 
 def test_somebody_elses_file_under_weights_that_hide_a_layer_is_inconclusive(tmp_path: Path) -> None:
     found = report(fresh(DEAD_BRANCH), tmp_path, both(dilate, renamed_tensor))
-    assert (found.verdict, found.twin) == (Verdict.INCONCLUSIVE, False)
-    reason = "under these fresh weights a change of c1, b1 would go unnoticed"
+    assert (found.verdict, found.weights) == (Verdict.INCONCLUSIVE, OWN)
+    reason = "within the bound, but under these weights a change of c1, b1 would go unnoticed"
     assert {row.reason for row in found.comparisons} == {reason}
 
 
@@ -224,10 +226,12 @@ def test_what_onnx_runtime_refuses_has_failed_and_the_node_is_named(tmp_path: Pa
     def lose(model: onnx.ModelProto) -> None:
         model.graph.node.remove(node(model, "/c1/Conv"))
 
-    found = report(fresh(DEAD_BRANCH), tmp_path, lose)
+    found = report(fresh(DEAD_BRANCH), tmp_path, lose, own=True)
     assert found.verdict is Verdict.FAILED
-    assert found.divergence is not None
-    assert (found.divergence.path, found.divergence.position) == ("c1", "net.yaml:7")
+    assert "/c1/Conv is missing (conv2d c1, net.yaml:7)" in found.differences
+    theirs = report(fresh(DEAD_BRANCH), tmp_path, lose)
+    assert (theirs.verdict, theirs.divergence) == (Verdict.FAILED, None)
+    assert "cannot be run on images [3, 16, 16]: " in theirs.comparisons[0].reason
 
 
 @pytest.mark.parametrize("factor", [1e20, 1e30])
@@ -315,12 +319,14 @@ layers:
     assert found.divergence.path == "layer1.14.conv1"
 
 
-def test_a_file_of_one_image_at_a_time_is_run_image_by_image(tmp_path: Path) -> None:
+def test_a_file_of_one_image_at_a_time_is_run_so_and_the_report_says_it(tmp_path: Path) -> None:
     def fix_batch(model: onnx.ModelProto) -> None:
         for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
             value.type.tensor_type.shape.dim[0].dim_value = 1
 
-    assert report(fresh(DEAD_BRANCH), tmp_path, fix_batch).verdict is Verdict.PASSED
+    found = report(fresh(DEAD_BRANCH), tmp_path, fix_batch)
+    assert (found.verdict, found.notes) == (Verdict.PASSED, ("the file's batch is fixed at 1",))
+    assert {row.batches for row in found.comparisons} == {(1,)}
 
 
 def test_a_file_of_several_inputs_fails_in_words(tmp_path: Path) -> None:
@@ -328,16 +334,18 @@ def test_a_file_of_several_inputs_fails_in_words(tmp_path: Path) -> None:
         model.graph.input.append(helper.make_tensor_value_info("second", TensorProto.FLOAT, [1]))
 
     found = report(fresh(DEAD_BRANCH), tmp_path, add_input)
-    assert found.verdict is Verdict.FAILED
-    refused = "net.onnx has 2 inputs, and a network has one"
-    assert refused in found.comparisons[0].reason
     artefact = ONNX.open(tmp_path / "net.onnx")
-    with pytest.raises(ExportError, match=refused):
-        compare_artefacts("a", artefact, "b", artefact, (3, 16, 16))
+    assert artefact.inputs()
+    assert found.verdict is Verdict.FAILED
+    assert "the file has 2 inputs, and the network 1" in found.differences
+    report(fresh(DEAD_BRANCH), tmp_path, nothing)
+    other = ONNX.open(tmp_path / "net.onnx")
+    with pytest.raises(ExportError, match="a has 2 inputs, and b 1"):
+        compare_artefacts("a", artefact, "b", other, (3, 16, 16))
 
 
 def test_the_ends_of_a_declared_range_of_batches_are_run(tmp_path: Path) -> None:
     spec = DEAD_BRANCH.replace("width: 16}", "width: 16, batch: {min: 2, opt: 4, max: 12}}")
     found = report(fresh(spec), tmp_path, nothing)
     assert found.verdict is Verdict.PASSED
-    assert {row.batches for row in found.comparisons} == {(1, 2, 5, 12)}
+    assert [row.batches for row in found.comparisons] == [(2, 4, 12), (2, 4)]

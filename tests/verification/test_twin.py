@@ -13,7 +13,9 @@ from archc.ir.graph import Graph
 from archc.nn import build_module
 from archc.verification import Verdict, verify
 from archc.verification.images import images
-from archc.verification.statistics import FLOOR, VACUITY, rms
+from archc.verification.report import OWN, TWIN
+from archc.verification.rounding import FLOOR, rms
+from archc.verification.statistics import VACUITY
 from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
@@ -121,7 +123,7 @@ def test_verification_leaves_the_delivered_bytes_alone(name: str, tmp_path: Path
         exporter.write(network, file, exporter.asked())
     before = path.read_bytes()
     report = verify(network, exporter.open(path), path.name)
-    assert (report.verdict, report.twin) == (Verdict.PASSED, True)
+    assert (report.verdict, report.weights) == (Verdict.PASSED, TWIN)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 
@@ -133,4 +135,4 @@ def test_a_network_that_is_compared_under_its_own_weights_has_no_twin(tmp_path: 
     with path.open("wb") as file:
         ONNX.write(given, file, ONNX.asked())
     report = verify(given, ONNX.open(path), path.name)
-    assert (report.verdict, report.twin) == (Verdict.PASSED, False)
+    assert (report.verdict, report.weights) == (Verdict.PASSED, OWN)

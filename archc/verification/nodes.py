@@ -1,0 +1,184 @@
+"""Compares an artefact with its network node by node, each from the same inputs, so that no error travels.
+
+Every *kind* of node is compared on inputs drawn for it. Where the artefact as a whole is wrong, the nodes are walked
+through in order, each from the float64 values of its inputs: the first that exceeds its own bound is where it goes
+wrong.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from archc.diagnostics import ArchcError
+from archc.exporting import NodeRunner, RunNode
+from archc.ir.graph import Node
+from archc.ir.types import BATCH, TensorType
+from archc.nn.interpreter import Interpreter
+from archc.verification.report import Divergence, Nodes
+from archc.verification.rounding import FACTOR, FLOOR, ROUNDING, rms
+from archc.weights import Array
+from archc.weights.network import Network
+
+Tensors = Mapping[str, torch.Tensor]
+ONE = 2 * ROUNDING  # of a 1
+
+
+def rounds_to_one(nodes: Interpreter, node: Node, given: Tensors) -> bool:
+    """True if a correct runtime may be off by a rounding of 1 however small the node's value is.
+
+    Such an operator has a unit of its own: exp(x) - 1 may stand for expm1(x). One that only selects, adds and scales
+    has none: twice the inputs give twice the output.
+    """
+    if node.parameters:
+        return False
+    given = {name: x.float() for name, x in given.items()}
+    doubled = {name: 2 * x for name, x in given.items()}
+    return any(not torch.equal(nodes.value(y.name, doubled), 2 * nodes.value(y.name, given)) for y in node.outputs)
+
+
+def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) -> Nodes:
+    """Compare one node of each kind on inputs drawn for it, at the usual size and at the ends of dynamic sizes."""
+    judge = _Judge(network)
+    kinds: dict[Hashable, NodeRunner] = {}
+    for runner in runners:
+        kinds.setdefault((runner.kind, judge.kind(runner)), runner)
+    for number, runner in enumerate(kinds.values()):
+        generator = torch.Generator().manual_seed(seed + number)
+        divergence = judge.compare(runner, _drawn(judge.inputs(runner), judge.is_linear(runner), generator))
+        if divergence is not None:
+            return Nodes(len(kinds), len(runners), divergence)
+    return Nodes(len(kinds), len(runners))
+
+
+def first_divergence(network: Network, inputs: Sequence[Array], runners: Sequence[NodeRunner]) -> Divergence | None:
+    """The first node of an artefact that does not compute what its network does; None if all of them do."""
+    judge, graph = _Judge(network), network.inference
+    names = [value.name for value in graph.inputs]
+    values = dict(zip(names, (torch.from_numpy(x).double() for x in inputs), strict=True))
+    uses = Counter(name for runner in runners for name in runner.inputs)
+    for runner in runners:
+        given = {name: values[name] for name in runner.inputs}
+        divergence = judge.compare(runner, [given])
+        if divergence is not None:
+            return divergence
+        values[runner.value] = judge.exact.value(runner.value, given)
+        uses.subtract(runner.inputs)
+        for name in runner.inputs:  # a value is kept until its last use
+            if not uses[name]:
+                values.pop(name, None)
+    return None
+
+
+class _Judge:
+    """The nodes of a network in PyTorch, to which those of an artefact are held."""
+
+    def __init__(self, network: Network) -> None:
+        graph, module = network.inference, network.inference_module()
+        self._nodes = {node.path: node for node in graph.nodes}
+        self._types = {value.name: value.type for value in graph.values()}
+        self._single = Interpreter(graph, module)
+        self.exact = Interpreter(graph, module, torch.float64)
+        directions = torch.randint(0, 2, (8191,), generator=torch.Generator().manual_seed(0)) * 2 - 1
+        self._directions = directions * torch.inf
+        self._ones: dict[str, float] = {}  # by path
+
+    def kind(self, runner: NodeRunner) -> Hashable:
+        """What decides how PyTorch computes a node, with those that an exporter has folded into it."""
+        between = self._single.between(runner.value, runner.inputs)
+        return tuple(node.kind for node in between), tuple(self._types[name] for name in runner.inputs)
+
+    def is_linear(self, runner: NodeRunner) -> bool:
+        """True if a node is a linear map, to which small and large inputs are the same."""
+        return self._nodes[runner.path].operator.linear_axis is not None
+
+    def inputs(self, runner: NodeRunner) -> dict[str, TensorType]:
+        """The types of a node's inputs."""
+        return {name: self._types[name] for name in runner.inputs}
+
+    def compare(self, runner: NodeRunner, draws: Iterable[Tensors]) -> Divergence | None:
+        """Hold a node to its network's on each of several inputs, which are in float64."""
+        try:
+            run = runner.open()
+            return next(filter(None, (self._compare(runner, run, given) for given in draws)), None)
+        except LookupError:  # another program's file does not have the value, and computes it in another way
+            return None
+        except Exception as error:  # a runtime may refuse a broken node in any way
+            return self._divergence(runner, np.nan, np.nan, f"cannot be run: {first_line(error)}")
+
+    def _compare(self, runner: NodeRunner, run: RunNode, given: Tensors) -> Divergence | None:
+        exact = self.exact.value(runner.value, given).numpy()
+        single = self._single.value(runner.value, {name: self._nudged(x.float()) for name, x in given.items()}).numpy()
+        actual = run([x.numpy().astype(np.float32) for x in given.values()])
+        if actual.shape != exact.shape:
+            shapes = f"gives shape {list(actual.shape)}, not {list(exact.shape)}"
+            return self._divergence(runner, np.nan, np.nan, shapes)
+        with np.errstate(all="ignore"):
+            known = np.isfinite(exact) & np.isfinite(single)  # of what overflows, nothing can be said
+            error = rms(np.where(known, actual - exact, 0))
+            bound = self._bound(runner, given, np.where(known, exact, 0), np.where(known, single, 0))
+        return None if error <= bound else self._divergence(runner, error, bound, "the error exceeds the bound")
+
+    def _bound(self, runner: NodeRunner, given: Tensors, exact: Array, single: Array) -> float:
+        """What a correct node may be off.
+
+        Without weights that is measured by the inputs if they are larger than the output: they may cancel, as in the
+        mean of what a norm has made of mean zero.
+        """
+        node, size = self._nodes[runner.path], rms(exact)
+        if not node.parameters:
+            size = max([size, *(rms(x.numpy()) for x in given.values())])
+        if node.path not in self._ones:
+            self._ones[node.path] = ONE if rounds_to_one(self._single, node, given) else 0.0
+        return FACTOR * rms(single - exact) + FLOOR * size + self._ones[node.path]
+
+    def _nudged(self, x: torch.Tensor) -> torch.Tensor:
+        """Each number's neighbour, above or below at random: no runtime can be held to more of its inputs.
+
+        A zero stays: its neighbours are subnormal, and a convolution over those takes 35 to 85 times as long.
+        """
+        directions = self._directions.repeat(x.numel() // len(self._directions) + 1)[: x.numel()]
+        return torch.where(x == 0, x, torch.nextafter(x, directions.reshape(x.shape)))
+
+    def _divergence(self, runner: NodeRunner, error: float, bound: float, reason: str) -> Divergence:
+        node = self._nodes[runner.path]
+        return Divergence(runner.path, node.operator.word, node.position, error, bound, reason)
+
+
+def _drawn(types: Mapping[str, TensorType], linear: bool, generator: torch.Generator) -> Iterator[Tensors]:
+    """Inputs in float64, exact in float32: the usual, zeros and ties, and for what is not linear small and large ones.
+
+    Ties are halves from -8 to 8, so that they hit the bounds of activations as well; the large ones saturate them, and
+    the small ones show a wrong epsilon. They come at another batch and other sizes each.
+    """
+
+    def normal(shape: Sequence[int]) -> torch.Tensor:
+        return torch.randn(shape, generator=generator)
+
+    def ties(shape: Sequence[int]) -> torch.Tensor:
+        return torch.randint(-16, 17, shape, generator=generator) / 2 * (torch.rand(shape, generator=generator) < 0.75)
+
+    draws = [(normal, 2, "optimum"), (ties, 1, "minimum")]
+    if not linear:
+        small, large = (lambda shape: 1e-3 * normal(shape)), (lambda shape: 30 * normal(shape))
+        draws += [(small, 1, "maximum"), (large, 1, "optimum")]
+    for draw, batch, size in draws:
+        yield {name: draw(_shape(type, batch, size)).double() for name, type in types.items()}
+
+
+def _shape(type: TensorType, batch: int, size: str) -> list[int]:
+    """A type's shape at this batch, and at the `minimum`, `optimum` or `maximum` of its dynamic sizes."""
+    return [
+        dim if isinstance(dim, int) else dim.at(batch if dim.symbol == BATCH.symbol else getattr(dim, size))
+        for dim in type.shape
+    ]
+
+
+def first_line(error: Exception) -> str:
+    """What an exception says, in a line."""
+    if isinstance(error, ArchcError):
+        return error.diagnostics[0].message
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,110 @@
+"""How small a change of a network a comparison notices, layer by layer.
+
+Let every weight w of a layer become w·(1 + ε·n) with n drawn from a normal distribution. For a small ε the outputs y
+move by ε·J·(w∘n), where J is the Jacobian. In units of the bound and per element, their root mean square over n is that
+of ‖(Jᵀv)∘w‖ over normal v, and Jᵀv is a gradient: one backward pass for all layers. The smallest ε that a comparison
+notices is one over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, sqrt
+
+import torch
+from torch import nn
+from torch.utils.hooks import RemovableHandle
+
+from archc.ir.graph import Graph
+from archc.verification.images import Inputs
+from archc.verification.rounding import FACTOR, FLOOR, SHARP, relative_error
+from archc.weights import Array
+
+NOTICED = 0.1  # relative change of any layer's weights that no comparison may overlook
+
+
+@dataclass(frozen=True, slots=True)
+class Sensitivity:
+    """The smallest relative change of a block's weights that a comparison notices; infinite if it notices none.
+
+    It is that of the block's least sensitive layer.
+    """
+
+    block: str
+    smallest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sharpness:
+    """What a comparison can tell: PyTorch's own float32 error as a share of the outputs, and what would be noticed."""
+
+    float32_share: float
+    sensitivities: tuple[Sensitivity, ...]
+
+    @property
+    def least(self) -> Sensitivity | None:
+        """The least sensitive block; None for a network without weights."""
+        return max(self.sensitivities, key=lambda found: found.smallest, default=None)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why agreement under these weights proves little; None if it proves enough."""
+        if not self.float32_share <= SHARP:
+            return f"rounding alone is {self.float32_share:.0e} of the output"
+        hidden = [found.block for found in self.sensitivities if not found.smallest < NOTICED]
+        return f"a change of {', '.join(hidden[:3])} would go unnoticed" if hidden else None
+
+
+Slopes = Mapping[str, tuple[str, Sequence[float]]]
+"""Layer → its block, and how far its weights move each output, per element: the root mean square of ‖(Jᵀv)∘w‖."""
+
+
+def gradients(module: nn.Module, graph: Graph, inputs: Inputs) -> Slopes:
+    """The slopes of every layer with weights at these inputs; the module is in float32."""
+    layers = {p.path: node.path for node in graph.nodes for p in node.parameters if not p.buffer}
+    squares: dict[str, list[float]] = {path: [] for path in layers.values()}
+    blocks = {node.path: node.scope or node.path for node in graph.nodes}
+    generator = torch.Generator().manual_seed(0)
+    result = module(*map(torch.from_numpy, inputs))
+    outputs = result if isinstance(result, tuple | list) else (result,)
+    hooks = _squared(module, layers, squares)
+    for index, y in enumerate(outputs):
+        for found in squares.values():
+            found.append(0.0)
+        v = torch.randn(y.shape, generator=generator) / sqrt(max(y.numel(), 1))
+        if y.requires_grad:
+            y.backward(v, retain_graph=index + 1 < len(outputs))
+    for hook in hooks:
+        hook.remove()
+    return {layer: (blocks[layer], [sqrt(square) for square in found]) for layer, found in squares.items()}
+
+
+def _squared(module: nn.Module, layers: Mapping[str, str], squares: Mapping[str, list[float]]) -> list[RemovableHandle]:
+    """Hooks that add up the squares and drop each gradient at once: all together would be as large as the network."""
+
+    def note(layer: str, parameter: torch.Tensor) -> None:
+        assert parameter.grad is not None
+        squares[layer][-1] += float((parameter.grad * parameter.detach()).double().square().sum())
+        parameter.grad = None
+
+    def hook(key: str, layer: str) -> RemovableHandle:
+        parameter = module.get_parameter(key)
+        handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(  # type: ignore[no-untyped-call]
+            lambda parameter: note(layer, parameter)
+        )
+        return handle
+
+    return [hook(key, layer) for key, layer in layers.items()]
+
+
+def sharpness(slopes: Slopes, exact: Sequence[Array], single: Sequence[Array]) -> Sharpness:
+    """How sharp a comparison with these outputs is."""
+    shares = [relative_error(s, e) for s, e in zip(single, exact, strict=True)]
+    sizes = [float(abs(e).max(initial=0)) and float((e[:1] ** 2).mean() ** 0.5) for e in exact]
+    bounds = [(FACTOR * share + FLOOR) * size for share, size in zip(shares, sizes, strict=True)]
+    blocks: dict[str, float] = {}
+    for block, found in slopes.values():
+        noticed = max((slope / bound for slope, bound in zip(found, bounds, strict=True) if bound), default=0.0)
+        blocks[block] = max(blocks.get(block, 0.0), 1 / noticed if noticed else inf)
+    return Sharpness(max(shares), tuple(Sensitivity(block, smallest) for block, smallest in blocks.items()))

@@ -1,0 +1,91 @@
+"""The first claim: a file that archc wrote is, node for node and tensor for tensor, what the exporter gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archc.exporting import Artefact, DeclaredInput
+from archc.ir.graph import Value
+from archc.ir.types import BATCH, SymbolicDim
+from archc.verification.images import Fixed
+from archc.weights.network import Network
+
+ABSENT = "the file does not hold the network's tensors"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What holding a file to its exporter found.
+
+    `held` is None for a file of another program, whose outputs alone count, and where a format cannot tell. `matched`
+    says that the file has every tensor as the network's weights give it, so that others can take their place. A
+    `foreign` file is judged by its outputs alone.
+    `differences` refuse the file; `hints` are those of a file that may be right all the same.
+    """
+
+    held: bool | None
+    matched: bool
+    foreign: bool
+    differences: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, artefact: Artefact, network: Network, own: bool) -> Structure:
+        """Hold a file to what the exporter gives for the network; its `own` must be that."""
+        tensors = artefact.differences(network)
+        graph = artefact.structure_differences(network)
+        absent = (ABSENT,) if own and tensors is None and not graph else ()
+        found = (*absent, *(tensors or ()), *graph)
+        if own or (tensors is not None and not graph):
+            held = not found if own or artefact.shows_nodes else None
+            return cls(held, tensors == [], held is None, found)
+        return cls(None, tensors == [], True, hints=tuple(tensors or ()))
+
+
+def fit(declared: Sequence[DeclaredInput], network: Network) -> tuple[str, Fixed]:
+    """How the inputs that a file declares do not fit the network's, and what they fix that the network leaves open."""
+    inputs = network.inference.inputs
+    if not declared:  # the format does not tell
+        return "", Fixed()
+    if len(declared) != len(inputs):
+        return f"the file has {len(declared)} inputs, and the network {len(inputs)}", Fixed()
+    by_name = {each.name: each for each in declared}
+    pairs = [(by_name.get(value.name, each), value) for value, each in zip(inputs, declared, strict=True)]
+    if any(not _fits(each, value) for each, value in pairs):
+        shown = ", ".join(f"{_shown(each.shape)}{_advice(each, value)}" for each, value in pairs)
+        wanted = ", ".join(_shown(value.type.shape) for value in inputs)
+        return f"the file's input is {shown}, the network's {wanted}", Fixed()
+    sizes = {
+        dim.symbol: size
+        for each, value in pairs
+        for size, dim in zip(each.shape, value.type.shape, strict=True)
+        if isinstance(size, int) and isinstance(dim, SymbolicDim)
+    }
+    batch = sizes.pop(BATCH.symbol, None)
+    return "", Fixed(batch, tuple(sizes.items()))
+
+
+def _fits(declared: DeclaredInput, value: Value) -> bool:
+    """True if each size that the file fixes is one that the network takes."""
+    shape = value.type.shape
+    return len(declared.shape) == len(shape) and all(
+        size is None or (size == dim if isinstance(dim, int) else dim.minimum <= size <= _largest(dim))
+        for size, dim in zip(declared.shape, shape, strict=True)
+    )
+
+
+def _largest(dim: SymbolicDim) -> float:
+    return float("inf") if dim == BATCH else dim.maximum
+
+
+def _shown(shape: Sequence[object]) -> str:
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
+
+
+def _advice(declared: DeclaredInput, value: Value) -> str:
+    """A guess at a layout with channels last."""
+    shape = value.type.shape
+    moved = (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
+    last = DeclaredInput(declared.name, declared.shape)
+    return " (channels last?)" if moved != shape and _fits(last, Value("", value.type.with_shape(*moved))) else ""
