@@ -113,14 +113,17 @@ def verify(
     ignore: str | Iterable[str] = (),
     rename: Mapping[str, str] | None = None,
     witnesses: str | Iterable[str] = (),
+    images: str | Path | None = None,
+    inputs_seed: int | None = None,
     parameters: Parameters = None,
     **keywords: object,
 ) -> Report:
     """Compare an artefact with the PyTorch module of a target (by default the build that it lies in), or with another
     artefact.
 
-    `witnesses` names further ways to run it, such as `onnx-reference`. Returns the report, whatever its verdict; see
-    `export`.
+    `witnesses` names further ways to run it, such as `onnx-reference`. `images` is a `.npz` file or a folder with
+    inputs of your own, on which it is compared as well; `inputs_seed` is the seed of the others. Returns the report,
+    whatever its verdict; see `export`.
     Raises: SpecError; BuildError: it is not the file that was built; ExportError: it cannot be read; UsageError: there
     is nothing to compare it with; MissingDependency: a witness is not installed.
     """
@@ -131,7 +134,11 @@ def verify(
         None if against is None else str(arguments.path("against", against)),
         arguments.weights(weights, seed, ignore, rename),
         arguments.settings(parameters, keywords),
-        ProofOptions(arguments.names("witnesses", witnesses)),
+        ProofOptions(
+            arguments.names("witnesses", witnesses),
+            images=None if images is None else arguments.path("images", images),
+            inputs_seed=None if inputs_seed is None else arguments.whole("inputs_seed", inputs_seed),
+        ),
         lambda message: None,
     )
     return proof.reports[0]

@@ -58,6 +58,13 @@ def truth(name: str, given: object) -> bool:
     return given
 
 
+def whole(name: str, given: object) -> int:
+    """A whole number of at least 0."""
+    if not isinstance(given, Integral) or isinstance(given, bool) or given < 0:
+        raise _unfit(option(name), given, "give a whole number of at least 0")
+    return int(given)
+
+
 def scalar(given: object) -> object:
     """The same value, where a whole number of NumPy has become one of Python."""
     return int(given) if isinstance(given, Integral) and not isinstance(given, bool) else given

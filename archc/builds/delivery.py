@@ -40,12 +40,14 @@ def deliver(
     allow_inconclusive: bool = False,
     verifier: Verifier | None = None,
     progress: Progress = lambda message: None,
+    failed: Callable[[Path, Report], None] = lambda file, report: None,
     confirm: Callable[[], None] = lambda: None,
 ) -> Delivery:
     """Write one artefact; with `verify`, only if it is shown to compute the network's function.
 
-    A `verifier` that is given serves several artefacts of one network with one reference run. `confirm` raises if the
-    artefact is not to be delivered although it was written.
+    A `verifier` that is given serves several artefacts of one network with one reference run. `failed` gets the file
+    of a proof that failed, which is then removed. `confirm` raises if the artefact is not to be delivered although it
+    was written.
     Raises: ExportError; VerificationFailed; Inconclusive: unless allowed.
     """
     report, digest, companions = None, sha256(), Companions(path)
@@ -59,7 +61,7 @@ def deliver(
                 progress(f"verifying {path.name}")
                 with _errors_under(path.name, Path(file.name).name):
                     report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
-                    _judge(report, path, allow_inconclusive)
+                    _judge(report, path, allow_inconclusive, lambda: failed(Path(file.name), report))
     except BaseException:
         companions.discard()
         raise
@@ -102,10 +104,11 @@ def _errors_under(name: str, temporary: str) -> Iterator[None]:
         raise type(error)(map(named, error.diagnostics)) from error.__cause__
 
 
-def _judge(report: Report, path: Path, allow_inconclusive: bool) -> None:
+def _judge(report: Report, path: Path, allow_inconclusive: bool, failed: Callable[[], None]) -> None:
     from archc.verification import Verdict
 
     if report.verdict is Verdict.FAILED:
+        failed()
         raise VerificationFailed(f"{path} is not delivered: {reasons(report)}", code="verification-failed")
     if report.verdict is Verdict.INCONCLUSIVE and not allow_inconclusive:
         raise Inconclusive(

@@ -121,6 +121,7 @@ class ExportRequest:
     verify: bool = True
     allow_inconclusive: bool = False
     sensitivity: bool = False
+    failed: Callable[[Path, Path, Report], None] = lambda file, path, report: None  # gets a file, and its name to be
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ def _export(
     delivery = deliver(
         loaded.network, exporter, path, options, confirm=loaded.confirm,
         verify=request.verify, allow_inconclusive=request.allow_inconclusive, verifier=verifier, progress=progress,
+        failed=lambda file, report: request.failed(file, path, report),
     )  # fmt: skip
     return Exported(path, exporter, options.effective(), exporter.usage(loaded.network, path), delivery)
 

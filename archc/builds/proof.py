@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from archc.exporting import Exporter, Options, exporter_for, exporter_of
 from archc.ir.printer import fingerprint
 from archc.verification import Report, Verdict
 from archc.verification.check import Verifier
+from archc.verification.given import given_samples
 from archc.verification.pairwise import compare_artefacts
 from archc.verification.sharpness import Sensitivity
 from archc.weights.network import Network
@@ -58,10 +60,21 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class ProofOptions:
-    """What to do beyond the usual comparison: further witnesses, and the sensitivity of the comparison."""
+    """What to do beyond the usual comparison.
+
+    That is further witnesses, the sensitivity of the comparison, and `images` of the user's own. `inputs_seed` is that
+    of the inputs that are drawn; None draws one for a file that archc did not write.
+    """
 
     witnesses: tuple[str, ...] = ()
     sensitivity: bool = False
+    images: Path | None = None
+    inputs_seed: int | None = None
+
+    def verifier(self, network: Network) -> Verifier:
+        """What verifies a network's artefacts so. Raises UsageError: the images do not fit; MissingDependency."""
+        given = given_samples(self.images, network) if self.images else ()
+        return Verifier(network, seed=self.inputs_seed, given=given)
 
 
 def verify_artefact(
@@ -84,7 +97,7 @@ def verify_artefact(
     if against is not None and _is_artefact(against):
         return _compared(path, exporter, Path(against), weights, settings, options, progress)
     target, made, own = _network_of(path, exporter, against)
-    verifier = Verifier(load_network(target, weights, settings))
+    verifier = options.verifier(load_network(target, weights, settings))
     progress(f"verifying {path.name}")
     report = verifier.verify(path.name, exporter.open(path, made), options.witnesses, own=own)
     return Proof((report,), sensitivities=_sensitivities(verifier, options, progress))
@@ -100,7 +113,7 @@ def _compared(
     progress: Progress,
 ) -> Proof:
     """Two artefacts by their numbers alone."""
-    if weights.asked or settings or options.witnesses or options.sensitivity:
+    if weights.asked or settings or options.witnesses or options.sensitivity or options.images:
         raise UsageError(
             f"{path} is compared with the file {other}, without a network, so there is nothing for other options to do",
             code="bad-option",
@@ -109,7 +122,8 @@ def _compared(
     progress(f"comparing {path.name} with {other.name}")
     artefacts = exporter.open(path), exporter_for(other).open(other)
     shape = next(filter(None, map(_declared_shape, (path, other))), None)
-    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shape),))
+    seed = secrets.randbelow(2**32) if options.inputs_seed is None else options.inputs_seed
+    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shape, seed),))
 
 
 def _declared_shape(artefact: Path) -> tuple[int, ...] | None:
@@ -148,7 +162,7 @@ def verify_build(
     sound = {name: export for name, export in made.items() if not changes.keys() & {name, *export.companions}}
     if not sound and not options.sensitivity:
         return Proof((), tuple(problems), unchanged=unchanged)
-    verifier = Verifier(network)
+    verifier = options.verifier(network)
     reports = [
         _verified(folder / name, export, verifier, manifest, options, progress) for name, export in sound.items()
     ]

@@ -18,6 +18,8 @@ FLAGS = {
     "allow_inconclusive": "--allow-inconclusive",
     "against": "--against",
     "ignore": "--ignore",
+    "images": "--images",
+    "inputs_seed": "--inputs-seed",
     "output": "-o",
     "parameters": "--set",
     "rename": "--rename",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from archc.cli.figures import counted, figure
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 SHOWN_DIFFERENCES = 5
 SHORT = {"passed by structure and nodes": "by structure, nodes"}
+WEIGHTS = {"own": "its own", "calibrated twin": "a calibrated twin's"}
 HEADER = ["output", "batches", "error", "/ float32", "bound", "largest", "1 - cosine", "top-1", "verdict"]
 LEAST_IMPORTANT = ["1 - cosine", "top-1", "largest", "batches", "/ float32"]
 
@@ -58,13 +61,15 @@ def _nodes(report: Report) -> str:
 
 def _whole(report: Report) -> str:
     """Under which weights the third claim was tried, what they can show, and on which inputs."""
-    if not report.sharpness:
-        return "not run"
+    if all(math.isnan(row.rms_error) for row in report.comparisons):
+        return "could not be compared"
     told = []
     for weights, sharpness in report.sharpness.items():
         least = sharpness.least
         change = f"; notices a change of {figure(least.smallest, '.0e')} in {least.block}" if least else ""
-        told.append(f"under {weights} weights: rounding is {sharpness.float32_share:.0e} of the output{change}")
+        told.append(
+            f"under {WEIGHTS[weights]} weights: rounding is {sharpness.float32_share:.0e} of the output{change}"
+        )
     return f"{'; '.join(told)}; inputs drawn from seed {report.seed}"
 
 
@@ -72,7 +77,7 @@ def _row(row: Comparison, several: bool) -> list[str | tuple[str, str]]:
     return [
         f"{row.runner}, {row.weights}" if several else row.runner,
         row.output,
-        ",".join(map(str, row.batches)),
+        _ranges(row.batches),
         figure(row.relative_error, ".1e"),
         figure(row.ratio, ".2f"),
         figure(row.bound / row.rms_output if row.rms_output else None, ".1e"),
@@ -81,6 +86,12 @@ def _row(row: Comparison, several: bool) -> list[str | tuple[str, str]]:
         figure(row.top1_agreement, ".0%"),
         (SHORT.get(row.verdict.value, row.verdict.value), row.verdict.value),
     ]
+
+
+def _ranges(sizes: Iterable[int]) -> str:
+    """`1-8,12` for the sizes from 1 to 8 and 12."""
+    runs = [[size for _, size in run] for _, run in groupby(enumerate(sizes), lambda pair: pair[1] - pair[0])]
+    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def print_sensitivities(found: Iterable[Sensitivity]) -> None:

@@ -10,6 +10,7 @@ Code = Literal[
     "bad-environment",
     "bad-expression",
     "bad-external-data",
+    "bad-images",
     "bad-key",
     "bad-manifest",
     "bad-name",

@@ -12,7 +12,7 @@ from archc.verification.sharpness import Sharpness
 from archc.weights import Array
 
 PYTORCH = "PyTorch float64"
-OWN, TWIN = "its own", "a calibrated twin's"
+OWN, TWIN = "own", "calibrated twin"
 
 
 class Verdict(Enum):

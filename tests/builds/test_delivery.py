@@ -1,9 +1,11 @@
 """What is delivered when a proof fails or proves nothing: nothing, and what was there before stays."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from archc import cli
@@ -65,7 +67,7 @@ def broken_relu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(folder: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in Path(folder).rglob("*") if path.is_file()}
 
 
 @pytest.mark.usefixtures("broken_relu")
@@ -73,12 +75,27 @@ def test_a_failed_proof_delivers_nothing_and_exits_with_5(capsys: pytest.Capture
     assert cli.run(["export", "small.yaml", "--onnx", "-o", "out"]) == 5
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err.startswith(
+    assert (
         "error[verification-failed]: out/small.onnx is not delivered: "
         "ONNX Runtime, not optimised, output: the error exceeds the bound; "
-    )
+    ) in printed.err
     assert "the first node that diverges is relu relu (small.yaml:9)" in printed.err
-    assert not Path("out").exists()
+    assert [path.name for path in Path("out").iterdir()] == ["small.onnx.failed"]
+
+
+@pytest.mark.usefixtures("broken_relu")
+def test_a_failed_proof_is_kept_with_the_command_that_replays_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["export", "small.yaml", "--onnx", "-o", "out", "--seed", "3"]) == 5
+    kept = Path("out/small.onnx.failed")
+    assert f"note: {kept} keeps the file, its report, and the command that proves it again\n" in capsys.readouterr().err
+    report = json.loads((kept / "report.json").read_text())
+    assert report["verdict"] == "failed"
+    inputs, expected, actual = (np.load(kept / f"{name}.npz")["arr_0"] for name in ("inputs", "expected", "actual"))
+    assert (inputs.shape[1:], expected.shape) == ((3, 32, 32), actual.shape)
+    (command,) = (line.strip() for line in (kept / "README.txt").read_text().splitlines() if "archc verify" in line)
+    assert command == "archc verify out/small.onnx.failed/small.onnx --against small.yaml --seed 3 --inputs-seed 0"
+    assert cli.run(command.split()[1:]) == 5
+    assert "the first node that diverges is relu relu (small.yaml:9)" in capsys.readouterr().out
 
 
 def test_an_older_artefact_survives_a_failed_export(
@@ -89,7 +106,9 @@ def test_an_older_artefact_survives_a_failed_export(
     before = files("out")
     request.getfixturevalue("broken_relu")
     assert cli.run(["export", "out", "--onnx"]) == 5
-    assert files("out") == before
+    after = files("out")
+    assert {name: after[name] for name in before} == before
+    assert {name.partition("/")[0] for name in after.keys() - before.keys()} == {"small.onnx.failed"}
     capsys.readouterr()
 
 
@@ -142,7 +161,7 @@ def test_what_proves_nothing_can_be_delivered_and_says_so(capsys: pytest.Capture
 
 def test_the_same_network_freshly_initialised_is_proved_with_its_twin(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["export", "saturated.yaml", "--onnx", "-o", "out"]) == 0
-    assert "compared under the weights of a calibrated twin" in capsys.readouterr().out
+    assert "under a calibrated twin's weights" in capsys.readouterr().out
 
 
 def test_against_another_artefact_both_ways(capsys: pytest.CaptureFixture[str]) -> None:
@@ -215,4 +234,4 @@ def test_an_exporter_of_another_package_is_found_and_proved_like_any_other(
         monkeypatch.undo()
         exporters.cache_clear()
     assert "conv1.weight differs from the network's weights" in capsys.readouterr().err
-    assert not list((tmp_path / "out").glob("*broken*"))
+    assert [path.name for path in (tmp_path / "out").glob("*broken*")] == ["small.broken.failed"]

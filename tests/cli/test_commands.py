@@ -49,7 +49,7 @@ def test_build_and_then_export_without_a_target() -> None:
     exported = run("export", "--onnx")
     assert (exported.returncode, exported.stderr) == (0, "")
     assert exported.stdout.startswith("build/small/small.onnx  ")
-    assert "  compared under the weights of a calibrated twin\n" in exported.stdout
+    assert "under a calibrated twin's weights" in exported.stdout
     assert (
         "TensorRT:\n  trtexec --onnx=build/small/small.onnx --minShapes=input:1x3x32x32 "
         "--optShapes=input:8x3x32x32 --maxShapes=input:32x3x32x32\n"
@@ -210,7 +210,7 @@ def test_verify_gives_scripts_the_whole_report(capsys: pytest.CaptureFixture[str
         "ONNX Runtime, optimised",
     ]
     assert all(row["rms_error"] <= row["bound"] for row in report["comparisons"])
-    assert all(row["batches"] == [1, 2, 5] for row in report["comparisons"])
+    assert all(row["batches"] == [1, 4] for row in report["comparisons"])
 
 
 def test_build_gives_scripts_its_manifest(capsys: pytest.CaptureFixture[str]) -> None:

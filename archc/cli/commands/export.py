@@ -24,6 +24,7 @@ from archc.cli.app import (
 )  # fmt: skip
 from archc.cli.figures import size
 from archc.cli.flags import expanded, format_flags, option_flags
+from archc.cli.kept import keep_failure
 from archc.cli.output import print_json, print_lines, print_note, print_notice, progress
 from archc.cli.reports import print_report, print_sensitivities
 from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
@@ -85,6 +86,7 @@ def export(
         verify=verify,
         allow_inconclusive=allow_inconclusive,
         sensitivity=sensitivity,
+        failed=lambda file, path, report: keep_failure(file, path, report, target, chosen, parse_settings(set_)),
     )
     if not request.formats:
         help = ", ".join(f"--{name}" for name in sorted(exporters()))

@@ -19,6 +19,7 @@ from archc.cli.app import (
     examples,
 )  # fmt: skip
 from archc.cli.figures import counted
+from archc.cli.kept import keep_failure
 from archc.cli.output import print_json, print_lines, progress
 from archc.cli.reports import print_report, print_sensitivities
 from archc.cli.settings import parse_settings, weight_options
@@ -58,6 +59,16 @@ def verify(
         list[str] | None,
         typer.Option(metavar="NAME", help=f"Ask another witness: {', '.join(WITNESSES)}; repeatable."),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            "--images", metavar="PATH", help="Compare on these as well: a .npz, or a folder of .npy or images."
+        ),
+    ] = None,
+    inputs_seed: Annotated[
+        int | None,
+        typer.Option("--inputs-seed", min=0, help="Seed of the inputs. [default: 0; drawn for a file of others]"),
+    ] = None,
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Tell the smallest change of each block that would be noticed.")
     ] = False,
@@ -67,7 +78,7 @@ def verify(
     from archc.builds.proof import ProofOptions, verify_artefact, verify_build
 
     chosen = weight_options(weights, seed, ignore, rename)
-    options = ProofOptions(tuple(witness or ()), sensitivity)
+    options = ProofOptions(tuple(witness or ()), sensitivity, images, inputs_seed)
     with progress() as tell:
         if artefact.is_dir():
             if against is not None:
@@ -76,6 +87,10 @@ def verify(
             proof = verify_build(artefact, chosen, options, tell, parse_settings(set_))
         else:
             proof = verify_artefact(artefact, against, chosen, parse_settings(set_), options, tell)
+    for report in proof.reports:
+        if report.verdict.value == "failed" and report.weights:
+            path = artefact / report.artefact if artefact.is_dir() else artefact
+            keep_failure(path, path, report, against, chosen, parse_settings(set_))
     if format is Format.json:
         print_json(proof.as_json())
     else:

@@ -17,7 +17,7 @@ from archc.ir.graph import Graph
 from archc.operators.convolution import Conv2d
 from archc.operators.pooling import AvgPool2d
 from archc.verification.check import Verifier
-from archc.verification.images import images
+from archc.verification.images import Sample, images
 from archc.verification.reference import reference
 from archc.verification.report import Report
 from archc.verification.statistics import compare
@@ -28,6 +28,7 @@ from tests.operators.cases import evaluator, session, written
 
 Array = np.ndarray
 Run = Callable[[Array], list[Array]]
+KINDS = ("noise", "uniform", "smooth", "noise again", "uniform again")
 
 
 class Subject:
@@ -37,7 +38,7 @@ class Subject:
         self.network = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)
         x = images(self.network.image_shape())
         self.twin = self.network.with_weights(calibrated_weights(graph, x))
-        self._reference = reference(self.twin, [x])
+        self._reference = reference(self.twin, [Sample((x,), (len(x),), KINDS)])
         self._verifier = Verifier(self.network)
 
     def verified(self, format: str, **asked: bool) -> Report:
@@ -52,10 +53,10 @@ class Subject:
 
     def compared(self, name: str, run: Run) -> Report:
         """Any other way to compute the twin, on the five images."""
-        (x,), (exact,), (single,) = self._reference.inputs, self._reference.exact, self._reference.single
-        outputs = [output.name for output in self.network.inference.outputs]
-        rows = zip(outputs, run(x), exact, single, strict=True)
-        return Report(name, True, tuple(compare(name, output, [a], [e], [s]) for output, a, e, s in rows))
+        (sample,), (exact,), (single,) = self._reference.samples, self._reference.exact, self._reference.single
+        rows = zip(self._reference.outputs, run(*sample.inputs), exact, single, strict=True)
+        comparisons = tuple(compare(name, output, [a], [e], [s]) for output, a, e, s in rows)
+        return Report(name, comparisons, sharpness={"": self._reference.sharpness})
 
 
 def onnx_runtime(data: bytes) -> Run:
@@ -96,7 +97,8 @@ def open_vino(network: Network) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.onnx"
         path.write_bytes(written(network))
-        return list(exporters()["onnx"].open(path).runners(None, ["openvino"]))[-1].run
+        runner = list(exporters()["onnx"].open(path).runners(None, ["openvino"]))[-1]
+    return lambda x: runner.run([x])
 
 
 @dataclass(frozen=True)
