@@ -43,7 +43,7 @@ def test_a_folder_holds_arrays_and_pictures_of_several_sizes(tmp_path: Path) -> 
     assert (usual.kinds, usual.inputs[0].shape) == (("a.npy", "c.png"), (2, 3, 24, 32))
     assert (other.kinds, other.inputs[0].shape) == (("b.npy",), (1, 3, 40, 20))
     picture = usual.inputs[0][1]
-    assert (picture.dtype, 0 <= picture.min(), picture.max() <= 1) == (np.float32, True, True)
+    assert (picture.dtype, picture.min() >= 0, picture.max() <= 1) == (np.float32, True, True)
 
 
 @pytest.mark.parametrize(
