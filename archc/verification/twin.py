@@ -46,7 +46,8 @@ class Target(NamedTuple):
 LINEAR = Target()  # where no activation follows
 DAMPED = Target(deviation=0.25)
 FAINT = 0.5  # share of an activation's deviation below which the layers before it are scaled up
-LARGEST_GAIN = 3.0  # of an output's deviation, in units of its root mean square before the bias
+LARGEST_GAIN = 2.5  # of an output's deviation, in units of its root mean square before the bias
+LARGEST_VECTOR_GAIN = 1.5  # where only images differ, and no positions
 LEAST_SPREAD = 0.1  # of the channels' means, in units of the deviation
 EPSILONS = 100.0  # the mean variance in a batch norm, in epsilons: a wrong epsilon then shows
 
@@ -191,7 +192,7 @@ def _scale(
     To scale the channels together is not enough: in a deep network of sigmoids only their means would be left.
     """
     assert isinstance(layer.weight, torch.Tensor), "a linear map has a weight"
-    mean, sizes, share = _statistics(output if axis == 1 else output.flatten(0, -2))
+    mean, sizes, share = _statistics(output if axis == 1 else output.movedim(-1, 1))
     bias = layer.bias if isinstance(layer.bias, torch.Tensor) else None
     means = mean / sizes if bias is None else _spread(share) * bias
     factor = target.deviation / (share + means.square().mean()).sqrt().clamp(min=LEAST_SPREAD)
@@ -234,7 +235,8 @@ def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:
     """
     mean, variance = torch.batch_norm_update_stats(x, None, None, 0.0)  # three times as fast as `torch.var_mean`
     square = float((variance + mean.square()).mean()) or 1.0
-    sizes = variance.sqrt().clamp(min=square**0.5 / LARGEST_GAIN)
+    gain = LARGEST_GAIN if x[0, 0].numel() > 1 else LARGEST_VECTOR_GAIN
+    sizes = variance.sqrt().clamp(min=square**0.5 / gain)
     return mean, sizes, float((variance / sizes.square()).mean())
 
 
