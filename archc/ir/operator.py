@@ -109,8 +109,6 @@ class Operator(BaseModel):
     """True: `weight` and `bias`, if there are any, decide the scale of the output, whatever the input's."""
     tracks_statistics: ClassVar[bool] = False
     """True: it normalises by running statistics."""
-    bounded: ClassVar[bool] = False
-    """True: constant beyond bounds, below or above, that usual values hardly reach."""
     adds: ClassVar[bool] = False
     """True: a sum of its inputs, such as joins a residual branch."""
 
@@ -164,6 +162,10 @@ class Operator(BaseModel):
         Raises NoLowering: it cannot be written.
         """
         raise NoLowering(f"the operator {self.word} says nothing of ONNX")
+
+    def operating_point(self) -> tuple[float, float] | None:
+        """Mean and deviation of inputs that an activation mostly passes on, but that reach each of its bends."""
+        return None
 
     def attributes(self) -> Mapping[str, Any]:
         """The fields that differ from their defaults, as a spec would write them."""

@@ -13,6 +13,22 @@ from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, Weight, cases, ex
 from archc.ir.types import TensorType
 
 
+class _Rectifier(Operator):
+    """Passes on what is positive, and little of the rest."""
+
+    def operating_point(self) -> tuple[float, float]:
+        """A tenth of the inputs is negative."""
+        return 1.25, 1.0
+
+
+class _Sigmoidal(Operator):
+    """Levels off on both sides."""
+
+    def operating_point(self) -> tuple[float, float]:
+        """Around the steepest point."""
+        return 0.0, 1.0
+
+
 class _Single(Operator):
     """One ONNX operator computes it, without attributes."""
 
@@ -23,7 +39,7 @@ class _Single(Operator):
         return b.emit(self.node, x, b.output)
 
 
-class Relu(_Single):
+class Relu(_Single, _Rectifier):
     """max(x, 0)."""
 
     word = "relu"
@@ -37,14 +53,17 @@ class Relu6(Operator):
 
     word = "relu6"
     torch = "nn.ReLU6()"
-    bounded = True
+
+    def operating_point(self) -> tuple[float, float]:
+        """A fifteenth of the inputs lies beyond each bound."""
+        return 3.0, 2.0
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """Clip."""
         return _clip(b, 0.0, 6.0, x)
 
 
-class LeakyRelu(Operator):
+class LeakyRelu(_Rectifier):
     """x where positive, else negative_slope * x."""
 
     word = "leaky_relu"
@@ -57,7 +76,7 @@ class LeakyRelu(Operator):
         return b.emit("LeakyRelu", x, b.output, alpha=self.negative_slope)
 
 
-class Prelu(Operator):
+class Prelu(_Rectifier):
     """x where positive, else a learned slope times x: one slope for all channels, or `num_parameters` of them.
 
     The slopes start at 0.25; `init: {weight: {constant: …}}` is the `init` of torch.nn.PReLU.
@@ -93,7 +112,7 @@ class Prelu(Operator):
         return b.emit("PRelu", [*x, b.per_channel("weight")], b.output)
 
 
-class Elu(Operator):
+class Elu(_Rectifier):
     """x where positive, else alpha * (exp(x) - 1)."""
 
     word = "elu"
@@ -106,7 +125,7 @@ class Elu(Operator):
         return b.emit("Elu", x, b.output, alpha=self.alpha)
 
 
-class Selu(_Single):
+class Selu(_Single, _Rectifier):
     """The scaled exponential linear unit of Klambauer et al. 2017."""
 
     word = "selu"
@@ -114,7 +133,7 @@ class Selu(_Single):
     node = "Selu"
 
 
-class Sigmoid(_Single):
+class Sigmoid(_Single, _Sigmoidal):
     """1 / (1 + exp(-x))."""
 
     word = "sigmoid"
@@ -122,7 +141,7 @@ class Sigmoid(_Single):
     node = "Sigmoid"
 
 
-class Tanh(_Single):
+class Tanh(_Single, _Sigmoidal):
     """The hyperbolic tangent."""
 
     word = "tanh"
@@ -130,7 +149,7 @@ class Tanh(_Single):
     node = "Tanh"
 
 
-class Silu(Operator):
+class Silu(_Rectifier):
     """x * sigmoid(x), also called swish."""
 
     word = "silu"
@@ -142,7 +161,7 @@ class Silu(Operator):
         return b.emit("Mul", [*x, b.emit("Sigmoid", x, b.output)], b.output)
 
 
-class Mish(Operator):
+class Mish(_Rectifier):
     """x * tanh(softplus(x))."""
 
     word = "mish"
@@ -153,7 +172,7 @@ class Mish(Operator):
         return b.emit("Mul", [*x, b.emit("Tanh", [b.emit("Softplus", x, b.output)], b.output)], b.output)
 
 
-class Gelu(Operator):
+class Gelu(_Rectifier):
     """x * Phi(x), exactly or by the tanh approximation."""
 
     word = "gelu"
@@ -175,7 +194,7 @@ class Gelu(Operator):
         return b.emit("Mul", [b.emit("Mul", [*x, gate], b.output), b.constant("half", 0.5)], b.output)
 
 
-class Softplus(Operator):
+class Softplus(_Rectifier):
     """log(1 + exp(beta * x)) / beta, and x itself where beta * x is greater than threshold.
 
     The threshold is at least 20: from there on the two are the same in float32, and below it the function would jump.
@@ -201,7 +220,10 @@ class Hardsigmoid(Operator):
 
     word = "hardsigmoid"
     torch = "nn.Hardsigmoid()"
-    bounded = True
+
+    def operating_point(self) -> tuple[float, float]:
+        """A fifteenth of the inputs lies beyond each bound."""
+        return 0.0, 2.0
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """HardSigmoid."""
@@ -214,7 +236,10 @@ class Hardswish(_Single):
     word = "hardswish"
     torch = "nn.Hardswish()"
     node = "HardSwish"
-    bounded = True
+
+    def operating_point(self) -> tuple[float, float]:
+        """Inputs below -3 and above 3."""
+        return 2.0, 2.0
 
 
 class Hardtanh(Operator):
@@ -222,7 +247,6 @@ class Hardtanh(Operator):
 
     word = "hardtanh"
     torch = "nn.Hardtanh({min_val}, {max_val})"
-    bounded = True
     min_val: Number = -1.0
     max_val: Number = 1.0
     examples = cases({}, {"min_val": -0.3, "max_val": 0.7})
@@ -232,6 +256,10 @@ class Hardtanh(Operator):
         message = f"min_val (={self.min_val}) must be less than max_val (={self.max_val})"
         expect(self.min_val < self.max_val, message, "min_val")
         return inputs[0]
+
+    def operating_point(self) -> tuple[float, float]:
+        """A fifteenth of the inputs lies beyond each bound."""
+        return (self.min_val + self.max_val) / 2, (self.max_val - self.min_val) / 3
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """Clip."""

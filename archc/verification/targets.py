@@ -1,0 +1,104 @@
+"""Which mean and deviation the output of each layer has in a calibrated twin; follows from the graph alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from math import sqrt
+from typing import NamedTuple
+
+from archc.ir.graph import Graph, Node
+from archc.ir.operator import Operator
+
+
+class Target(NamedTuple):
+    """Mean and standard deviation of a layer's output."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+
+PLAIN = Target()
+DAMPING = 0.25  # of a residual branch beside a plain shortcut
+FAINT = 0.5  # share of the wanted deviation below which the layers before are scaled up
+EPSILONS = 100.0  # the mean variance in a norm, in units of its epsilon: a wrong epsilon then shows
+
+
+def targets(graph: Graph) -> dict[str, Target]:
+    """Targets by the layer's path, where they are not PLAIN."""
+    found = {path: target for _, target, layers in _demands(graph) for path in layers}
+    damped = {path: found.get(path, PLAIN) for path in _residual_tails(graph)}
+    return found | {path: Target(0.0, DAMPING * target.deviation) for path, target in damped.items()}
+
+
+def widened(graph: Graph, targets: Mapping[str, Target], deviations: Mapping[str, float]) -> dict[str, Target]:
+    """New targets for the layers before nodes whose inputs deviate by much less than wanted; `deviations` by path.
+
+    Pooling, and sums with damped branches, leave less of a layer's deviation.
+    """
+    found: dict[str, Target] = {}
+    for node, wanted, layers in _demands(graph):
+        factor = wanted.deviation / (deviations.get(node.path) or wanted.deviation)
+        if factor > 1 / FAINT:
+            kept = {path: targets.get(path, PLAIN) for path in layers}
+            found |= {path: Target(target.mean, target.deviation * factor) for path, target in kept.items()}
+    return found
+
+
+def demand(operator: Operator) -> Target | None:
+    """What an operator's input should be: an activation's operating point, or small before a norm of its own input.
+
+    Such a norm takes away any scale; only beside its epsilon a wrong scale shows.
+    """
+    point = operator.operating_point()
+    if point is not None:
+        return Target(*point)
+    if operator.normalizes and not operator.tracks_statistics:
+        return Target(0.0, sqrt(EPSILONS * float(getattr(operator, "eps", 0.0))) or 1.0)
+    return None
+
+
+def _demands(graph: Graph) -> Iterator[tuple[Node, Target, set[str]]]:
+    """Nodes that demand something of their input, with the paths of the layers that decide about it."""
+    producers = {value.name: node for node in graph.nodes for value in node.outputs}
+    for node in graph.nodes:
+        target = demand(node.operator)
+        if target is not None:
+            yield node, target, _layers_before(node, producers)
+
+
+def _layers_before(node: Node, producers: Mapping[str, Node]) -> set[str]:
+    """The nearest layers before a node: what lies between keeps their scale, more or less."""
+    found, seen, waiting = set(), set(), [value.name for value in node.inputs]
+    while waiting:
+        name = waiting.pop()
+        producer = producers.get(name)
+        if producer is None or name in seen:
+            continue
+        seen.add(name)
+        if _has_scale(producer.operator) and producer.parameters:
+            found.add(producer.path)
+        elif demand(producer.operator) is None:
+            waiting += [value.name for value in producer.inputs]
+    return found
+
+
+def _residual_tails(graph: Graph) -> set[str]:
+    """Paths of the layers that end a branch of a sum whose other branches are not all layers: plain shortcuts."""
+    layers = {node.output.name: node.path for node in graph.nodes if _is_layer(node.operator)}
+    return {
+        layers[value.name]
+        for node in graph.nodes
+        if node.operator.adds and any(value.name not in layers for value in node.inputs)
+        for value in node.inputs
+        if value.name in layers
+    }
+
+
+def _is_layer(operator: Operator) -> bool:
+    """True for a linear map and for a batch norm, which decide the scale of a residual branch."""
+    return operator.linear_axis is not None or operator.tracks_statistics
+
+
+def _has_scale(operator: Operator) -> bool:
+    """True where the tensors of an operator decide how much its output deviates."""
+    return operator.linear_axis is not None or operator.normalizes
