@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from math import nan, prod
 
-import numpy as np
 import torch
 
 from archc.diagnostics import ArchcError
@@ -19,12 +19,13 @@ from archc.ir.graph import Node
 from archc.ir.types import BATCH, TensorType
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence, Nodes
-from archc.verification.rounding import FACTOR, FLOOR, ROUNDING, rms
+from archc.verification.rounding import FACTOR, FLOOR, ROUNDING
 from archc.weights import Array
 from archc.weights.network import Network
 
 Tensors = Mapping[str, torch.Tensor]
 ONE = 2 * ROUNDING  # of a 1
+POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
 
 
 def rounds_to_one(nodes: Interpreter, node: Node, given: Tensors) -> bool:
@@ -46,9 +47,9 @@ def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) ->
     kinds: dict[Hashable, NodeRunner] = {}
     for runner in runners:
         kinds.setdefault((runner.kind, judge.kind(runner)), runner)
-    for number, runner in enumerate(kinds.values()):
-        generator = torch.Generator().manual_seed(seed + number)
-        divergence = judge.compare(runner, _drawn(judge.inputs(runner), judge.is_linear(runner), generator))
+    draw = _Drawer(seed)
+    for runner in kinds.values():
+        divergence = judge.compare(runner, draw(judge.inputs(runner), judge.is_linear(runner)))
         if divergence is not None:
             return Nodes(len(kinds), len(runners), divergence)
     return Nodes(len(kinds), len(runners))
@@ -82,8 +83,7 @@ class _Judge:
         self._types = {value.name: value.type for value in graph.values()}
         self._single = Interpreter(graph, module)
         self.exact = Interpreter(graph, module, torch.float64)
-        directions = torch.randint(0, 2, (8191,), generator=torch.Generator().manual_seed(0)) * 2 - 1
-        self._directions = directions * torch.inf
+        self._nudges = 1 + 2 * ROUNDING * (torch.randint(0, 2, (8191,), generator=_generator(0)) * 2 - 1)
         self._ones: dict[str, float] = {}  # by path
 
     def kind(self, runner: NodeRunner) -> Hashable:
@@ -107,66 +107,85 @@ class _Judge:
         except LookupError:  # another program's file does not have the value, and computes it in another way
             return None
         except Exception as error:  # a runtime may refuse a broken node in any way
-            return self._divergence(runner, np.nan, np.nan, f"cannot be run: {first_line(error)}")
+            return self._divergence(runner, nan, nan, f"cannot be run: {first_line(error)}")
 
     def _compare(self, runner: NodeRunner, run: RunNode, given: Tensors) -> Divergence | None:
-        exact = self.exact.value(runner.value, given).numpy()
-        single = self._single.value(runner.value, {name: self._nudged(x.float()) for name, x in given.items()}).numpy()
-        actual = run([x.numpy().astype(np.float32) for x in given.values()])
+        exact = self.exact.value(runner.value, given)
+        single = self._single.value(runner.value, {name: self._nudged(x.float()) for name, x in given.items()})
+        actual = torch.from_numpy(run([x.float().numpy() for x in given.values()]))
         if actual.shape != exact.shape:
             shapes = f"gives shape {list(actual.shape)}, not {list(exact.shape)}"
-            return self._divergence(runner, np.nan, np.nan, shapes)
-        with np.errstate(all="ignore"):
-            known = np.isfinite(exact) & np.isfinite(single)  # of what overflows, nothing can be said
-            error = rms(np.where(known, actual - exact, 0))
-            bound = self._bound(runner, given, np.where(known, exact, 0), np.where(known, single, 0))
+            return self._divergence(runner, nan, nan, shapes)
+        if not bool(torch.isfinite(exact.sum() + single.sum())):  # of what overflows, nothing can be said
+            known = exact.isfinite() & single.isfinite()
+            actual, exact, single = (torch.where(known, x, 0) for x in (actual, exact, single))
+        error, bound = _rms(actual - exact), self._bound(runner, given, exact, single)
         return None if error <= bound else self._divergence(runner, error, bound, "the error exceeds the bound")
 
-    def _bound(self, runner: NodeRunner, given: Tensors, exact: Array, single: Array) -> float:
+    def _bound(self, runner: NodeRunner, given: Tensors, exact: torch.Tensor, single: torch.Tensor) -> float:
         """What a correct node may be off.
 
         Without weights that is measured by the inputs if they are larger than the output: they may cancel, as in the
         mean of what a norm has made of mean zero.
         """
-        node, size = self._nodes[runner.path], rms(exact)
+        node, size = self._nodes[runner.path], _rms(exact)
         if not node.parameters:
-            size = max([size, *(rms(x.numpy()) for x in given.values())])
+            size = max([size, *(_rms(x) for x in given.values())])
         if node.path not in self._ones:
             self._ones[node.path] = ONE if rounds_to_one(self._single, node, given) else 0.0
-        return FACTOR * rms(single - exact) + FLOOR * size + self._ones[node.path]
+        return FACTOR * _rms(single - exact) + FLOOR * size + self._ones[node.path]
 
     def _nudged(self, x: torch.Tensor) -> torch.Tensor:
         """Each number's neighbour, above or below at random: no runtime can be held to more of its inputs.
 
         A zero stays: its neighbours are subnormal, and a convolution over those takes 35 to 85 times as long.
         """
-        directions = self._directions.repeat(x.numel() // len(self._directions) + 1)[: x.numel()]
-        return torch.where(x == 0, x, torch.nextafter(x, directions.reshape(x.shape)))
+        return x * _tiled(self._nudges, x.shape)
 
     def _divergence(self, runner: NodeRunner, error: float, bound: float, reason: str) -> Divergence:
         node = self._nodes[runner.path]
         return Divergence(runner.path, node.operator.word, node.position, error, bound, reason)
 
 
-def _drawn(types: Mapping[str, TensorType], linear: bool, generator: torch.Generator) -> Iterator[Tensors]:
-    """Inputs in float64, exact in float32: the usual, zeros and ties, and for what is not linear small and large ones.
+class _Drawer:
+    """Draws inputs in float64, exact in float32: the usual, zeros and ties, and for what is not linear small and large.
 
     Ties are halves from -8 to 8, so that they hit the bounds of activations as well; the large ones saturate them, and
     the small ones show a wrong epsilon. They come at another batch and other sizes each.
     """
 
-    def normal(shape: Sequence[int]) -> torch.Tensor:
-        return torch.randn(shape, generator=generator)
+    def __init__(self, seed: int) -> None:
+        self._generator = _generator(seed)
+        self._normal = torch.randn(POOL, generator=self._generator)
+        halves = torch.randint(-16, 17, (POOL,), generator=self._generator) / 2
+        self._ties = halves * (torch.rand(POOL, generator=self._generator) < 0.75)
 
-    def ties(shape: Sequence[int]) -> torch.Tensor:
-        return torch.randint(-16, 17, shape, generator=generator) / 2 * (torch.rand(shape, generator=generator) < 0.75)
+    def __call__(self, types: Mapping[str, TensorType], linear: bool) -> Iterator[Tensors]:
+        """Inputs of these types by name, one set after the other."""
+        draws = [(self._normal, 1.0, 2, "optimum"), (self._ties, 1.0, 1, "minimum")]
+        if not linear:
+            draws += [(self._normal, 2.0**-10, 1, "maximum"), (self._normal, 32.0, 1, "optimum")]
+        for pool, scale, batch, size in draws:
+            yield {name: self._from(pool, _shape(type, batch, size)).double() * scale for name, type in types.items()}
 
-    draws = [(normal, 2, "optimum"), (ties, 1, "minimum")]
-    if not linear:
-        small, large = (lambda shape: 1e-3 * normal(shape)), (lambda shape: 30 * normal(shape))
-        draws += [(small, 1, "maximum"), (large, 1, "optimum")]
-    for draw, batch, size in draws:
-        yield {name: draw(_shape(type, batch, size)).double() for name, type in types.items()}
+    def _from(self, pool: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+        """Numbers of a pool that begin anywhere in it: to draw each anew takes longer than the node."""
+        return _tiled(pool.roll(int(torch.randint(POOL, (), generator=self._generator))), shape)
+
+
+def _tiled(values: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """Values, repeated to fill a shape."""
+    count = prod(shape)
+    return values.repeat(count // len(values) + 1)[:count].reshape(tuple(shape))
+
+
+def _generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def _rms(x: torch.Tensor) -> float:
+    """Root mean square, in float64."""
+    return float(x.double().square().mean().sqrt()) if x.numel() else 0.0
 
 
 def _shape(type: TensorType, batch: int, size: str) -> list[int]:

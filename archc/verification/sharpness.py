@@ -73,8 +73,8 @@ def gradients(module: nn.Module, graph: Graph, inputs: Inputs) -> Slopes:
         for found in squares.values():
             found.append(0.0)
         v = torch.randn(y.shape, generator=generator) / sqrt(max(y.numel(), 1))
-        if y.requires_grad:
-            y.backward(v, retain_graph=index + 1 < len(outputs))
+        if y.requires_grad:  # of a sum, since PyTorch imports sympy to check the shape of a gradient that it is given
+            (v * y).sum().backward(retain_graph=index + 1 < len(outputs))
     for hook in hooks:
         hook.remove()
     return {layer: (blocks[layer], [sqrt(square) for square in found]) for layer, found in squares.items()}

@@ -90,6 +90,7 @@ class _Cutter:
             return lambda arrays: arrays[place]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
+        options.intra_op_num_threads = 1  # to start and end threads takes longer than most nodes
         data = self._cut(node).SerializeToString()
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         names = [self.tensor(value) for value in inputs]
