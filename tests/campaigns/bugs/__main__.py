@@ -2,61 +2,78 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
-from tests.campaigns.bugs.families import ALL
+from archc.diagnostics import ExportError, SpecError
+from tests.campaigns.bugs import tables
+from tests.campaigns.bugs.catalogue import Bug, WrongNumbers
+from tests.campaigns.bugs.draft import DoesNotApply
+from tests.campaigns.bugs.families import NODES, NUMBERS
 from tests.campaigns.bugs.networks import SIZES, Subject
-from tests.campaigns.bugs.trial import PLACES, Trial, trials, verified
+from tests.campaigns.bugs.specs import SPECS
+from tests.campaigns.bugs.trial import PLACES, WAYS, Trial, trials, verified
+from tests.campaigns.bugs.weights import WEIGHTS
+
+FAMILIES = {"nodes": NODES, "numbers": NUMBERS}
+WAYS_BY_WEIGHTS = {
+    "twin": ("foreign",),
+    "fresh": WAYS,
+    "trained": WAYS,
+    "zeroed": ("own",),  # a file from elsewhere may compute anything where the network multiplies it by zero
+}
 
 
-def main(names: list[str]) -> int:
+def main() -> int:
     """Print one line for each trial, and the figures at the end; the exit status is 1 if a bug went unnoticed."""
+    arguments = _arguments()
     seeded: list[Trial] = []
     correct: dict[str, list[float]] = {}
-    for name in names or SIZES:
-        subject = Subject(name)
-        for folded in (True, False):
-            report = verified(subject, subject.model(folded), folded)
-            ratios = [row.ratio for row in report.comparisons]
-            correct.setdefault(name, []).extend(ratios)
-            print(f"{name:20} {'folded' if folded else 'unfolded':45} {report.verdict.value:10} {max(ratios):10.2f}")
-        for bug in ALL:
-            for trial in trials(bug, subject, PLACES):
-                seeded.append(trial)
-                print(_line(trial), flush=True)
-    return _summarise(seeded, correct)
+    for name in arguments.networks or (*SIZES, *SPECS):
+        for weights in arguments.weights:
+            with suppress(DoesNotApply):
+                subject = Subject(name, weights)
+                correct.setdefault(name, []).extend(_correct(subject))
+                for family in arguments.bugs:
+                    for trial in _trials(FAMILIES[family], subject):
+                        seeded.append(trial)
+                        print(tables.line(trial), flush=True)
+    return tables.summarise([bug for family in arguments.bugs for bug in FAMILIES[family]], seeded, correct)
 
 
-def _line(trial: Trial) -> str:
-    verdict = "noticed" if trial.noticed else "UNNOTICED"
-    found = "" if trial.located else f"  located in {trial.report.divergence and trial.report.divergence.path}"
-    return (
-        f"{trial.network:20} {trial.bug:45} {verdict:10} {trial.ratio:10.3g} {trial.margin:10.3g}  {trial.node}{found}"
-    )
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.bugs", description=__doc__)
+    parser.add_argument("networks", nargs="*", help=f"bundled ones, or {', '.join(SPECS)} (default: those in docs)")
+    parser.add_argument("--weights", nargs="+", choices=[*WEIGHTS], default=[*WEIGHTS], help="kinds of weights")
+    parser.add_argument("--bugs", nargs="+", choices=[*FAMILIES], default=[*FAMILIES],
+                        help="nodes that compute something else, or files whose numbers are wrong")  # fmt: skip
+    return parser.parse_args()
 
 
-def _summarise(seeded: list[Trial], correct: dict[str, list[float]]) -> int:
-    print("\n| network | bugs that apply | trials | noticed | located | largest ratio, correct | smallest ratio, bug |")
-    print("|---|---:|---:|---:|---:|---:|---:|")
-    for name, ratios in correct.items():
-        print(_row(name, [trial for trial in seeded if trial.network == name], ratios))
-    print(_row("together", seeded, [ratio for ratios in correct.values() for ratio in ratios]))
-    nowhere = [bug.name for bug in ALL if bug.name not in {trial.bug for trial in seeded}]
-    print(f"\n{len(ALL)} bugs; those that apply nowhere: {', '.join(nowhere) or 'none'}")
-    return 0 if all(trial.noticed and trial.located for trial in seeded) else 1
+def _correct(subject: Subject) -> Iterator[float]:
+    """The ratios of the correct files, which have to pass; each is printed."""
+    for folded in (True, False):
+        for way in WAYS_BY_WEIGHTS[subject.weights]:
+            report = verified(subject, subject.model(folded), folded, way)
+            print(tables.correct(subject, way, "correct" if folded else "correct, unfolded", report))
+            yield from (row.ratio for row in report.comparisons)
 
 
-def _row(name: str, found: list[Trial], correct: list[float]) -> str:
-    """One line of the table in docs/seeded-bugs.md."""
-    faintest = min(found, key=lambda trial: trial.ratio)
-    counts = (
-        len({trial.bug for trial in found}),
-        len(found),
-        *(sum(getattr(trial, what) for trial in found) for what in ("noticed", "located")),
-    )
-    cells = [name, *map(str, counts), f"{max(correct):.2f}", f"{faintest.ratio:.3g} ({faintest.bug})"]
-    return f"| {' | '.join(cells)} |"
+def _trials(bugs: Iterable[Bug], subject: Subject) -> Iterator[Trial]:
+    """Trials of these bugs: a node's bug in every place under the twin's weights, else all in the middle."""
+    ways = WAYS_BY_WEIGHTS[subject.weights]
+    resizable = Subject(subject.name, subject.weights, resizable=True)
+    for bug in bugs:
+        if not isinstance(bug, WrongNumbers):
+            yield from trials(bug, subject, PLACES if subject.weights == "twin" else ("middle",), (ways[0],))
+        elif not bug.resizable:
+            yield from trials(bug, subject, ("middle",), ways)
+        else:
+            with suppress(SpecError, ExportError):  # it takes images of no other size
+                yield from trials(bug, resizable, ("middle",), ways)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -24,17 +24,22 @@ class DoesNotApply(Exception):
 
 @dataclass(frozen=True)
 class Origins:
-    """Where the nodes of a file come from: archc's nodes by the name of the ONNX node, and the network's weights."""
+    """Where the nodes of a file come from: archc's nodes by the name of the ONNX node, and the network's weights.
+
+    `image` is the shape of an image, [C, H, W], at its usual size.
+    """
 
     nodes: Mapping[str, Node]
     weights: Mapping[str, np.ndarray]
+    image: tuple[int, ...]
 
 
 def origins(network: Network, options: Options) -> Origins:
     """What the exporter knew of each ONNX node."""
     by_value = {node.output.name: node for node in emission.exported_graph(network, options).nodes}
     emitted = emission.emit(network, options).nodes
-    return Origins({node.name: by_value[node.value] for node in emitted}, network.weights)
+    nodes = {node.name: by_value[node.value] for node in emitted}
+    return Origins(nodes, network.weights, network.image_shape())
 
 
 class Draft:
@@ -49,6 +54,17 @@ class Draft:
             entry.name: tuple(dim.dim_value for dim in entry.type.tensor_type.shape.dim)
             for entry in (*graph.input, *graph.value_info, *graph.output)
         }
+        self._floats = {
+            entry.name
+            for entry in (*graph.value_info, *graph.output)
+            if entry.type.tensor_type.elem_type == onnx.TensorProto.FLOAT
+        }
+        self._cursor = 0  # where the next node is emitted
+
+    @property
+    def input(self) -> str:
+        """Name of the network's input."""
+        return str(self.model.graph.input[0].name)
 
     def origin(self, node: onnx.NodeProto) -> Node:
         """The node of archc's graph that an ONNX node helps to compute."""
@@ -69,6 +85,13 @@ class Draft:
             self._tensors[name] = self.model.graph.initializer.add()
         self._tensors[name].CopyFrom(numpy_helper.from_array(array, name))
         return name
+
+    def is_float(self, name: str) -> bool:
+        """True for what a node computes as float32."""
+        return name in self._floats
+
+    def is_output(self, name: str) -> bool:
+        return any(name == output.name for output in self.model.graph.output)
 
     def shape(self, tensor: str) -> tuple[int, ...]:
         """Shape of a tensor; the batch is 0."""
@@ -110,6 +133,19 @@ class Draft:
         node.output[0] = inner
         self._insert(extra, self._index(node) + 1)
 
+    def open_after(self, node: onnx.NodeProto) -> str:
+        """Let nodes be emitted behind a node, under whose old name another has to give its output; returns the new."""
+        node.output[0] = f"{node.name}/seeded_input_0"
+        self._cursor = self._index(node) + 1
+        return node.output[0]
+
+    def emit(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """Put a node behind the one emitted before; returns its output."""
+        name = output or f"seeded/{self._cursor}"
+        self._insert(helper.make_node(op_type, inputs, [name], name, **attributes), self._cursor)
+        self._cursor += 1
+        return name
+
     def become(self, node: onnx.NodeProto, op_type: str, *inputs: str, **attributes: Any) -> None:
         """Turn a node into one of another operator, with the same outputs."""
         given = inputs or tuple(node.input)
@@ -145,3 +181,19 @@ def set_attribute(node: onnx.NodeProto, name: str, value: Any) -> None:
     kept = [entry for entry in node.attribute if entry.name != name]
     del node.attribute[:]
     node.attribute.extend([*kept, helper.make_attribute(name, value)])
+
+
+def without_names(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which nodes have no names and tensors have numbers for names; inputs and outputs keep theirs."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    graph = copy.graph
+    names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    for tensor in graph.initializer:
+        tensor.name = names.setdefault(tensor.name, f"tensor {len(names)}")
+    for node in graph.node:
+        node.name = ""
+        for tensors in (node.input, node.output):
+            tensors[:] = [names.setdefault(name, f"tensor {len(names)}") for name in tensors]
+    del graph.value_info[:]
+    return copy

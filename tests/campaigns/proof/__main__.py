@@ -1,0 +1,99 @@
+"""The proof of every bundled spec beside torch.onnx's unverified exporters: `python -m tests.campaigns.proof`.
+
+Writes tests/campaigns/proof/results.json, and the table in docs/proof.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tests.campaigns.benchmarks.jobs import ARCHC, PYTHON
+from tests.campaigns.benchmarks.processes import Job, JobFailed, measure, output
+from tests.campaigns.proof import tables
+
+ROOT = Path(__file__).parents[3]
+OURS = ("verified", "unverified")
+THEIRS = ("dynamo", "older")
+BEGIN, END = "<!-- measured -->\n", "<!-- end of what is measured -->\n"
+
+
+def main() -> None:
+    """Parse the command line, measure, write."""
+    arguments = _arguments()
+    for package in ("archc", "exporters", "tests/campaigns"):  # as pip does when it installs one
+        compileall.compile_dir(str(ROOT / package), quiet=2)
+    listed = [entry["name"] for entry in json.loads(output([ARCHC, "list", "--format", "json"]))]
+    names = arguments.only.split(",") if arguments.only else listed
+    contenders = OURS if arguments.no_torch else (*OURS, *THEIRS)
+    found: dict[str, Any] = {}
+    for number, name in enumerate(names, 1):
+        print(f"{name} ({number} of {len(names)})", file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory(prefix="proof-") as folder:
+            found[name] = _spec(name, Path(folder), contenders, arguments)
+        arguments.output.write_text(json.dumps({"machine": tables.machine(), "specs": found}, indent=1) + "\n")
+    table = tables.table(found, len(listed))
+    _write_section(arguments.docs, table)
+    print(table)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaigns.proof", description=__doc__)
+    parser.add_argument("--only", metavar="SPEC,SPEC", help="bundled specs (default: all)")
+    parser.add_argument("--runs", type=int, default=1, help="runs of each contender, in turn")
+    parser.add_argument("--given", action="store_true", help="under weights from a file (default: fresh ones)")
+    parser.add_argument("--no-torch", action="store_true", help="archc alone")
+    parser.add_argument("--no-sensitivity", action="store_true", help="where reports do not tell it, leave it out")
+    parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results.json")
+    parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "proof.md", help="the page with the table")
+    return parser.parse_args()
+
+
+def _spec(name: str, folder: Path, contenders: tuple[str, ...], arguments: argparse.Namespace) -> dict[str, Any]:
+    """What each contender took and told for one spec."""
+    given: list[str] = []
+    if arguments.given:
+        output([ARCHC, "build", name, "-o", str(folder / "build")])
+        given = [str(folder / "build" / "model.safetensors")]
+    command = [PYTHON, "-m", "tests.campaigns.proof.contender"]
+    jobs = [Job(each, [*command, each, name, str(folder), *given], arguments.runs) for each in contenders]
+    try:
+        measured = measure(jobs)
+    except JobFailed as error:
+        return {"error": str(error)}
+    found: dict[str, Any] = {
+        each: {"seconds": measured[each].seconds, "peak_bytes": measured[each].peak_bytes,
+               "told": [json.loads(line) for line in (folder / f"{each}.jsonl").read_text().splitlines()]}
+        for each in contenders
+    }  # fmt: skip
+    told = found["verified"]["told"][-1]
+    if not (told.get("sensitivities") or "error" in told or arguments.no_sensitivity):
+        told["sensitivities"] = _sensitivities(name, folder, given)
+    return found
+
+
+def _sensitivities(name: str, folder: Path, given: list[str]) -> dict[str, float]:
+    """The smallest change of each block that is noticed, from the command line; it takes time that does not count."""
+    command = [ARCHC, "verify", str(folder / "unverified.onnx"), "--against", name, "--sensitivity", "--format", "json"]
+    command += ["--weights", *given] if given else []
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # another status: it did not pass
+    found: dict[str, float] = json.loads(done.stdout).get("sensitivities", {})
+    return {block: float("inf") if smallest is None else smallest for block, smallest in found.items()}
+
+
+def _write_section(page: Path, table: str) -> None:
+    """Replace what stands between the marks of a page."""
+    text = page.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}{table}{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
