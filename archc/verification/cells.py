@@ -56,7 +56,7 @@ def _along(axis: int, a: Array, e: Array, t: Array, share: float) -> Iterator[Ce
         usual = _typical(size / images) * images
         own = np.maximum(own, np.maximum(_typical(own / images) * images, share * usual))
         bound = FACTOR * own + FLOOR * usual + 2 * ROUNDING * images
-        where = "" if group.size == sizes.shape[1] else f"{_ranges(group)} of axis {axis}"
+        where = "" if group.size == sizes.shape[1] else f"the {_noun(axis, e.ndim)} {_ranges(group)}"
         yield Cells(error, own, bound, usual, where)
 
 
@@ -79,6 +79,11 @@ def _groups(sizes: Array) -> list[Array]:
     return [np.flatnonzero(scales == scale) for scale in np.unique(scales)]
 
 
+def _noun(axis: int, ndim: int) -> str:
+    """What the indices along an axis of an output number."""
+    return "channels" if ndim > 3 else "columns" if axis == ndim - 1 else "rows"
+
+
 def _ranges(group: Array) -> str:
     """`0-3, 7` for the indices 0, 1, 2, 3 and 7; only the first few."""
     runs = np.split(group, np.flatnonzero(np.diff(group) > 1) + 1)
@@ -93,7 +98,7 @@ def which_are_wrong(found: Sequence[Cells], parts: Sequence[Array], kinds: Seque
     """
     wrong = dict.fromkeys(each.where for each in found if each.where and (each.excess > 1).any())
     some = len(wrong) < sum(bool(each.where) for each in found)
-    return (f" at {' and '.join(wrong)}" if wrong and some else "") + _which_images(found, parts, kinds)
+    return (f" in {' and '.join(wrong)}" if wrong and some else "") + _which_images(found, parts, kinds)
 
 
 def _which_images(found: Sequence[Cells], parts: Sequence[Array], kinds: Sequence[str]) -> str:

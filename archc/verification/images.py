@@ -14,6 +14,7 @@ from archc.weights import Array
 COUNT = 5
 LARGEST_BATCH = 64  # of a declared range; more would say nothing else
 DRAWN_BATCHES = (9, 17)  # of a file from elsewhere, beyond all of 1 to 8
+DRAWN_SIZES = 4  # of such a file, between the ends of dynamic sizes
 MOST_ELEMENTS = 2**27  # of the largest value in a batch: a drawn batch shall not need gigabytes
 
 Inputs = tuple[Array, ...]
@@ -82,7 +83,7 @@ class Plan:
 def samples(types: Sequence[TensorType], plan: Plan, elements: int) -> list[Sample]:
     """What an artefact with inputs of these types is run on.
 
-    That is its usual size, every corner of its dynamic sizes, and one between them. `elements` is the size of the
+    That is its usual size, every corner of its dynamic sizes, and some between them. `elements` is the size of the
     largest value for one image: it limits the batch.
     """
     generator = _generator(plan.seed)
@@ -121,15 +122,15 @@ Sizes = Mapping[str, int]
 
 
 def _sizes(types: Sequence[TensorType], plan: Plan, generator: np.random.Generator) -> list[Sizes]:
-    """The usual sizes, then every corner and a point between them."""
+    """The usual sizes, then every corner and points between them."""
     dims = [dim for type in types for dim in type.shape[1:]]
     dynamic = {dim.symbol: dim for dim in dims if isinstance(dim, SymbolicDim)}
     known = dict(plan.fixed.sizes)
     usual = [known.get(symbol, dim.optimum) for symbol, dim in dynamic.items()]
     ends = [{known[symbol]} if symbol in known else {dim.minimum, dim.maximum} for symbol, dim in dynamic.items()]
-    between = [
-        tuple(int(generator.integers(min(each), max(each) + 1)) for each in ends) for _ in range(1 + plan.thorough)
-    ]
+    inside = [(min(each) + (len(each) > 1), max(max(each), min(each) + 1)) for each in ends]
+    count = DRAWN_SIZES if plan.thorough else 1
+    between = [tuple(int(generator.integers(*each)) for each in inside) for _ in range(count)]
     chosen = dict.fromkeys([tuple(usual), *product(*map(sorted, ends)), *between])
     return [dict(zip(dynamic, sizes, strict=True)) for sizes in chosen]
 
@@ -181,9 +182,14 @@ def _smooth(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     return (picture + np.where(columns > generator.uniform(0.3, 0.7), 1.0, -1.0)).reshape(shape)
 
 
-def _dark(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Nearly black: half of the pixels are exactly 0, the others hardly more."""
+def _faint(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Nearly nothing: half of the pixels are exactly 0, the others hardly more."""
     return generator.uniform(0, 0.02, shape) * (generator.random(shape) < 0.5)
+
+
+def _dark(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Nearly black after normalisation, with hardly a contrast."""
+    return generator.uniform(-2.2, -1.8, shape)
 
 
 def _bright(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -204,4 +210,10 @@ def _large(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
 _ORDINARY: dict[str, Draw] = {"noise": _noise, "uniform": _uniform, "smooth": _smooth}
-_EXTREME: dict[str, Draw] = {"dark": _dark, "bright": _bright, "saturated": _saturated, "large": _large}
+_EXTREME: dict[str, Draw] = {
+    "faint": _faint,
+    "dark": _dark,
+    "bright": _bright,
+    "saturated": _saturated,
+    "large": _large,
+}

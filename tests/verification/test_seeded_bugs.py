@@ -46,22 +46,6 @@ DEEP = (
     "folding_without_beta",
 )
 
-MISSED = (
-    "output_off_by_0.4_percent_above_batch_2",
-    "output_off_by_5_percent_above_batch_2",
-    "node_off_by_0.4_percent_above_batch_2",
-    "node_off_by_5_percent_above_batch_2",
-    *(f"{where}_off_at_batch_{batch}" for where in ("output", "node") for batch in (3, 4, 8)),
-    "output_off_at_sizes_in_between",
-    "node_off_at_sizes_in_between",
-    *(f"output_off_for_{kind}_inputs" for kind in ("saturated", "faint", "dark", "bright", "unknown")),
-    "output_as_float64",
-    "fixed_batch_of_one",
-)
-"""Wrong files that pass today, or of which nothing says where they are wrong."""
-MISSED_WITHOUT_NAMES = ("scores_beside_boxes_off",)
-"""The same, where a file has none of archc's names."""
-
 subject = cache(Subject)
 
 
@@ -91,11 +75,7 @@ def test_without_a_bug_the_same_networks_pass(name: str, folded: bool) -> None:
 
 @pytest.mark.parametrize("way", ["foreign", "renamed"])
 @pytest.mark.parametrize("bug", NUMBERS, ids=str)
-def test_a_file_whose_numbers_are_wrong_somewhere_does_not_pass_and_is_told_where(
-    bug: WrongNumbers, way: str, request: pytest.FixtureRequest
-) -> None:
-    if bug.name in MISSED or (way == "renamed" and bug.name in MISSED_WITHOUT_NAMES):
-        request.applymarker(pytest.mark.xfail(strict=True))
+def test_a_file_whose_numbers_are_wrong_somewhere_does_not_pass_and_is_told_where(bug: WrongNumbers, way: str) -> None:
     name = "detector" if bug.name == "scores_beside_boxes_off" else "residual"
     (trial,) = trials(bug, subject(name, "trained", bug.resizable), ("middle",), (way,))
     assert trial.noticed
@@ -106,8 +86,10 @@ def test_a_file_whose_numbers_are_wrong_somewhere_does_not_pass_and_is_told_wher
 @pytest.mark.parametrize("name", ["residual", "detector"])
 def test_without_a_bug_files_pass_under_all_kinds_of_weights(name: str, weights: str) -> None:
     correct = subject(name, weights)
-    verdicts = {verified(correct, correct.model(True), True, way).verdict for way in WAYS}
-    assert all(map(passing, verdicts))
+    verdicts = {way: verified(correct, correct.model(True), True, way).verdict for way in WAYS}
+    # Zeroed branches cannot be seen in outputs, and the twin's weights fit only tensors of archc's names.
+    blind = {"renamed"} if weights == "zeroed" else set()
+    assert {way for way, verdict in verdicts.items() if not passing(verdict)} == blind
 
 
 def test_what_a_buggy_exporter_writes_is_not_delivered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
