@@ -129,7 +129,11 @@ class Verifier:
         network = trial.expected.network
         inputs = list(evidence.inputs)
         runners = artefact.node_runners(network, replace_weights=trial.weights == TWIN)
-        return replace(report, divergence=first_divergence(network, inputs, runners)) if runners else report
+        return (
+            replace(report, divergence=first_divergence(network, inputs, runners, complete=bool(run.refusal)))
+            if runners
+            else report
+        )
 
 
 def verify(network: Network, artefact: Artefact, name: str) -> Report:

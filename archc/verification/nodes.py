@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from math import nan, prod
+from math import inf, nan, prod
 
 import torch
 
@@ -25,6 +25,7 @@ from archc.weights.network import Network
 
 Tensors = Mapping[str, torch.Tensor]
 ONE = 2 * ROUNDING  # of a 1
+MOST_ABSENT = 3
 POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
 
 
@@ -55,8 +56,15 @@ def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) ->
     return Nodes(len(kinds), len(runners))
 
 
-def first_divergence(network: Network, inputs: Sequence[Array], runners: Sequence[NodeRunner]) -> Divergence | None:
-    """The first node of an artefact that does not compute what its network does; None if all of them do."""
+def first_divergence(
+    network: Network, inputs: Sequence[Array], runners: Sequence[NodeRunner], *, complete: bool = False
+) -> Divergence | None:
+    """The first node of an artefact that does not compute what its network does; None if all of them do.
+
+    A value that the file does not have may be computed in another way by another program. It is named if the file has
+    nearly all values, no other node diverges, and the file is not known to be `complete`.
+    """
+    absent: list[Divergence] = []
     judge, graph = _Judge(network), network.inference
     names = [value.name for value in graph.inputs]
     values = dict(zip(names, (torch.from_numpy(x).double() for x in inputs), strict=True))
@@ -64,14 +72,15 @@ def first_divergence(network: Network, inputs: Sequence[Array], runners: Sequenc
     for runner in runners:
         given = {name: values[name] for name in runner.inputs}
         divergence = judge.compare(runner, [given])
-        if divergence is not None:
+        if divergence is not None and divergence.bound != inf:
             return divergence
+        absent += [divergence] if divergence else []
         values[runner.value] = judge.exact.value(runner.value, given)
         uses.subtract(runner.inputs)
         for name in runner.inputs:  # a value is kept until its last use
             if not uses[name]:
                 values.pop(name, None)
-    return None
+    return absent[0] if 0 < len(absent) <= MOST_ABSENT and not complete else None
 
 
 class _Judge:
@@ -104,8 +113,8 @@ class _Judge:
         try:
             run = runner.open()
             return next(filter(None, (self._compare(runner, run, given) for given in draws)), None)
-        except LookupError:  # another program's file does not have the value, and computes it in another way
-            return None
+        except LookupError as error:  # the file does not compute it from these inputs
+            return self._divergence(runner, inf, inf, str(error.args[0]))
         except Exception as error:  # a runtime may refuse a broken node in any way
             return self._divergence(runner, nan, nan, f"cannot be run: {first_line(error)}")
 

@@ -78,7 +78,7 @@ class Comparison:
 class Divergence:
     """The first node of an artefact that computes something else, and the line of the spec that it comes from.
 
-    `error` and `bound` are RMS over the node's output, from float64 inputs.
+    `error` and `bound` are RMS over the node's output, from float64 inputs; infinite where the file lacks it.
     """
 
     path: str
