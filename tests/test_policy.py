@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "weights": "diagnostics files ir nn",
     "exporting": "diagnostics files ir weights",
     "exporters": "diagnostics exporting files ir operators passes version weights",
-    "verification": "diagnostics exporting ir nn weights",
+    "verification": "diagnostics exporting files ir nn version weights",
     "reference": "blocks diagnostics ir operators spec",
     "builds": "diagnostics elaborate exporting files ir spec verification version weights",
     "cli": "builds diagnostics exporting ir reference spec version",
@@ -59,6 +59,7 @@ LAZY = {
     "cli": "rich",
     "builds": "netron",
     "weights/checkpoint.py": "torch",
+    "verification/given.py": "PIL",
     "exporters": "google numpy onnx onnxruntime torch",
 }
 

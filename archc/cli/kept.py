@@ -14,7 +14,6 @@ from archc.cli.output import print_notice
 if TYPE_CHECKING:
     from archc.builds.options import WeightOptions
     from archc.verification import Report
-    from archc.verification.report import Evidence
 
 FAILED = ".failed"
 README = """\
@@ -46,7 +45,7 @@ def keep_failure(
         shutil.copyfile(artefact, folder / name.name)
         (folder / "report.json").write_text(json_text(report.as_json()), encoding="utf-8")
         if report.evidence:
-            _write_evidence(folder, report.evidence)
+            report.evidence.save(folder)
         command = _command(folder / name.name, report, against, weights, settings)
         evidence = EVIDENCE.format(runner=report.evidence.runner) if report.evidence else ""
         text = README.format(verdict=report.verdict.value, name=name.name, evidence=evidence, command=command)
@@ -55,13 +54,6 @@ def keep_failure(
         print_notice(f"the failed proof could not be kept in {folder}: {error.strerror or error}")
         return
     print_notice(f"{folder} keeps the file, its report, and the command that proves it again")
-
-
-def _write_evidence(folder: Path, evidence: Evidence) -> None:
-    import numpy as np
-
-    for name, arrays in (("inputs", evidence.inputs), ("expected", evidence.expected), ("actual", evidence.actual)):
-        np.savez(folder / f"{name}.npz", *arrays)
 
 
 def _command(

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from archc.verification.sharpness import Sharpness
 from archc.weights import Array
@@ -101,6 +104,11 @@ class Evidence:
     inputs: Sequence[Array]
     expected: Sequence[Array]
     actual: Sequence[Array]
+
+    def save(self, folder: Path) -> None:
+        """Write `inputs.npz`, `expected.npz` and `actual.npz`. Raises OSError."""
+        for name, arrays in (("inputs", self.inputs), ("expected", self.expected), ("actual", self.actual)):
+            np.savez(folder / f"{name}.npz", *arrays)
 
 
 @dataclass(frozen=True, slots=True)
