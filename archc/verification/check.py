@@ -19,6 +19,7 @@ from archc.verification.twin import calibrated_weights
 from archc.verification.whole import Trial, runs
 from archc.weights.network import Network
 
+CALIBRATION_IMAGES = 3
 DEFAULT_SEED = 0  # for archc's own files; for a file from elsewhere it is drawn, so that no file can know its inputs
 
 
@@ -98,7 +99,7 @@ class Verifier:
 
     @cached_property
     def _twin(self) -> Network:
-        drawn = images(self._network.image_shape())
+        drawn = images(self._network.image_shape(), CALIBRATION_IMAGES)
         return self._network.with_weights(calibrated_weights(self._network.graph, drawn))
 
     def _reference(self, weights: str, plan: Plan) -> Reference:

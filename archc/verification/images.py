@@ -12,6 +12,7 @@ from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.weights import Array
 
 COUNT = 5
+USUAL = 2  # kinds that every artefact is run on; what differs between such images is content
 LARGEST_BATCH = 64  # of a declared range; more would say nothing else
 DRAWN_BATCHES = (9, 17)  # of a file from elsewhere, beyond all of 1 to 8
 DRAWN_SIZES = 4  # of such a file, between the ends of dynamic sizes
@@ -50,8 +51,8 @@ class Sample:
 
 
 def images(shape: tuple[int, ...], count: int = COUNT, seed: int = 2015) -> Array:
-    """Images [count, *shape] as float32, cycling through the ordinary kinds."""
-    kinds = list(_ORDINARY)
+    """Images [count, *shape] as float32, cycling through the kinds that are alike in scale."""
+    kinds = list(_KINDS)[:3]
     return _drawn(shape, [kinds[index % len(kinds)] for index in range(count)], _generator(seed))
 
 
@@ -72,7 +73,7 @@ class Plan:
     """Which inputs to draw.
 
     `thorough` is for a file of which only the outputs can be judged: images of every kind, each batch from 1 to 8 and a
-    larger one that cannot be guessed. Otherwise one kind is drawn beside the ordinary ones.
+    larger one that cannot be guessed. Otherwise one kind is drawn beside the usual ones.
     """
 
     seed: int
@@ -87,19 +88,19 @@ def samples(types: Sequence[TensorType], plan: Plan, elements: int) -> list[Samp
     largest value for one image: it limits the batch.
     """
     generator = _generator(plan.seed)
-    extremes = list(_EXTREME)
-    kinds = (*_ORDINARY, *(extremes if plan.thorough else [str(generator.choice(extremes))]))
+    usual_kinds, others = list(_KINDS)[:USUAL], list(_KINDS)[USUAL:]
+    kinds = tuple(_KINDS) if plan.thorough else (*usual_kinds, str(generator.choice(others)))
     wanted = (1, len(kinds))
     if plan.thorough:
         drawn = int(generator.integers(*DRAWN_BATCHES))
         wanted = (*range(1, 9), max(len(kinds), min(drawn, MOST_ELEMENTS // elements)))
-    usual, *others = _sizes(types, plan, generator)
+    usual, *further = _sizes(types, plan, generator)
     fixed = plan.fixed.batch is not None or isinstance(types[0].shape[0], int)
     found = [Sample(_inputs(types, usual, kinds, generator), _batches(types, plan, wanted), kinds, fixed=fixed)]
-    for sizes in others:
-        inputs = _inputs(types, sizes, tuple(_ORDINARY), generator)
-        batches = _batches(types, plan, (1, len(_ORDINARY)), declared=False)
-        found.append(Sample(inputs, batches, tuple(_ORDINARY), f" at {_size(inputs)}", fixed))
+    for sizes in further:
+        inputs = _inputs(types, sizes, tuple(usual_kinds), generator)
+        batches = _batches(types, plan, (1, USUAL), declared=False)
+        found.append(Sample(inputs, batches, tuple(usual_kinds), f" at {_size(inputs)}", fixed))
     return found
 
 
@@ -155,8 +156,7 @@ def _generator(seed: int) -> np.random.Generator:
 
 def _drawn(shape: tuple[int, ...], kinds: tuple[str, ...] | list[str], generator: np.random.Generator) -> Array:
     """One image of each of these kinds."""
-    known = {**_ORDINARY, **_EXTREME}
-    return np.stack([known[kind](generator, shape) for kind in kinds]).astype(np.float32)
+    return np.stack([_KINDS[kind](generator, shape) for kind in kinds]).astype(np.float32)
 
 
 def _noise(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
@@ -209,8 +209,10 @@ def _large(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
-_ORDINARY: dict[str, Draw] = {"noise": _noise, "uniform": _uniform, "smooth": _smooth}
-_EXTREME: dict[str, Draw] = {
+_KINDS: dict[str, Draw] = {
+    "noise": _noise,
+    "smooth": _smooth,
+    "uniform": _uniform,
     "faint": _faint,
     "dark": _dark,
     "bright": _bright,

@@ -171,7 +171,7 @@ class _Drawer:
 
     def __call__(self, types: Mapping[str, TensorType], linear: bool) -> Iterator[Tensors]:
         """Inputs of these types by name, one set after the other."""
-        draws = [(self._normal, 1.0, 2, "optimum"), (self._ties, 1.0, 1, "minimum")]
+        draws = [(self._ties, 1.0, 1, "minimum"), (self._normal, 1.0, 1 if linear else 2, "optimum")]
         if not linear:
             draws += [(self._normal, 2.0**-10, 1, "maximum"), (self._normal, 32.0, 1, "optimum")]
         for pool, scale, batch, size in draws:

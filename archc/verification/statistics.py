@@ -19,12 +19,12 @@ from dataclasses import replace
 import numpy as np
 
 from archc.verification.cells import Cells, cells, which_are_wrong, wrong_images
+from archc.verification.images import USUAL
 from archc.verification.report import Comparison, Verdict
 from archc.verification.rounding import CHAOTIC, FACTOR, FLOOR, SHARP, relative_error, rms
 from archc.weights import Array
 
 VACUITY = 100.0
-ORDINARY = 3  # images at the start of a batch that are alike in scale: what differs between them is content
 EXCEEDS = "the error exceeds the bound"
 VACUOUS = "the output hardly depends on the input, so agreement proves nothing"
 
@@ -97,8 +97,8 @@ def _judge(row: Comparison, least_dependence: float) -> tuple[Verdict, str]:
 
 
 def _input_dependence(exact: Array, images: Array) -> float:
-    """RMS of what differs between the ordinary images."""
-    ordinary = exact[[np.flatnonzero(images == image)[0] for image in range(ORDINARY) if image in images]]
+    """RMS of what differs between the usual images."""
+    ordinary = exact[[np.flatnonzero(images == image)[0] for image in range(USUAL) if image in images]]
     return rms(ordinary - ordinary.mean(axis=0, keepdims=True))
 
 

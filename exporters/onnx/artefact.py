@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -55,11 +56,12 @@ class OnnxArtefact:
         if matched is None:
             return None
         origins = self._origins(network, matched)
-        return [
-            f"{initializer.name} {difference}{origins.of(initializer.name)}"
-            for initializer in self._emitted(network, matched).initializers
-            if (difference := self._difference(initializer, network))
-        ]
+        initializers = self._emitted(network, matched).initializers
+        with ThreadPoolExecutor() as threads:  # NumPy computes and compares without Python's lock
+            found = zip(
+                initializers, threads.map(lambda each: self._difference(each, network), initializers), strict=True
+            )
+        return [f"{each.name} {difference}{origins.of(each.name)}" for each, difference in found if difference]
 
     def structure_differences(self, network: Network) -> list[str]:
         """Everything but the tensors' values in which the file is not the one that the exporter writes."""
