@@ -83,20 +83,40 @@ def _layers_before(node: Node, producers: Mapping[str, Node]) -> set[str]:
 
 
 def _residual_tails(graph: Graph) -> set[str]:
-    """Paths of the layers that end a branch of a sum whose other branches are not all layers: plain shortcuts."""
-    layers = {node.output.name: node.path for node in graph.nodes if _is_layer(node.operator)}
-    return {
-        layers[value.name]
-        for node in graph.nodes
-        if node.operator.adds and any(value.name not in layers for value in node.inputs)
-        for value in node.inputs
-        if value.name in layers
-    }
+    """Paths of the layers that end a residual branch: a summand that is computed from another summand."""
+    producers = {value.name: node for node in graph.nodes for value in node.outputs}
+    order = {name: index for index, name in enumerate(producers)}
+    tails: set[str] = set()
+    for node in graph.nodes:
+        if node.operator.adds:
+            summands = {_source(value.name, producers) for value in node.inputs}
+            for name in summands & producers.keys():
+                branch = producers[name]
+                if _has_scale(branch.operator) and _is_computed_from(name, summands - {name}, producers, order):
+                    tails.add(branch.path)
+    return tails
 
 
-def _is_layer(operator: Operator) -> bool:
-    """True for a linear map and for a batch norm, which decide the scale of a residual branch."""
-    return operator.linear_axis is not None or operator.tracks_statistics
+def _source(name: str, producers: Mapping[str, Node]) -> str:
+    """The value before what does nothing at inference, such as stochastic depth."""
+    while (node := producers.get(name)) and not node.operator.inference:
+        name = node.inputs[0].name
+    return name
+
+
+def _is_computed_from(name: str, others: set[str], producers: Mapping[str, Node], order: Mapping[str, int]) -> bool:
+    """True if a value depends on one of the others; nothing before the first of them is looked at."""
+    first = min((order.get(other, -1) for other in others), default=len(order))
+    seen, waiting = {name}, [name]
+    while waiting:
+        node = producers.get(waiting.pop())
+        for value in node.inputs if node else ():
+            if value.name in others:
+                return True
+            if value.name not in seen and order.get(value.name, -1) > first:
+                seen.add(value.name)
+                waiting.append(value.name)
+    return False
 
 
 def _has_scale(operator: Operator) -> bool:

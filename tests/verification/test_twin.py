@@ -14,12 +14,13 @@ from archc.nn import build_module
 from archc.verification import Verdict, verify
 from archc.verification.images import images
 from archc.verification.report import OWN, TWIN
-from archc.verification.rounding import FLOOR, rms
+from archc.verification.rounding import FLOOR, SHARP, rms
 from archc.verification.statistics import VACUITY
 from archc.verification.twin import calibrated_weights
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
 from tests.exporters.small_networks import RESIDUAL, VARIED, compiled
+from tests.verification.sharpness import graph_at, sharpness
 
 ONNX = exporters()["onnx"]
 
@@ -43,6 +44,39 @@ layers:
 """
 """Freshly initialised, its output hardly depends on its input."""
 
+NORMED = """\
+name: normed
+input: {{channels: 3, height: 16, width: 16}}
+layers:
+  - conv2d: {{out_channels: 8, kernel_size: 4, stride: 4}}
+  - flatten: {{start_dim: 2}}
+  - permute: {{dims: [0, 2, 1]}}
+  - layer_norm: {{eps: {eps}}}
+  - sum:
+      - - linear: 16
+        - gelu
+        - linear: 8
+        - layer_norm: {{eps: {eps}}}
+      - identity
+  - flatten
+  - linear: 10
+"""
+"""Layer norms after a convolution and after a linear layer."""
+
+# Plain, of sigmoids, residual, dense, depthwise, with gates, with branches, shuffled.
+BUNDLED = {
+    "vgg19_grey": 32,
+    "lenet5_sigmoid": 28,
+    "resnet152": 64,
+    "densenet121": 32,
+    "mobilenet_v2": 64,
+    "mobilenet_v3_small": 64,
+    "efficientnet_b0": 64,
+    "efficientnet_v2_s": 32,
+    "inception_v3": 107,
+    "shufflenet_v2_x1_0": 64,
+}
+
 every_spec = pytest.mark.parametrize("spec", [RESIDUAL, VARIED, DEEP], ids=["residual", "varied", "deep"])
 
 
@@ -62,21 +96,68 @@ def output(graph: Graph, weights: dict[str, np.ndarray]) -> np.ndarray:
 
 
 @every_spec
-def test_every_convolution_and_linear_layer_has_an_output_of_unit_variance(spec: str) -> None:
+def test_what_reaches_an_activation_is_at_its_operating_point(spec: str) -> None:
+    """But for sums, where a shortcut comes on top: their deviation suffices."""
     graph = compiled(spec)
     module = build_module(graph, calibrated_weights(graph, sample(graph))).eval()
-    deviations: dict[str, float] = {}
+    found: dict[str, tuple[float, float]] = {}
 
-    def record(name: str, layer: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor) -> None:
-        deviations[name] = float(y.std(correction=0))
+    def record(path: str, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        found[path] = float(inputs[0].mean()), float(inputs[0].std(correction=0))
 
-    for name, layer in module.named_modules():
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            layer.register_forward_hook(partial(record, name))
+    producers = {node.output.name: node.operator for node in graph.nodes}
+    for node in graph.nodes:
+        if node.operator.operating_point():
+            module.get_submodule(node.path).register_forward_pre_hook(partial(record, node.path))
     with torch.no_grad():
         module(torch.from_numpy(sample(graph)))
-    assert deviations.keys() == {node.path for node in graph.nodes if node.operator.word in ("conv2d", "linear")}
-    assert list(deviations.values()) == pytest.approx([1.0] * len(deviations), rel=1e-4)
+    for node in graph.nodes:
+        if point := node.operator.operating_point():
+            mean, deviation = found[node.path]
+            assert 0.6 * point[1] < deviation < 1.5 * point[1], node.path
+            assert producers[node.inputs[0].name].adds or abs(mean - point[0]) < 0.4 * point[1], node.path
+
+
+@every_spec
+def test_the_output_has_unit_size(spec: str) -> None:
+    graph = compiled(spec)
+    assert rms(output(graph, calibrated_weights(graph, sample(graph)))) == pytest.approx(1.0, rel=1e-4)
+
+
+@pytest.mark.parametrize(("name", "size"), BUNDLED.items())
+def test_rounding_stays_small_and_a_hundredth_of_any_layer_is_noticed(name: str, size: int) -> None:
+    """`python -m tests.verification.sharpness` shows every bundled spec."""
+    found = sharpness(graph_at(name, size))
+    assert found.float32_error < SHARP
+    assert found.input_dependence > 10 * VACUITY
+    assert {path: noticed for path, noticed in found.noticed.items() if noticed < 3} == {}
+
+
+def test_the_scale_and_the_epsilon_of_what_a_layer_norm_takes_away_are_noticed() -> None:
+    """The norm's input is small, so that its epsilon counts."""
+    text = NORMED.format(eps=1e-5)
+    graph = compiled(text)
+    assert {path: noticed for path, noticed in sharpness(graph).noticed.items() if noticed < 3} == {}
+    weights = calibrated_weights(graph, sample(graph))
+    right, wrong = output(graph, weights), output(compiled(NORMED.format(eps=1e-6)), weights)
+    assert rms(wrong - right) > 25 * FLOOR * rms(right)
+
+
+def test_nothing_is_subnormal() -> None:
+    """A convolution of subnormal numbers takes fifty times as long."""
+    graph = graph_at("efficientnet_b0", 64)
+    module = build_module(graph, calibrated_weights(graph, sample(graph))).eval()
+    found: list[str] = []
+
+    def look(path: str, layer: nn.Module, inputs: object, y: torch.Tensor) -> None:
+        if bool(((y != 0) & (y.abs() < torch.finfo(torch.float32).tiny)).any()):
+            found.append(path)
+
+    for path, layer in module.named_modules():
+        layer.register_forward_hook(partial(look, path))
+    with torch.no_grad():
+        module(torch.from_numpy(sample(graph)))
+    assert found == []
 
 
 @every_spec
