@@ -35,7 +35,9 @@ def main() -> int:
         for weights in arguments.weights:
             with suppress(DoesNotApply):
                 subject = Subject(name, weights)
-                correct.setdefault(name, []).extend(_correct(subject))
+                ratios = list(_correct(subject))
+                if weights == "twin":
+                    correct[name] = ratios
                 for family in arguments.bugs:
                     for trial in _trials(FAMILIES[family], subject):
                         seeded.append(trial)
