@@ -157,22 +157,24 @@ class _Judge:
 
 
 class _Drawer:
-    """Draws inputs in float64, exact in float32: the usual, zeros and ties, and for what is not linear small and large.
+    """Draws inputs in float64, exact in float32: usual ones, ties, small and large ones, or for a linear map a mixture.
 
-    Ties are halves from -8 to 8, so that they hit the bounds of activations as well; the large ones saturate them, and
-    the small ones show a wrong epsilon. They come at another batch and other sizes each.
+    Ties are halves from -8 to 8 with many zeros, so that they hit the bounds of activations as well; the large ones
+    saturate them, and the small ones show a wrong epsilon. They come at another batch and other sizes each.
     """
 
     def __init__(self, seed: int) -> None:
         self._generator = _generator(seed)
         self._normal = torch.randn(POOL, generator=self._generator)
         halves = torch.randint(-16, 17, (POOL,), generator=self._generator) / 2
+        self._mixed = torch.where(torch.rand(POOL, generator=self._generator) < 0.75, self._normal, halves)
         self._ties = halves * (torch.rand(POOL, generator=self._generator) < 0.75)
 
     def __call__(self, types: Mapping[str, TensorType], linear: bool) -> Iterator[Tensors]:
         """Inputs of these types by name, one set after the other."""
-        draws = [(self._ties, 1.0, 1, "minimum"), (self._normal, 1.0, 1 if linear else 2, "optimum")]
+        draws = [(self._mixed, 1.0, 1, "optimum")]
         if not linear:
+            draws = [(self._normal, 1.0, 2, "optimum"), (self._ties, 1.0, 1, "minimum")]
             draws += [(self._normal, 2.0**-10, 1, "maximum"), (self._normal, 32.0, 1, "optimum")]
         for pool, scale, batch, size in draws:
             yield {name: self._from(pool, _shape(type, batch, size)).double() * scale for name, type in types.items()}

@@ -131,7 +131,11 @@ class OnnxArtefact:
             return "cannot be read"
         if values.dtype != initializer.dtype:
             return f"is stored as {values.dtype}, not {initializer.dtype}"
-        equal = np.array_equal(values, initializer.values(network.weights), equal_nan=values.dtype.kind == "f")
+        expected = initializer.values(network.weights)
+        # Comparing with regard to NaN takes four times as long, and hardly ever has to be.
+        equal = np.array_equal(values, expected) or (
+            values.dtype.kind == "f" and np.array_equal(values, expected, equal_nan=True)
+        )
         return None if equal else "differs from the network's weights"
 
     @cached_property

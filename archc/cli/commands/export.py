@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from shlex import quote
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -91,6 +93,8 @@ def export(
     if not request.formats:
         help = ", ".join(f"--{name}" for name in sorted(exporters()))
         raise UsageError("name a format, such as --onnx", code="bad-option", help=help)
+    if verify:  # PyTorch takes as long to be imported as a network to be written, and waits for other things
+        Thread(target=import_module, args=("archc.verification.check",), daemon=True).start()
     with progress() as tell:
         exported = write_exports(request, tell, print_notice)
     if format is Format.json:
