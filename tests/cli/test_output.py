@@ -6,11 +6,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import archc
-from archc import cli
+from archc import cli, files
 from archc.cli.output import print_json
 from archc.reference.words import SECTIONS
 from tests.exporters.small_networks import RESIDUAL
@@ -82,16 +83,15 @@ def test_a_file_that_may_not_be_read_is_told(
 ) -> None:
     assert cli.run(["build", "small.yaml", "-o", "out"]) == 0
     capsys.readouterr()
-    opened, read = Path.open, Path.read_bytes
+    check = files._check_regular
 
-    def allowed(path: Path) -> Path:
-        if path.name == name:
+    def refuse(path: str | os.PathLike[str], *rest: Any) -> None:
+        if Path(path).name == name:
             raise PermissionError(13, "Permission denied", str(path))
-        return path
+        check(path, *rest)
 
     # Root may read everything, so permissions alone would not do.
-    monkeypatch.setattr(Path, "open", lambda path, *args, **kwargs: opened(allowed(path), *args, **kwargs))
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read(allowed(path)))
+    monkeypatch.setattr(files, "_check_regular", refuse)
     assert cli.run(["verify", "out"]) == 3
     printed = capsys.readouterr()
     assert printed.out == ""
