@@ -97,11 +97,14 @@ class Artefact(Protocol):
         """Channels, height and width of the input, if the file tells them as numbers."""
         ...
 
-    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Iterable[Runner]:
+    def runners(
+        self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
+    ) -> Iterable[Runner]:
         """Ways to run the file: as it is, or its graph with the weights of another network of the same structure.
 
         Each may be opened when its turn comes, the first without optimisations. `witnesses` adds some of the exporter's
-        own. Raises MissingDependency: one of them is not installed.
+        own. Without `trusted` (the exporter is not known to have written the file) a run has limits of time and memory,
+        if the format knows them. Raises MissingDependency: a witness is not installed.
         """
         ...
 

@@ -5,14 +5,17 @@ A witness either computes the outputs, or (a parser) only reads the file and tel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archc.diagnostics import ArchcError, ExportError, MissingDependency
 from archc.exporting import Runner
 from archc.version import DISTRIBUTION
+
+from . import engines
+from .child import Child, Limits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,38 +23,60 @@ if TYPE_CHECKING:
     Run = Callable[[np.ndarray], list[np.ndarray]]
 
 
-def onnx_runtime(path: Path) -> Iterator[Runner]:
-    """ONNX Runtime with its optimisations off, then on. A file that it refuses is run by raising ExportError."""
-    modes = {"ONNX Runtime, not optimised": False, "ONNX Runtime, optimised": True}
-    return (_onnx_runtime(name, path, optimised) for name, optimised in modes.items())
+class Mode(NamedTuple):
+    """A way to compute a file: what its rows are called, what the engine is called in messages, and its options."""
+
+    name: str
+    engine: str
+    who: str
+    options: tuple[object, ...] = ()
 
 
-def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:
-    import numpy as np
-    import onnxruntime
+ONNX_RUNTIME = (
+    Mode("ONNX Runtime, not optimised", "onnx-runtime", "ONNX Runtime", (False,)),
+    Mode("ONNX Runtime, optimised", "onnx-runtime", "ONNX Runtime", (True,)),
+)
+# onnx.reference is written to be read: slow, and independent of every runtime. Where it is known to be wrong
+# (tests/operators/disagreements.py) it computes what ONNX's specification says.
+RUNNERS = {
+    "onnx-reference": Mode("onnx.reference", "onnx-reference", "onnx-reference"),
+    "openvino": Mode("OpenVINO, float32", "openvino", "openvino"),
+}
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is told by the exception
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+def runners(path: Path, witnesses: Sequence[str] = (), limits: Limits | None = None) -> Iterator[Runner]:
+    """ONNX Runtime with its optimisations off, then on, and the witnesses that compute; each opened at its turn.
+
+    With limits each runs in a process of its own: that is for a file from elsewhere. A file that one refuses is run by
+    raising ExportError. Raises MissingDependency: a witness is not installed.
+    """
+    modes = [*ONNX_RUNTIME, *(RUNNERS[witness] for witness in witnesses if witness in RUNNERS)]
+    for mode in modes[len(ONNX_RUNTIME) :]:
+        _require(engines.MODULES[mode.engine][-1])
+    children = {mode: Child(mode.who, mode.engine, limits) for mode in modes} if limits else {}  # they begin at once
+    for mode in modes:
+        yield _opened(mode, path, children.pop(mode, None))
+
+
+def _opened(mode: Mode, path: Path, child: Child | None) -> Runner:
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        return Runner(name, _refusal(_refused("ONNX Runtime", path, error)))
-    inputs = session.get_inputs()
-    if len(inputs) != 1:
-        return Runner(name, _refusal(f"{path.name} has {len(inputs)} inputs, and a network has one"))
-    batch = inputs[0].shape[0] if inputs[0].shape else None
-
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        return list(map(np.asarray, session.run(None, {inputs[0].name: images})))
-
-    outputs = tuple(output.name for output in session.get_outputs())
-    return Runner(name, _in_batches(run, batch) if isinstance(batch, int) else run, outputs)
+        if child is None:
+            engine = engines.ENGINES[mode.engine](str(path), *mode.options)
+        else:
+            engine = engines.Engine(*child.open(path, *mode.options), child.run)
+    except Exception as error:  # the runtimes' exceptions have no common class of their own
+        return Runner(mode.name, _refusal(_refused(mode.who, path, error)))
+    if len(engine.inputs) != 1:
+        return Runner(mode.name, _refusal(f"{path.name} has {len(engine.inputs)} inputs, and a network has one"))
+    _, shape = engine.inputs[0]
+    fixed = shape[0] if shape and isinstance(shape[0], int) and shape[0] > 0 else None
+    return Runner(mode.name, _in_batches(engine.run, fixed) if fixed else engine.run, tuple(engine.outputs))
 
 
 def _refused(who: str, path: Path, error: Exception) -> str:
     """What a runtime says of a file that it does not take."""
+    if isinstance(error, ArchcError):  # of a child: it says who
+        return error.diagnostics[0].message.replace(str(path), path.name)
     reason = str(error).strip().replace(str(path), path.name) or type(error).__name__
     return f"{who} refuses {path.name}: {reason}"
 
@@ -76,37 +101,6 @@ def _in_batches(run: Run, size: int) -> Run:
     return run_all
 
 
-def onnx_reference(path: Path) -> Runner:
-    """The onnx package's own evaluator, written to be read: slow, and independent of every runtime.
-
-    Where it is known to be wrong (tests/operators/disagreements.py) it computes what ONNX's specification says.
-    """
-    import numpy as np
-    from onnx.reference import ReferenceEvaluator
-
-    from .reference_operators import corrected_operators
-
-    evaluator = ReferenceEvaluator(str(path), new_ops=corrected_operators())
-    name = str(evaluator.input_names[0])
-
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(result) for result in evaluator.run(None, {name: images})]
-
-    return Runner("onnx.reference", run, tuple(map(str, evaluator.output_names)))
-
-
-def openvino(path: Path) -> Runner:
-    """OpenVINO on the CPU, held to float32 (by itself it may compute in bfloat16)."""
-    module = _require("openvino")
-    compiled = module.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-
-    def run(images: np.ndarray) -> list[np.ndarray]:
-        results = compiled(images)
-        return [results[index] for index in range(len(compiled.outputs))]
-
-    return Runner("OpenVINO, float32", run)
-
-
 def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
     """The shapes that TensorRT's parser sees, by name, a dynamic size as -1; it needs no GPU for that.
 
@@ -124,18 +118,7 @@ def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
     return {tensor.name: tuple(tensor.shape) for tensor in tensors}
 
 
-RUNNERS: dict[str, Callable[[Path], Runner]] = {"onnx-reference": onnx_reference, "openvino": openvino}
 PARSERS: dict[str, Callable[[Path], dict[str, tuple[int, ...]]]] = {"tensorrt-rtx": tensorrt_rtx}
-
-
-def runner(witness: str, path: Path) -> Runner:
-    """A witness that computes. A file that it refuses is run by raising ExportError. Raises MissingDependency."""
-    try:
-        return RUNNERS[witness](path)
-    except MissingDependency:
-        raise
-    except Exception as error:  # every runtime has exceptions of its own
-        return Runner(witness, _refusal(_refused(witness, path, error)))
 
 
 def parsed(witness: str, path: Path) -> dict[str, tuple[int, ...]]:

@@ -55,7 +55,9 @@ class TorchArtefact:
         """None: no parser but PyTorch reads these formats."""
         return []
 
-    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Sequence[Runner]:
+    def runners(
+        self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
+    ) -> Sequence[Runner]:
         """PyTorch, on the file as it was loaded."""
         module = self._load() if weights else self._module
         if weights is not None:

@@ -199,7 +199,9 @@ class InMemory(Artefact):
 
         return [runner(node) for node in graph.nodes]
 
-    def runners(self, weights: Network | None = None, witnesses: Sequence[str] = ()) -> Sequence[Runner]:
+    def runners(
+        self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
+    ) -> Sequence[Runner]:
         return [Runner("in memory", lambda x: [self.function(x)])]
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
