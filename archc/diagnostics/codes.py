@@ -64,6 +64,7 @@ Code = Literal[
     "unknown-witness",
     "unreadable",
     "unreadable-weights",
+    "unsafe-artefact",
     "unsupported-opset",
     "unused-glob",
     "verification-failed",

@@ -6,7 +6,7 @@ PyTorch compresses only TorchScript's code, but reads any compressed record: 250
 from __future__ import annotations
 
 from io import SEEK_END
-from typing import BinaryIO
+from typing import IO
 from zipfile import ZIP_STORED, ZipFile
 
 MOST_PICKLE_BYTES = 8 << 20
@@ -20,7 +20,7 @@ class ArchiveError(ValueError):
     """An archive is not what PyTorch writes."""
 
 
-def records(file: BinaryIO) -> dict[str, int]:
+def records(file: IO[bytes]) -> dict[str, int]:
     """Name → size of every record.
 
     Raises: ArchiveError: its records would take more bytes than the file has; BadZipFile and others: it is damaged.
