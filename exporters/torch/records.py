@@ -26,6 +26,7 @@ STORAGES = {
 GLOBALS = {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
+    "torch._utils _rebuild_parameter",
     *(f"torch {name}" for name in STORAGES),
     *(f"torch.jit._pickle {name}" for name in ("restore_type_tag", "build_intlist", "build_doublelist",
                                                "build_boollist", "build_tensorlist")),
