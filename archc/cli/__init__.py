@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import re
 import signal
 import sys
 from contextlib import suppress
@@ -22,6 +23,9 @@ SECONDS_BETWEEN_THREADS = 0.0002
 INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell counts the signals
 # Packages that are installed under another name than they are imported by.
 PACKAGES = {"yaml": "pyyaml"}
+# Packages whose import takes so much memory that it may fail, or whose installation may be broken.
+LARGE = {"numpy": "NumPy", "torch": "PyTorch", "onnx": "ONNX", "onnxruntime": "ONNX Runtime"}
+NO_MEMORY = re.compile("failed to map segment|annot allocate memory|can't allocate memory|bad_alloc|exception set$")
 
 
 def command() -> None:
@@ -93,7 +97,12 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        return _tell(_failed(error), arguments)
+        return _tell(_unloadable(error) or _failed(error), arguments)
+    except (ImportError, MemoryError, SystemError, RuntimeError) as error:
+        surroundings = _unloadable(error) or _exhausted(error)
+        if surroundings is None:
+            raise
+        return _tell(surroundings, arguments)
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -139,6 +148,36 @@ def _missing(error: ModuleNotFoundError) -> ArchcError:
         raise error
     help = f"pip install {PACKAGES.get(module, module)}"
     return MissingDependency(f"the package {module} is not installed", code="missing-dependency", help=help)
+
+
+def _unloadable(error: Exception) -> ArchcError | None:
+    """Which package could not be loaded, if the error came about while one of `LARGE` was imported."""
+    from traceback import walk_tb
+
+    from archc.diagnostics import MissingDependency
+
+    packages = [
+        str(frame.f_globals.get("__name__")).partition(".")[0]
+        for frame, _ in walk_tb(error.__traceback__)
+        if frame.f_code.co_name == "<module>"
+    ]
+    package = next((package for package in packages if package in LARGE), None)
+    if package is None:
+        return None
+    if _exhausted(error):
+        return MissingDependency(f"there is not enough memory to load {LARGE[package]}", code="out-of-memory")
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    help = f"pip install --force-reinstall {package}"
+    return MissingDependency(f"{LARGE[package]} cannot be loaded: {reason}", code="missing-dependency", help=help)
+
+
+def _exhausted(error: Exception) -> ArchcError | None:
+    """That memory ran out, if the error says so: Python may have a SystemError of it, and the loader an ImportError."""
+    from archc.diagnostics import MissingDependency
+
+    if isinstance(error, MemoryError) or NO_MEMORY.search(str(error)):
+        return MissingDependency("there is not enough memory", code="out-of-memory")
+    return None
 
 
 def _failed(error: OSError) -> ArchcError:

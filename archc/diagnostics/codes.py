@@ -37,6 +37,7 @@ Code = Literal[
     "name-taken",
     "not-exportable",
     "other-build",
+    "out-of-memory",
     "over-budget",
     "recursive-alias",
     "recursive-block",

@@ -66,6 +66,31 @@ def test_a_package_that_is_missing_is_named_with_its_installation(module: str, p
     assert done.stdout == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system limits a process's memory")
+@pytest.mark.parametrize("megabytes", [250, 400])
+def test_too_little_memory_to_load_a_framework_is_told(megabytes: int) -> None:
+    limit = f"import resource\nresource.setrlimit(resource.RLIMIT_AS, ({megabytes} << 20, {megabytes} << 20))"
+    done = python(main("export", "small.yaml", "--onnx", before=limit))
+    assert done.returncode == 6
+    assert done.stderr.startswith("error[out-of-memory]: there is not enough memory"), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "told"),
+    [
+        ("ImportError('undefined symbol: f')", "missing-dependency", "PyTorch cannot be loaded: undefined symbol: f"),
+        ("OSError('libc.so: cannot open')", "missing-dependency", "PyTorch cannot be loaded: libc.so: cannot open"),
+        ("MemoryError()", "out-of-memory", "there is not enough memory to load PyTorch"),
+    ],
+)
+def test_a_broken_installation_is_told(raised: str, code: str, told: str) -> None:
+    Path("torch.py").write_text(f"raise {raised}\n")
+    done = python(main("export", "small.yaml", "--onnx", before="sys.path.insert(0, '.')"))
+    assert done.returncode == 6
+    assert done.stderr.startswith(f"error[{code}]: {told}\n")
+
+
 def test_a_part_of_archc_that_is_missing_is_our_own_mistake() -> None:
     done = python(main("build", "small.yaml", before="sys.modules['archc.elaborate'] = None"))
     assert "ModuleNotFoundError" in done.stderr
