@@ -8,10 +8,11 @@ import os
 import re
 import signal
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archc.diagnostics import ArchcError
@@ -44,8 +45,12 @@ def command() -> None:
 
 
 def main() -> None:
-    """Run `archc`. What a person did wrong is told in words, with the exit status of its kind."""
+    """Run `archc`. What a person did wrong is told in words, with the exit status of its kind.
+
+    Side effect: warnings and tracebacks of the process are printed by archc, since texts of files may be in them.
+    """
     status = 0
+    sys.excepthook = _traceback
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that unfinished files are removed
     try:
         status = _version() if sys.argv[1:] == ["--version"] else _run_tuned(sys.argv[1:])
@@ -62,6 +67,20 @@ def main() -> None:
     sys.exit(status)
 
 
+def _traceback(*error: Any) -> None:
+    import traceback
+
+    from archc.cli.output import print_alarm
+
+    print_alarm("".join(traceback.format_exception(*error)))
+
+
+def _warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    from archc.cli.output import print_alarm
+
+    print_alarm(f"warning: {message}")
+
+
 def _version() -> int:
     # The commonest question needs no parser.
     from archc.cli.output import print_lines
@@ -75,6 +94,7 @@ def _run_tuned(arguments: list[str]) -> int:
     """Run a command line in an interpreter that is set up for a process of seconds and a few threads."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     sys.setswitchinterval(SECONDS_BETWEEN_THREADS)
+    warnings.showwarning = _warning
     return run(arguments)
 
 
@@ -108,17 +128,20 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from archc.cli.app import COMMANDS, app, listing
+    from archc.cli.app import COMMANDS, Misuse, app, listing
+    from archc.cli.output import print_misuse
 
     chosen = [command for command in arguments[:1] if command in COMMANDS]
     for command in chosen:
         import_module(f"archc.cli.commands.{command}")  # which registers it
     application = app if chosen else listing()
     try:
-        application(arguments, prog_name="archc")
+        return int(application(arguments, prog_name="archc", standalone_mode=False) or 0)
+    except Misuse as error:
+        print_misuse(error.show)
+        return error.exit_code
     except SystemExit as finished:
         return int(finished.code or 0)
-    return 0
 
 
 def _spelled(name: str, value: str) -> str:

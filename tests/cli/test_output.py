@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 import archc
@@ -190,3 +191,59 @@ def test_an_export_tells_scripts_the_opset_and_the_notice(capsys: pytest.Capture
     onnx, torchscript = json.loads(capsys.readouterr().out)
     assert (onnx["opset"], onnx["notice"], torchscript["opset"]) == (18, None, None)
     assert "deprecate" in torchscript["notice"]
+
+
+STEERING = (
+    "\x1b[31m\x9b2J\u202e\x85\x00"  # an escape sequence, one in a single character, a bidi override, a C1 line end
+)
+
+
+def assert_harmless(done: subprocess.CompletedProcess[str]) -> None:
+    shown = done.stdout + done.stderr
+    assert "\\x1b[31m\\x9b2J\\u202e" in shown
+    assert [character for character in shown if not character.isprintable() and character != "\n"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list", "TEXT"], ["verify", "--TEXT"], ["TEXT"], ["explain", "TEXT"], ["check", "TEXT"], ["verify", "TEXT"],
+     ["build", "small.yaml", "--set", "TEXT=1"], ["build", "small.yaml", "-o", "TEXT"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_arguments_that_steer_a_terminal_are_shown_as_python_writes_them(arguments: list[str]) -> None:
+    given = [argument.replace("TEXT", STEERING.replace("\0", "")) for argument in arguments]
+    assert_harmless(python(main(*given)))
+
+
+@pytest.mark.parametrize("alarm", ["warnings.warn(TEXT)", "raise RuntimeError(TEXT)"])
+def test_warnings_and_tracebacks_of_packages_do_not_steer_a_terminal(alarm: str) -> None:
+    Path("numpy.py").write_text(f"import warnings\n{alarm.replace('TEXT', repr(STEERING))}\n")
+    assert_harmless(python(main("build", "small.yaml", before="sys.path.insert(0, '.')")))
+
+
+@pytest.mark.parametrize("place", ["exporter", "an option", "a file", "a key"])
+def test_texts_of_a_manifest_do_not_steer_a_terminal(place: str) -> None:
+    assert cli.run(["build", "small.yaml", "-o", "out"]) == 0
+    assert cli.run(["export", "out", "--onnx", "--no-verify"]) == 0
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    export = manifest["exports"]["small.onnx"]
+    match place:
+        case "exporter":
+            export["exporter"] = STEERING
+        case "an option":
+            export[STEERING] = STEERING
+        case "a file":
+            manifest["files"][STEERING] = "0"
+        case _:
+            manifest[STEERING] = 1
+    Path("out/manifest.json").write_text(json.dumps(manifest))
+    assert_harmless(python(main("verify", "out")))
+
+
+@pytest.mark.parametrize("place", ["op_type", "domain"])
+def test_texts_of_an_onnx_file_do_not_steer_a_terminal(place: str) -> None:
+    assert cli.run(["export", "small.yaml", "--onnx", "--no-verify", "-o", "out"]) == 0
+    model = onnx.load("out/small.onnx")
+    setattr(model.graph.node[0], place, STEERING)
+    Path("theirs.onnx").write_bytes(model.SerializeToString())
+    assert_harmless(python(main("verify", "theirs.onnx", "--against", "small.yaml")))
