@@ -57,13 +57,12 @@ def open_regular(path: str | os.PathLike[str], most: int = MOST_BYTES) -> io.Fil
 def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
     """All bytes of a regular file. Raises OSError, as `open_regular` does."""
     with open_regular(path, most) as file:
-        parts, rest = [], most + 1
-        while rest and (part := file.read(min(rest, BUFFER_BYTES))):
-            parts.append(part)
-            rest -= len(part)
-    if not rest:
+        data = file.read(os.fstat(file.fileno()).st_size + 1)
+        while len(data) <= most and (more := file.read(BUFFER_BYTES)):  # it grew meanwhile
+            data += more
+    if len(data) > most:
         raise _too_large(path, most)
-    return b"".join(parts)
+    return data
 
 
 def _check_regular(path: str | os.PathLike[str], status: os.stat_result, most: int) -> None:
