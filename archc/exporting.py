@@ -74,6 +74,8 @@ class Runner:
     outputs: tuple[str, ...] = ()
 
 
+LIMIT = "the limit for files from elsewhere"  # in what a run says that was stopped
+
 RunNode = Callable[[Sequence["np.ndarray"]], "np.ndarray"]
 
 
@@ -122,8 +124,8 @@ class Artefact(Protocol):
         """Ways to run the file: as it is, or its graph with the weights of another network of the same structure.
 
         Each may be opened when its turn comes, the first without optimisations. `witnesses` adds some of the exporter's
-        own. A file that is not `trusted` runs under limits of time and memory. Raises MissingDependency: a witness is
-        not installed.
+        own. Without `trusted` (the exporter is not known to have written the file) a run has limits of time and memory,
+        if the format knows them. Raises MissingDependency: a witness is not installed.
         """
         ...
 

@@ -1,13 +1,17 @@
-"""Writes files whole or not at all: a temporary name in the same directory, synced, then renamed.
+"""Opens files of strangers, and writes files whole or not at all.
 
-A crash at any moment leaves the old file or the new one; a full disk leaves the old one.
+What is read is a regular file of bounded size: a pipe or a device could wait, or give bytes, for ever. What is written
+has a temporary name in the same directory, is synced, then renamed. A crash at any moment leaves the old file or the
+new one; a full disk leaves the old one.
 """
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -25,6 +29,52 @@ if TYPE_CHECKING:
 BUFFER_BYTES = 1 << 20
 FOLLOWED_BYTES = 16 << 20  # what is hashed and synced at a time
 HASH_DIGITS = 16  # of a companion's SHA-256, in its name
+MOST_BYTES = 1 << 37
+"""Size of a file of weights, at most: a sparse file can claim any."""
+IRREGULAR = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (lambda mode: not stat.S_ISREG(mode), "a device"),
+)
+
+
+def open_regular(path: str | os.PathLike[str], most: int = MOST_BYTES) -> io.FileIO:
+    """Open a regular file of at most so many bytes for reading, without ever waiting for it.
+
+    Raises: OSError: it cannot be opened, is something else than a regular file, or is larger.
+    """
+    _check_regular(path, Path(path).stat(), most)  # before: to open a device can have effects of its own
+    file = io.FileIO(path, opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))
+    try:
+        _check_regular(path, os.fstat(file.fileno()), most)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def read_regular(path: str | os.PathLike[str], most: int) -> bytes:
+    """All bytes of a regular file. Raises OSError, as `open_regular` does."""
+    with open_regular(path, most) as file:
+        data = file.read(os.fstat(file.fileno()).st_size + 1)
+        while len(data) <= most and (more := file.read(BUFFER_BYTES)):  # it grew meanwhile
+            data += more
+    if len(data) > most:
+        raise _too_large(path, most)
+    return data
+
+
+def _check_regular(path: str | os.PathLike[str], status: os.stat_result, most: int) -> None:
+    for is_one, name in IRREGULAR:
+        if is_one(status.st_mode):
+            raise OSError(errno.EINVAL, f"it is {name}", os.fspath(path))
+    if status.st_size > most:
+        raise _too_large(path, most)
+
+
+def _too_large(path: str | os.PathLike[str], most: int) -> OSError:
+    return OSError(errno.EFBIG, f"it has more than {most:,} bytes", os.fspath(path))
 
 
 @contextmanager

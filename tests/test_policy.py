@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "version": "",
     "diagnostics": "",
     "files": "diagnostics",
-    "spec": "diagnostics operators",
+    "spec": "diagnostics files operators",
     "ir": "diagnostics",
     "operators": "ir",
     "blocks": "diagnostics ir operators",

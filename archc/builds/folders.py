@@ -1,4 +1,4 @@
-"""The folder that a build goes to: made when it is needed, and gone again if nothing came of it."""
+"""The folder of a build: made when it is needed, gone again if nothing came of it, and left by no link."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from archc.diagnostics import UsageError, option
+from archc.diagnostics import BuildError, UsageError, option
 from archc.exporting import exporter_of
 
 
@@ -35,3 +35,19 @@ def made_folder(folder: Path) -> Iterator[Path]:
             with suppress(OSError):  # there is something in it
                 path.rmdir()
         raise
+
+
+def refuse_links(folder: Path, *names: str) -> None:
+    """Raise BuildError if one of these names is a link that leads out of the folder."""
+    root = folder.resolve()
+    for path in (folder / name for name in names):
+        try:
+            inside = not path.is_symlink() or path.resolve(strict=True).is_relative_to(root)
+        except (OSError, RuntimeError):  # it leads nowhere, or in a circle
+            inside = False
+        if not inside:
+            raise BuildError(
+                f"{path} is a link that leads out of the build",
+                code="unreadable",
+                help="put the file itself in its place, as `cp -L` copies a folder",
+            )

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from archc.diagnostics import BuildError
+from archc.files import open_regular
 
 CHANGED = "not the file that was built: its SHA-256 differs"
 CHUNK_BYTES = 4 << 20  # at a time: a thread that hashes waits for Python's lock once for each
@@ -18,7 +19,7 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal. Raises BuildError: it cannot be read."""
     digest, chunk = sha256(), memoryview(bytearray(CHUNK_BYTES))
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_regular(path) as file:
             while count := file.readinto(chunk):
                 digest.update(chunk[:count])
     except OSError as error:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_serializer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_serializer
 
+from archc.builds.folders import refuse_links
 from archc.builds.hashing import CHANGED, sha256_of
 from archc.builds.json_text import json_text
 from archc.builds.targets import MANIFEST
 from archc.diagnostics import BuildError
-from archc.files import write_text
+from archc.files import read_regular, write_text
 from archc.ir.graph import Graph
 from archc.ir.printer import fingerprint, print_graph
 from archc.version import VERSION
@@ -25,7 +26,16 @@ PARITY = "parity.json"
 INITIALISED = "initialised"
 
 
-FileName = Annotated[str, Field(pattern=r"^[^/\\]+$")]
+MOST_BYTES = 16 << 20  # of a manifest, or of a file of its kind
+
+
+def _file_name(name: str) -> str:
+    if name in ("", ".", "..") or PureWindowsPath(name).name != name or not name.isprintable():
+        raise ValueError("this is not the name of a file in the folder")
+    return name
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class Export(BaseModel):
@@ -124,14 +134,25 @@ def versions(*packages: str) -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a build. Raises BuildError: it is not there, or damaged."""
+    """The manifest of a build.
+
+    Raises: BuildError: it is not there, damaged, or does not list what it vouches for; a file that it lists is a link
+    that leads out of the folder.
+    """
     path = folder / MANIFEST
+    refuse_links(folder, MANIFEST)
     try:
-        return Manifest.model_validate_json(path.read_bytes())
+        manifest = Manifest.model_validate_json(read_regular(path, MOST_BYTES))
     except OSError as error:
         raise BuildError(f"cannot read {path}: {error.strerror}", code="bad-manifest") from None
     except ValidationError as error:
         raise damaged(path, error) from None
+    companions = (name for export in manifest.exports.values() for name in export.companions)
+    for name in (SPEC, *manifest.exports, *companions):
+        if name not in manifest.files:
+            raise BuildError(f"{path} is damaged: its `files` do not list {name}", code="bad-manifest")
+    refuse_links(folder, *manifest.files)
+    return manifest
 
 
 def damaged(path: Path, error: ValidationError, *inside: str) -> BuildError:
@@ -155,8 +176,8 @@ def write_parity(folder: Path, manifest: Manifest, reports: Mapping[str, dict[st
     """
     path = folder / PARITY
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        stored = json.loads(read_regular(path, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         stored = {}
     stored = stored if isinstance(stored, dict) else {}
     verified = {name for name, export in manifest.exports.items() if export.verdict is not None}
@@ -211,7 +232,7 @@ def changed_files(folder: Path, manifest: Manifest) -> dict[str, str]:
     changes: dict[str, str] = {}
     for name, digest in manifest.files.items():
         path = folder / name
-        if not path.is_file():
+        if not path.exists():
             changes[name] = "missing"
         elif sha256_of(path) != digest:
             changes[name] = CHANGED

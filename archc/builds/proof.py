@@ -11,12 +11,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from archc.builds.compilation import compile_target
+from archc.builds.hashing import sha256_of
 from archc.builds.loading import check_file, load, load_network
 from archc.builds.manifest import SPEC, WEIGHTS, Export, Manifest, changed_files, damaged, read_manifest, versions
 from archc.builds.options import WeightOptions
 from archc.builds.targets import MANIFEST, Target, find_target, no_build
-from archc.diagnostics import Inconclusive, UsageError, VerificationFailed, did_you_mean, option
-from archc.exporting import Exporter, Options, exporter_for, exporter_of
+from archc.diagnostics import BuildError, Inconclusive, UsageError, VerificationFailed, did_you_mean, option
+from archc.exporting import Exporter, Options, exporter_for, exporter_of, exporters
 from archc.ir.printer import fingerprint
 from archc.verification import Report, Verdict
 from archc.verification.check import Verifier
@@ -147,7 +148,8 @@ def verify_build(
     if not (folder / MANIFEST).exists():
         raise no_build(folder)
     manifest = read_manifest(folder)
-    made = _artefacts(manifest)
+    _refuse_unlisted_weights(folder, manifest)
+    made = _artefacts(folder, manifest)
     witnesses = dict.fromkeys(witness for name in made for witness in exporter_for(folder / name).witnesses)
     _check_witnesses(tuple(witnesses), options.witnesses, f"the artefacts in {folder}")
     changes = changed_files(folder, manifest)
@@ -169,8 +171,17 @@ def verify_build(
     return Proof(tuple(reports), tuple(problems), _sensitivities(verifier, options, progress), unchanged)
 
 
-def _artefacts(manifest: Manifest) -> dict[str, Export]:
-    """How each artefact was made, those included of which the manifest has only a checksum."""
+def _refuse_unlisted_weights(folder: Path, manifest: Manifest) -> None:
+    """Raise BuildError if the build has weights that its manifest does not list: not even as those that were given."""
+    path = folder / WEIGHTS
+    if WEIGHTS not in manifest.files and path.exists() and sha256_of(path) != manifest.weights:
+        raise BuildError(f"{folder / MANIFEST} is damaged: its `files` do not list {WEIGHTS}", code="bad-manifest")
+
+
+def _artefacts(folder: Path, manifest: Manifest) -> dict[str, Export]:
+    """How each artefact was made, those included of which the manifest has only a checksum. Raises BuildError."""
+    for name, export in manifest.exports.items():
+        _check_exporter(folder / name, export)
     found = {}
     for name in manifest.files:
         exporter = exporter_of(name)
@@ -196,12 +207,24 @@ def _verified(
 
 
 def _made(path: Path, exporter: Exporter[Any], export: Export) -> Options:
-    """The options that an artefact was written with. Raises BuildError: its exporter does not take them."""
+    """The options that an artefact was written with. Raises BuildError: another exporter's, or not taken by this."""
+    _check_exporter(path, export)
     try:
         made: Options = exporter.recorded(export.options)
     except ValidationError as error:
         raise damaged(path.with_name(MANIFEST), error, "exports", path.name) from None
     return made
+
+
+def _check_exporter(path: Path, export: Export) -> None:
+    """Raise BuildError unless the manifest names the exporter that writes files of this name."""
+    fitting = exporter_of(path.name)
+    if fitting is None or fitting.name != export.exporter:
+        why = "does not write such files" if export.exporter in exporters() else "is not installed"
+        message = (
+            f"{path.with_name(MANIFEST)} says that {path.name} is by the exporter '{export.exporter}', which {why}"
+        )
+        raise BuildError(message, code="bad-manifest")
 
 
 def _same_archc(manifest: Manifest) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from archc.builds.folders import refuse_links
 from archc.diagnostics import UsageError, did_you_mean, option
 from archc.spec.bundled import bundled_specs
 
@@ -19,9 +20,13 @@ class Target(NamedTuple):
 
 
 def find_target(target: str | Path) -> Target:
-    """Find a target. Raises UsageError, with the bundled spec that was perhaps meant."""
+    """Find a target.
+
+    Raises: UsageError, with the bundled spec that was perhaps meant; BuildError: a build's spec lies elsewhere.
+    """
     path = Path(target)
     if _is_file(path / MANIFEST):
+        refuse_links(path, "spec.yaml")
         return Target(path / "spec.yaml", path)
     if _is_file(path):
         return Target(path)

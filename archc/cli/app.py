@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -17,6 +17,10 @@ from archc.diagnostics import UsageError
 
 # In the order in which `archc --help` lists them. Each is a module of its name in `archc.cli.commands`.
 COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list", "explain")
+
+
+Misuse = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])
+"""Click's UsageError, of the click that typer has: arguments that no command takes."""
 
 
 class _InOrder(TyperGroup):

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from io import StringIO
 from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
@@ -78,6 +79,18 @@ def print_problems(*errors: ArchcError, count: str = "") -> None:
         count = count or f"{len(diagnostics)} problems"
     lines += ["", [(count, "title")]] if count else []
     print_lines(*lines[1:], stream=sys.stderr)
+
+
+def print_alarm(text: str) -> None:
+    """Print what is not archc's own text on standard error, such as a traceback or a warning of a package."""
+    print_lines(*text.rstrip("\n").split("\n"), wrap=False, stream=sys.stderr)
+
+
+def print_misuse(show: Callable[[TextIO], None]) -> None:
+    """Print what the parser of the command line has to say about arguments."""
+    text = StringIO()
+    show(text)
+    print_alarm(text.getvalue())
 
 
 def print_verbatim(text: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from archc.exporting import Artefact
+from archc.exporting import LIMIT, Artefact
 from archc.verification.claims import concluded
 from archc.verification.images import Plan, Sample, images, samples
 from archc.verification.nodes import compare_kinds, first_divergence
@@ -125,7 +125,7 @@ class Verifier:
         trial, run, row = wrong[0]
         evidence = trial.evidence(run, row)
         report = replace(report, evidence=evidence)
-        if report.divergence:
+        if report.divergence or LIMIT in run.refusal:
             return report
         network = trial.expected.network
         inputs = list(evidence.inputs)

@@ -11,11 +11,13 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
+from io import BufferedReader
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from archc.files import open_regular
+from archc.weights.archive import MOST_PICKLE_BYTES, ArchiveError, records
 from archc.weights.errors import unreadable
 from archc.weights.lazy import Array, LazyWeights
 from archc.weights.wrappers import WRAPPERS
@@ -68,16 +70,35 @@ def _load(path: str) -> Any:
     import torch
 
     try:
-        with Path(path).open("rb") as file:
-            mapped = file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-        with warnings.catch_warnings():  # of what fails right after (TorchScript, newer pickles), or does not matter
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with open_regular(path) as file, warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of what fails right after (TorchScript, newer pickles), or does not matter
+            if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
+                file.seek(0)
+                return torch.load(_Pickles(file), map_location="cpu", weights_only=True)
+            records(file)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except OSError as error:
         raise unreadable(path, error.strerror or str(error)) from error
+    except ArchiveError as error:
+        raise unreadable(path, str(error), CONVERT) from None
     except Exception as error:  # a damaged pickle can raise anything
         reason = _reason(error)
         raise unreadable(path, reason, STATE_DICT if reason == TORCHSCRIPT else CONVERT) from error
+
+
+class _Pickles(BufferedReader):
+    """A file of before PyTorch 1.6: pickles, then the tensors' bytes. The steps of its pickles are counted."""
+
+    steps = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Some bytes. Raises ArchiveError: too many steps have been taken."""
+        self.steps += 1
+        if self.steps > MOST_PICKLE_BYTES:
+            raise ArchiveError(f"its pickles take more than {MOST_PICKLE_BYTES:,} steps")
+        return super().read(size)
 
 
 def _reason(error: Exception) -> str:

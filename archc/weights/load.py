@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 
+from archc.files import open_regular
 from archc.weights.checkpoint import ZIP_MAGIC, Checkpoint
 from archc.weights.errors import unreadable
 from archc.weights.lazy import LazyWeights
@@ -14,13 +14,10 @@ from archc.weights.safetensors_header import MAX_HEADER_BYTES
 
 PICKLE_MAGIC = b"\x80"
 CHECKPOINT_SUFFIXES = (".pt", ".pth", ".bin", ".ckpt")
-# What is not a file, and how to mend it. Opening a pipe or a device could wait for ever.
-OTHERS = (
-    (stat.S_ISDIR, "a directory", "give the file itself, such as model.safetensors"),
-    (stat.S_ISFIFO, "a pipe", "write what it gives into a file first"),
-    (stat.S_ISSOCK, "a socket", None),
-    (lambda mode: not stat.S_ISREG(mode), "a device", None),
-)
+REMEDIES = {
+    "it is a directory": "give the file itself, such as model.safetensors",
+    "it is a pipe": "write what it gives into a file first",
+}
 
 
 def open_weights(path: str | os.PathLike[str]) -> LazyWeights:
@@ -30,24 +27,16 @@ def open_weights(path: str | os.PathLike[str]) -> LazyWeights:
     """
     path = Path(path)
     try:
-        _check_regular(path)
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(9)
     except OSError as error:
-        raise unreadable(str(path), error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        raise unreadable(str(path), reason, REMEDIES.get(reason)) from error
     if _begins_safetensors(start) or path.suffix == ".safetensors":
         return SafetensorsFile(path)
     if start.startswith((ZIP_MAGIC, PICKLE_MAGIC)) or path.suffix in CHECKPOINT_SUFFIXES:
         return Checkpoint(path)
     raise unreadable(str(path), "it is neither a safetensors file nor a PyTorch checkpoint (.pt, .pth)")
-
-
-def _check_regular(path: Path) -> None:
-    """Raise BuildError for what is not a regular file; OSError."""
-    mode = path.stat().st_mode
-    for is_one, name, remedy in OTHERS:
-        if is_one(mode):
-            raise unreadable(str(path), f"it is {name}", remedy)
 
 
 def _begins_safetensors(start: bytes) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from archc.files import open_regular
 from archc.weights.errors import unreadable
 from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
 from archc.weights.safetensors_header import (
@@ -38,9 +39,9 @@ class SafetensorsFile(LazyWeights):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.source = os.fspath(path)
         try:
-            self._descriptor = os.open(path, os.O_RDONLY)
-            weakref.finalize(self, os.close, self._descriptor)
-            size = os.fstat(self._descriptor).st_size
+            self._file = open_regular(path)
+            weakref.finalize(self, self._file.close)
+            size = os.fstat(self._file.fileno()).st_size
             self._memory = _Slabs(min(size, SLAB_BYTES))
             self._data, self._entries = self._read_header(size)
         except OSError as error:
@@ -89,7 +90,7 @@ class SafetensorsFile(LazyWeights):
     def _read_into(self, buffer: memoryview, offset: int) -> None:
         # A loop, because one call reads at most 2 GiB on Linux.
         while buffer:
-            count = os.preadv(self._descriptor, [buffer], offset)
+            count = os.preadv(self._file.fileno(), [buffer], offset)
             if count == 0:
                 raise unreadable(self.source, "it was truncated while it was being read")
             buffer, offset = buffer[count:], offset + count

@@ -14,13 +14,14 @@ from archc.exporting import DeclaredInput, NodeRunner, Runner
 from archc.files import Companions
 from archc.weights.network import Network
 
+from .child import Limits
 from .emission import emit, exported_graph, message, write_with_companion
 from .external_data import load_model
 from .nodes import node_runners
 from .opset import OLDEST_OPSET
 from .options import OnnxOptions
 from .structure import Origins, structure_differences
-from .witnesses import PARSERS, RUNNERS, onnx_runtime, parsed, runner
+from .witnesses import PARSERS, parsed, runners
 
 if TYPE_CHECKING:
     import onnx
@@ -97,14 +98,18 @@ class OnnxArtefact:
     def runners(
         self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
     ) -> Iterator[Runner]:
-        """ONNX Runtime with its optimisations off and on, and the witnesses that compute."""
+        """ONNX Runtime with its optimisations off and on, and the witnesses that compute.
+
+        Without trust each runs in a process of its own, with limits of time and memory.
+        """
+        limits = None if trusted else Limits()
         if weights is None:
-            yield from _runners(self.path, witnesses)
+            yield from runners(self.path, witnesses, limits)
             return
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             path = Path(folder) / self.path.name
             self._write_with_weights(path, weights)
-            yield from _runners(path, witnesses)
+            yield from runners(path, witnesses, limits)
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
         """Where the witnesses that only parse see other shapes than the network has.
@@ -201,9 +206,3 @@ class OnnxArtefact:
         skeleton.graph.node.extend(self.model.graph.node)
         with path.open("wb") as file:
             write_with_companion(skeleton, derived, network.weights, file, Companions(path))
-
-
-def _runners(path: Path, witnesses: Sequence[str]) -> Iterator[Runner]:
-    asked = [runner(witness, path) for witness in witnesses if witness in RUNNERS]  # first, for one may be missing
-    yield from onnx_runtime(path)
-    yield from asked

@@ -11,16 +11,18 @@ from __future__ import annotations
 import re
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from archc.diagnostics import ExportError
+from archc.files import read_regular
 
 if TYPE_CHECKING:
     import onnx
     from google.protobuf.message import Message
 
+MOST_MESSAGE_BYTES = 1 << 31  # what protobuf takes
 NUMBER = re.compile("[0-9]{1,19}")
 # The messages in which tensors can be, and themselves.
 HOLDERS = set(
@@ -37,14 +39,51 @@ def load_model(path: Path) -> onnx.ModelProto:
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(path, load_external_data=False)
+        model = onnx.load_model_from_string(read_regular(path, MOST_MESSAGE_BYTES))
+        _check_values(path, model)
         _check_external_data(path, model)
         with warnings.catch_warnings():  # of keys that the format does not have, which onnx passes over
             warnings.simplefilter("ignore")
             onnx.load_external_data_for_model(model, str(path.parent))
-    except (DecodeError, OSError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read as an ONNX file: {error.strerror}", code="unreadable") from None
+    except (DecodeError, RecursionError, RuntimeError, ValueError, onnx.checker.ValidationError) as error:
         raise ExportError(f"{path} cannot be read as an ONNX file: {error}", code="unreadable") from None
     return model
+
+
+def _check_values(path: Path, model: onnx.ModelProto) -> None:
+    """Raise ExportError for values that protobuf takes and ONNX does not have: of types, sizes and texts."""
+    import onnx
+
+    types = set(onnx.TensorProto.DataType.values())
+    for message in _messages(model):
+        wrong = next(
+            (f"the {field.name} {value!r}, which is not UTF-8" for field, value in message.ListFields()
+             for text in (value if isinstance(value, Sequence) and not isinstance(value, bytes) else [value])
+             if field.type == field.TYPE_STRING and not isinstance(text, str)), None,
+        )  # fmt: skip
+        if isinstance(message, onnx.TensorProto):
+            if message.data_type not in types:
+                wrong = f"the data type {message.data_type}, which ONNX does not have"
+            if any(size < 0 for size in message.dims):
+                wrong = f"the shape {list(message.dims)}"
+        elif isinstance(message, onnx.ValueInfoProto) and message.type.tensor_type.elem_type not in types:
+            wrong = f"the data type {message.type.tensor_type.elem_type}, which ONNX does not have"
+        if wrong:
+            name = getattr(message, "name", "") or type(message).__name__
+            raise ExportError(f"{path} cannot be read as an ONNX file: {name!r} has {wrong}", code="unreadable")
+
+
+def _messages(message: Message) -> Iterator[Message]:
+    """A message and every message in it."""
+    from google.protobuf.message import Message
+
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for inner in [value] if isinstance(value, Message) else value:
+                yield from _messages(inner)
 
 
 def _check_external_data(path: Path, model: onnx.ModelProto) -> None:

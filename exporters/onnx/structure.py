@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archc.ir.graph import Graph, Node
@@ -118,8 +118,13 @@ def _value(attribute: onnx.AttributeProto | None) -> str:
 
     if attribute is None:
         return "none"
-    value = helper.get_attribute_value(attribute)
-    return str(list(value) if attribute.ints or attribute.floats else value)
+    try:
+        value = helper.get_attribute_value(attribute)
+    except ValueError:  # of a type that ONNX does not have, or another function's
+        return "a value that cannot be read"
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        value = list(value)
+    return str(value)
 
 
 def _called(node: Node) -> str:

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archc.diagnostics import ArchcError, ExportError, MissingDependency
 from archc.exporting import Runner
 from archc.version import DISTRIBUTION
+
+from . import engines
+from .child import Child, Limits
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,34 +23,57 @@ if TYPE_CHECKING:
     Run = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
-def onnx_runtime(path: Path) -> Iterator[Runner]:
-    """ONNX Runtime with its optimisations off, then on. A file that it refuses is run by raising ExportError."""
-    modes = {"ONNX Runtime, not optimised": False, "ONNX Runtime, optimised": True}
-    return (_onnx_runtime(name, path, optimised) for name, optimised in modes.items())
+class Mode(NamedTuple):
+    """A way to compute a file: what its rows are called, what the engine is called in messages, and its options."""
+
+    name: str
+    engine: str
+    who: str
+    options: tuple[object, ...] = ()
 
 
-def _onnx_runtime(name: str, path: Path, optimised: bool) -> Runner:
-    import numpy as np
-    import onnxruntime
+ONNX_RUNTIME = (
+    Mode("ONNX Runtime, not optimised", "onnx-runtime", "ONNX Runtime", (False,)),
+    Mode("ONNX Runtime, optimised", "onnx-runtime", "ONNX Runtime", (True,)),
+)
+# onnx.reference is written to be read: slow, and independent of every runtime. Where it is known to be wrong
+# (tests/operators/disagreements.py) it computes what ONNX's specification says.
+RUNNERS = {
+    "onnx-reference": Mode("onnx.reference", "onnx-reference", "onnx-reference"),
+    "openvino": Mode("OpenVINO, float32", "openvino", "openvino"),
+}
 
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what is wrong is told by the exception
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+
+def runners(path: Path, witnesses: Sequence[str] = (), limits: Limits | None = None) -> Iterator[Runner]:
+    """ONNX Runtime with its optimisations off, then on, and the witnesses that compute; each opened at its turn.
+
+    With limits each runs in a process of its own: that is for a file from elsewhere. A file that one refuses is run by
+    raising ExportError. Raises MissingDependency: a witness is not installed.
+    """
+    modes = [*ONNX_RUNTIME, *(RUNNERS[witness] for witness in witnesses if witness in RUNNERS)]
+    for mode in modes[len(ONNX_RUNTIME) :]:
+        _require(engines.MODULES[mode.engine][-1])
+    children = {mode: Child(mode.who, mode.engine, limits) for mode in modes} if limits else {}  # they begin at once
+    for mode in modes:
+        yield _opened(mode, path, children.pop(mode, None))
+
+
+def _opened(mode: Mode, path: Path, child: Child | None) -> Runner:
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's exceptions have no common class of their own
-        return Runner(name, _refusal(_refused("ONNX Runtime", path, error)))
-    names = tuple(entry.name for entry in session.get_inputs())
-
-    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return list(map(np.asarray, session.run(None, dict(zip(names, inputs, strict=True)))))
-
-    return Runner(name, run, names, tuple(output.name for output in session.get_outputs()))
+        if child is None:
+            engine = engines.ENGINES[mode.engine](str(path), *mode.options)
+        else:
+            engine = engines.Engine(*child.open(path, *mode.options), child.run)
+    except Exception as error:  # the runtimes' exceptions have no common class of their own
+        return Runner(mode.name, _refusal(_refused(mode.who, path, error)))
+    names = tuple(name for name, _ in engine.inputs if name)
+    return Runner(mode.name, engine.run, names, tuple(engine.outputs))
 
 
 def _refused(who: str, path: Path, error: Exception) -> str:
     """What a runtime says of a file that it does not take."""
+    if isinstance(error, ArchcError):  # of a child: it says who
+        return error.diagnostics[0].message.replace(str(path), path.name)
     reason = str(error).strip().replace(str(path), path.name) or type(error).__name__
     return f"{who} refuses {path.name}: {reason}"
 
@@ -57,37 +83,6 @@ def _refusal(reason: str) -> Run:
         raise ExportError(reason, code="cannot-run")
 
     return run
-
-
-def onnx_reference(path: Path) -> Runner:
-    """The onnx package's own evaluator, written to be read: slow, and independent of every runtime.
-
-    Where it is known to be wrong (tests/operators/disagreements.py) it computes what ONNX's specification says.
-    """
-    import numpy as np
-    from onnx.reference import ReferenceEvaluator
-
-    from .reference_operators import corrected_operators
-
-    evaluator = ReferenceEvaluator(str(path), new_ops=corrected_operators())
-    names = tuple(map(str, evaluator.input_names))
-
-    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [np.asarray(result) for result in evaluator.run(None, dict(zip(names, inputs, strict=True)))]
-
-    return Runner("onnx.reference", run, names, tuple(map(str, evaluator.output_names)))
-
-
-def openvino(path: Path) -> Runner:
-    """OpenVINO on the CPU, held to float32 (by itself it may compute in bfloat16)."""
-    module = _require("openvino")
-    compiled = module.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-
-    def run(inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        results = compiled(list(inputs))
-        return [results[index] for index in range(len(compiled.outputs))]
-
-    return Runner("OpenVINO, float32", run)
 
 
 def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
@@ -107,18 +102,7 @@ def tensorrt_rtx(path: Path) -> dict[str, tuple[int, ...]]:
     return {tensor.name: tuple(tensor.shape) for tensor in tensors}
 
 
-RUNNERS: dict[str, Callable[[Path], Runner]] = {"onnx-reference": onnx_reference, "openvino": openvino}
 PARSERS: dict[str, Callable[[Path], dict[str, tuple[int, ...]]]] = {"tensorrt-rtx": tensorrt_rtx}
-
-
-def runner(witness: str, path: Path) -> Runner:
-    """A witness that computes. A file that it refuses is run by raising ExportError. Raises MissingDependency."""
-    try:
-        return RUNNERS[witness](path)
-    except MissingDependency:
-        raise
-    except Exception as error:  # every runtime has exceptions of its own
-        return Runner(witness, _refusal(_refused(witness, path, error)))
 
 
 def parsed(witness: str, path: Path) -> dict[str, tuple[int, ...]]:

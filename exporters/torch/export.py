@@ -9,8 +9,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from archc.diagnostics import ExportError
+from archc.diagnostics import ArchcError, ExportError
 from archc.exporting import DeclaredInput
+
+from .pt2_records import check_pt2
 
 if TYPE_CHECKING:
     from torch import fx, nn
@@ -69,13 +71,16 @@ def declared_inputs(path: Path) -> Sequence[DeclaredInput]:
 
 
 def _program(path: Path) -> ExportedProgram:
-    """Read an archive. Raises ExportError."""
+    """Read an archive. Raises ExportError: it is damaged, or could run code."""
     import torch
 
     try:
+        check_pt2(path)
         # Not by path: that must end in .pt2, and a file that is not yet delivered does not.
         with path.open("rb") as file, _without_log():
             return torch.export.load(file)
+    except ArchcError:
+        raise
     except Exception as error:  # a damaged archive can raise anything
         message = f"{path} cannot be read as .pt2: {_reason(error)}"
         raise ExportError(message, code="unreadable") from None

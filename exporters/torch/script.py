@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from archc.diagnostics import ExportError
+from archc.diagnostics import ArchcError, ExportError
 
 from .archive import copy_without_traces
+from .script_code import check_torch_script
 
 if TYPE_CHECKING:
     import torch
@@ -43,13 +44,19 @@ def write_torch_script(module: nn.Module, shape: tuple[int, ...], file: BinaryIO
 
 
 def load_torch_script(path: Path) -> nn.Module:
-    """Load an archive on the CPU; its `state_dict` has the traced module's keys. Raises ExportError."""
+    """Load an archive on the CPU; its `state_dict` has the traced module's keys.
+
+    Raises: ExportError: it is damaged, or holds code that does more than compute.
+    """
     import torch
 
     with _without_deprecation():
         try:
+            check_torch_script(path)
             module: nn.Module = torch.jit.load(path, map_location="cpu")  # type: ignore[no-untyped-call]
-        except (RuntimeError, OSError, ValueError) as error:
+        except ArchcError:
+            raise
+        except Exception as error:  # a damaged archive can raise anything
             message = f"{path} cannot be read as TorchScript: {_reason(error)}"
             raise ExportError(message, code="unreadable") from None
     return module

@@ -6,11 +6,13 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import onnx
 import pytest
 
 import archc
-from archc import cli
+from archc import cli, files
 from archc.cli.output import print_json
 from archc.reference.words import SECTIONS
 from tests.exporters.small_networks import RESIDUAL
@@ -65,6 +67,31 @@ def test_a_package_that_is_missing_is_named_with_its_installation(module: str, p
     assert done.stdout == ""
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no other system limits a process's memory")
+@pytest.mark.parametrize("megabytes", [250, 400])
+def test_too_little_memory_to_load_a_framework_is_told(megabytes: int) -> None:
+    limit = f"import resource\nresource.setrlimit(resource.RLIMIT_AS, ({megabytes} << 20, {megabytes} << 20))"
+    done = python(main("export", "small.yaml", "--onnx", before=limit))
+    assert done.returncode == 6
+    assert done.stderr.startswith("error[out-of-memory]: there is not enough memory"), done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "told"),
+    [
+        ("ImportError('undefined symbol: f')", "missing-dependency", "PyTorch cannot be loaded: undefined symbol: f"),
+        ("OSError('libc.so: cannot open')", "missing-dependency", "PyTorch cannot be loaded: libc.so: cannot open"),
+        ("MemoryError()", "out-of-memory", "there is not enough memory to load PyTorch"),
+    ],
+)
+def test_a_broken_installation_is_told(raised: str, code: str, told: str) -> None:
+    Path("torch.py").write_text(f"raise {raised}\n")
+    done = python(main("export", "small.yaml", "--onnx", before="sys.path.insert(0, '.')"))
+    assert done.returncode == 6
+    assert done.stderr.startswith(f"error[{code}]: {told}\n")
+
+
 def test_a_part_of_archc_that_is_missing_is_our_own_mistake() -> None:
     done = python(main("build", "small.yaml", before="sys.modules['archc.elaborate'] = None"))
     assert "ModuleNotFoundError" in done.stderr
@@ -82,16 +109,15 @@ def test_a_file_that_may_not_be_read_is_told(
 ) -> None:
     assert cli.run(["build", "small.yaml", "-o", "out"]) == 0
     capsys.readouterr()
-    opened, read = Path.open, Path.read_bytes
+    check = files._check_regular
 
-    def allowed(path: Path) -> Path:
-        if path.name == name:
+    def refuse(path: str | os.PathLike[str], *rest: Any) -> None:
+        if Path(path).name == name:
             raise PermissionError(13, "Permission denied", str(path))
-        return path
+        check(path, *rest)
 
     # Root may read everything, so permissions alone would not do.
-    monkeypatch.setattr(Path, "open", lambda path, *args, **kwargs: opened(allowed(path), *args, **kwargs))
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read(allowed(path)))
+    monkeypatch.setattr(files, "_check_regular", refuse)
     assert cli.run(["verify", "out"]) == 3
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -165,3 +191,59 @@ def test_an_export_tells_scripts_the_opset_and_the_notice(capsys: pytest.Capture
     onnx, torchscript = json.loads(capsys.readouterr().out)
     assert (onnx["opset"], onnx["notice"], torchscript["opset"]) == (18, None, None)
     assert "deprecate" in torchscript["notice"]
+
+
+STEERING = (
+    "\x1b[31m\x9b2J\u202e\x85\x00"  # an escape sequence, one in a single character, a bidi override, a C1 line end
+)
+
+
+def assert_harmless(done: subprocess.CompletedProcess[str]) -> None:
+    shown = done.stdout + done.stderr
+    assert "\\x1b[31m\\x9b2J\\u202e" in shown
+    assert [character for character in shown if not character.isprintable() and character != "\n"] == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["list", "TEXT"], ["verify", "--TEXT"], ["TEXT"], ["explain", "TEXT"], ["check", "TEXT"], ["verify", "TEXT"],
+     ["build", "small.yaml", "--set", "TEXT=1"], ["build", "small.yaml", "-o", "TEXT"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_arguments_that_steer_a_terminal_are_shown_as_python_writes_them(arguments: list[str]) -> None:
+    given = [argument.replace("TEXT", STEERING.replace("\0", "")) for argument in arguments]
+    assert_harmless(python(main(*given)))
+
+
+@pytest.mark.parametrize("alarm", ["warnings.warn(TEXT)", "raise RuntimeError(TEXT)"])
+def test_warnings_and_tracebacks_of_packages_do_not_steer_a_terminal(alarm: str) -> None:
+    Path("numpy.py").write_text(f"import warnings\n{alarm.replace('TEXT', repr(STEERING))}\n")
+    assert_harmless(python(main("build", "small.yaml", before="sys.path.insert(0, '.')")))
+
+
+@pytest.mark.parametrize("place", ["exporter", "an option", "a file", "a key"])
+def test_texts_of_a_manifest_do_not_steer_a_terminal(place: str) -> None:
+    assert cli.run(["build", "small.yaml", "-o", "out"]) == 0
+    assert cli.run(["export", "out", "--onnx", "--no-verify"]) == 0
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    export = manifest["exports"]["small.onnx"]
+    match place:
+        case "exporter":
+            export["exporter"] = STEERING
+        case "an option":
+            export[STEERING] = STEERING
+        case "a file":
+            manifest["files"][STEERING] = "0"
+        case _:
+            manifest[STEERING] = 1
+    Path("out/manifest.json").write_text(json.dumps(manifest))
+    assert_harmless(python(main("verify", "out")))
+
+
+@pytest.mark.parametrize("place", ["op_type", "domain"])
+def test_texts_of_an_onnx_file_do_not_steer_a_terminal(place: str) -> None:
+    assert cli.run(["export", "small.yaml", "--onnx", "--no-verify", "-o", "out"]) == 0
+    model = onnx.load("out/small.onnx")
+    setattr(model.graph.node[0], place, STEERING)
+    Path("theirs.onnx").write_bytes(model.SerializeToString())
+    assert_harmless(python(main("verify", "theirs.onnx", "--against", "small.yaml")))

@@ -3,10 +3,12 @@
 import os
 import pickle
 import socket
+import time
 import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import safetensors.torch
 import torch
 
 from archc.diagnostics import BuildError
-from archc.weights import open_weights
+from archc.weights import archive, checkpoint, open_weights
 
 STATE: dict[str, torch.Tensor] = {
     "conv.weight": torch.arange(12.0).reshape(3, 4),
@@ -279,15 +281,65 @@ def test_missing_files_directories_and_other_formats_are_told_apart(tmp_path: Pa
     (tmp_path / "broken.pt").write_bytes(b"PK\x03\x04 and nothing more")
     with zipfile.ZipFile(tmp_path / "zip.pt", "w") as archive:
         archive.writestr("a", "b")
-    damaged = "cannot read weights from FILE: it is not a PyTorch checkpoint, or it is damaged (RuntimeError)"
+    damaged = "cannot read weights from FILE: it is not a PyTorch checkpoint, or it is damaged"
     assert {name: refusal(tmp_path / name) for name in ("missing.pt", ".", "text.txt", "broken.pt", "zip.pt")} == {
         "missing.pt": "cannot read weights from FILE: No such file or directory",
         ".": "cannot read weights from FILE: it is a directory",
         "text.txt": "cannot read weights from FILE: "
         "it is neither a safetensors file nor a PyTorch checkpoint (.pt, .pth)",
-        "broken.pt": damaged,
-        "zip.pt": damaged,
+        "broken.pt": f"{damaged} (BadZipFile)",
+        "zip.pt": f"{damaged} (RuntimeError)",
     }
+
+
+def rezipped(source: Path, target: Path, change: Callable[[str, bytes], bytes]) -> None:
+    """The same archive, compressed, after a change of its records."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, change(name, old.read(name)))
+
+
+def test_a_compressed_checkpoint_that_inflates_to_a_long_pickle_is_refused_at_once(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "w.pt")
+    bomb = b"\x80\x02]" + b"Na" * (32 << 20) + b"."  # a list of so many times None
+    rezipped(tmp_path / "w.pt", tmp_path / "bomb.pt", lambda name, data: bomb if name.endswith("data.pkl") else data)
+    begun = time.process_time()
+    assert refusal(tmp_path / "bomb.pt").endswith("data.pkl has more than 8,388,608 bytes")
+    assert time.process_time() - begun < 1
+
+
+def test_a_checkpoint_whose_tensors_inflate_is_refused(tmp_path: Path) -> None:
+    torch.save({"w": torch.zeros(17 << 20)}, tmp_path / "w.pt")
+    rezipped(tmp_path / "w.pt", tmp_path / "bomb.pt", lambda name, data: data)
+    assert refusal(tmp_path / "bomb.pt").endswith("its records inflate to more than 67,108,864 bytes")
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["archive", "of before PyTorch 1.6"])
+def test_the_steps_of_a_pickle_are_bounded(zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MOST_PICKLE_BYTES", 10_000)
+    monkeypatch.setattr(checkpoint, "MOST_PICKLE_BYTES", 10_000)
+    torch.save(STATE, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
+    assert len(open_weights(tmp_path / "w.pt")) == len(STATE)
+    torch.save({**STATE, "losses": [0.5] * 10_000}, tmp_path / "w.pt", _use_new_zipfile_serialization=zipped)
+    told = refusal(tmp_path / "w.pt")
+    assert told.endswith("data.pkl has more than 10,000 bytes" if zipped else "pickles take more than 10,000 steps")
+
+
+def test_records_that_overlap_are_refused(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "w.pt")
+    with zipfile.ZipFile(tmp_path / "w.pt", "a") as file:
+        for number in range(10_000):
+            file.filelist.append(copy(file.filelist[0]))  # which all begin at the same place
+            file.filelist[-1].filename = f"w/data/{number + 2}"
+        file._didModify = True  # type: ignore[attr-defined]
+    assert refusal(tmp_path / "w.pt").endswith("its records overlap")
+
+
+def test_two_records_of_one_name_are_refused(tmp_path: Path) -> None:
+    torch.save(STATE, tmp_path / "w.pt")
+    with zipfile.ZipFile(tmp_path / "w.pt", "a") as file:
+        file.writestr("w/DATA.pkl", b"N.")
+    assert refusal(tmp_path / "w.pt").endswith("it has two records w/DATA.pkl")
 
 
 def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ import yaml
 
 from archc.diagnostics import MAX_EXCERPT, MAX_PROBLEMS, Diagnostic, Note, Source, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
+from archc.files import open_regular
 from archc.spec.repair.commas import goes_on, join_cut_entries, join_cut_items
 from archc.spec.repair.hints import fields_meant
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
@@ -58,7 +59,7 @@ def read_source(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> Source:
     Raises: SpecError: it cannot be read, is too large, or is not UTF-8 without a byte-order mark.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(limits.bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         reason = getattr(error, "strerror", None) or str(error)
