@@ -38,14 +38,14 @@ def deliver(
     *,
     verify: bool = True,
     allow_inconclusive: bool = False,
-    verifier: Verifier | None = None,
+    verifier: Callable[[], Verifier] | None = None,
     progress: Progress = lambda message: None,
     failed: Callable[[Path, Report], None] = lambda file, report: None,
     confirm: Callable[[], None] = lambda: None,
 ) -> Delivery:
     """Write one artefact; with `verify`, only if it is shown to compute the network's function.
 
-    A `verifier` that is given serves several artefacts of one network with one reference run. `failed` gets the file
+    What `verifier` gives serves several artefacts of one network with one reference run. `failed` gets the file
     of a proof that failed, which is then removed. `confirm` raises if the artefact is not to be delivered although it
     was written.
     Raises: ExportError; VerificationFailed; Inconclusive: unless allowed.
@@ -74,11 +74,16 @@ def _verified(
     written: Path,
     name: str,
     options: Options,
-    verifier: Verifier | None,
+    verifier: Callable[[], Verifier] | None,
 ) -> Report:
+    from archc.verification.structure import Structure
+
+    artefact = exporter.open(written, options)
+    structure = Structure.of(artefact, network, own=True)  # first, for it does not need PyTorch
+
     from archc.verification.check import Verifier
 
-    report = (verifier or Verifier(network)).verify(name, exporter.open(written, options), own=True)
+    report = (verifier() if verifier else Verifier(network)).verify(name, artefact, own=True, structure=structure)
     return _report_under(name, written.name, report)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from shlex import quote
@@ -197,7 +198,7 @@ def _write_all(
 ) -> Exports:
     before = read_manifest(folder) if (folder / MANIFEST).is_file() else None
     _refuse_other_build(folder, before, loaded, request)
-    verifier = _verifier(loaded) if request.verify or request.sensitivity else None
+    verifier = cache(lambda: _verifier(loaded))  # it imports PyTorch, which takes as long as to write a file
     exported: list[Exported] = []
     manifest = None
     for exporter, options in chosen:
@@ -210,10 +211,10 @@ def _write_all(
         before = manifest.model_copy(deep=True)
         report = artefact.report.as_json() if artefact.report else None
         write_parity(folder, manifest, {artefact.path.name: report})
-    if not request.sensitivity or verifier is None or manifest is None:
+    if not request.sensitivity or manifest is None:
         return Exports(exported)
     progress("measuring the sensitivity of the comparison")
-    sensitivities = tuple(verifier.sensitivities())
+    sensitivities = tuple(verifier().sensitivities())
     manifest.sensitivity = {found.block: f"{found.smallest:.0e}" for found in sensitivities}
     manifest.write(folder)
     return Exports(exported, sensitivities)
@@ -241,7 +242,7 @@ def _export(
     options: Options,
     folder: Path,
     request: ExportRequest,
-    verifier: Verifier | None,
+    verifier: Callable[[], Verifier],
     progress: Progress,
 ) -> Exported:
     path = folder / f"{loaded.network.graph.name}{exporter.suffix}"

@@ -91,7 +91,7 @@ def _row(row: Comparison, several: bool) -> list[str | tuple[str, str]]:
 def _ranges(sizes: Iterable[int]) -> str:
     """`1-8,12` for the sizes from 1 to 8 and 12."""
     runs = [[size for _, size in run] for _, run in groupby(enumerate(sizes), lambda pair: pair[1] - pair[0])]
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ",".join(map(str, run)) for run in runs)
 
 
 def print_sensitivities(found: Iterable[Sensitivity]) -> None:

@@ -36,14 +36,22 @@ class Verifier:
         self._network, self._seed, self._given = network, seed, tuple(given)
         self._references: dict[tuple[str, Plan], Reference] = {}
 
-    def verify(self, name: str, artefact: Artefact, witnesses: Sequence[str] = (), *, own: bool = False) -> Report:
+    def verify(
+        self,
+        name: str,
+        artefact: Artefact,
+        witnesses: Sequence[str] = (),
+        *,
+        own: bool = False,
+        structure: Structure | None = None,
+    ) -> Report:
         """Hold an artefact to the network.
 
         `own` tells that the exporter is known to have written the file, with the options that it was opened with: it
-        must then be what the exporter writes.
+        must then be what the exporter writes. `structure` is the first claim, if it was tried before.
         Raises: ExportError: the artefact cannot be read; MissingDependency.
         """
-        structure = Structure.of(artefact, self._network, own)
+        structure = structure or Structure.of(artefact, self._network, own)
         misfit, fixed = fit(artefact.inputs(), self._network)
         complaints = artefact.complaints(self._network, witnesses)
         plan = Plan(self._chosen_seed(structure.foreign), structure.foreign, fixed)

@@ -16,7 +16,7 @@ import torch
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner, RunNode
 from archc.ir.graph import Node
-from archc.ir.types import BATCH, TensorType
+from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence, Nodes
 from archc.verification.rounding import FACTOR, FLOOR, ROUNDING
@@ -26,31 +26,33 @@ from archc.weights.network import Network
 Tensors = Mapping[str, torch.Tensor]
 ONE = 2 * ROUNDING  # of a 1
 MOST_ABSENT = 3
+SMALL, LARGE = 2.0**-10, 32.0
 POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
 
 
 def rounds_to_one(nodes: Interpreter, node: Node, given: Tensors) -> bool:
     """True if a correct runtime may be off by a rounding of 1 however small the node's value is.
 
-    Such an operator has a unit of its own: exp(x) - 1 may stand for expm1(x). One that only selects, adds and scales
-    has none: twice the inputs give twice the output.
+    Such an operator has a unit of its own: exp(x) - 1 may stand for expm1(x).
     """
-    if node.parameters:
-        return False
+    return not node.parameters and has_unit(nodes, [output.name for output in node.outputs], given)
+
+
+def has_unit(nodes: Interpreter, values: Sequence[str], given: Tensors) -> bool:
+    """True if twice the inputs do not give twice the values: what computes them does not only select, add and scale."""
     given = {name: x.float() for name, x in given.items()}
     doubled = {name: 2 * x for name, x in given.items()}
-    return any(not torch.equal(nodes.value(y.name, doubled), 2 * nodes.value(y.name, given)) for y in node.outputs)
+    return any(not torch.equal(nodes.value(name, doubled), 2 * nodes.value(name, given)) for name in values)
 
 
 def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) -> Nodes:
     """Compare one node of each kind on inputs drawn for it, at the usual size and at the ends of dynamic sizes."""
-    judge = _Judge(network)
+    judge, drawer = _Judge(network), _Drawer(seed)
     kinds: dict[Hashable, NodeRunner] = {}
     for runner in runners:
         kinds.setdefault((runner.kind, judge.kind(runner)), runner)
-    draw = _Drawer(seed)
     for runner in kinds.values():
-        divergence = judge.compare(runner, draw(judge.inputs(runner), judge.is_linear(runner)))
+        divergence = judge.compare(runner, judge.draws(runner, drawer))
         if divergence is not None:
             return Nodes(len(kinds), len(runners), divergence)
     return Nodes(len(kinds), len(runners))
@@ -100,13 +102,18 @@ class _Judge:
         between = self._single.between(runner.value, runner.inputs)
         return tuple(node.kind for node in between), tuple(self._types[name] for name in runner.inputs)
 
-    def is_linear(self, runner: NodeRunner) -> bool:
-        """True if a node is a linear map, to which small and large inputs are the same."""
-        return self._nodes[runner.path].operator.linear_axis is not None
-
-    def inputs(self, runner: NodeRunner) -> dict[str, TensorType]:
-        """The types of a node's inputs."""
-        return {name: self._types[name] for name in runner.inputs}
+    def draws(self, runner: NodeRunner, drawer: _Drawer) -> Iterator[Tensors]:
+        """Inputs for a node; small and large ones only where they are not the same as the usual, but for a factor."""
+        types = {name: self._types[name] for name in runner.inputs}
+        dynamic = any(isinstance(dim, SymbolicDim) for type in types.values() for dim in type.shape[1:])
+        usual = drawer.usual(types, "optimum")
+        yield usual
+        if dynamic:
+            yield from (drawer.usual(types, size) for size in ("minimum", "maximum"))
+        linear = self._nodes[runner.path].operator.linear_axis is not None
+        if not linear and has_unit(self._single, [runner.value], usual):
+            yield drawer.scaled(types, SMALL)
+            yield drawer.scaled(types, LARGE)
 
     def compare(self, runner: NodeRunner, draws: Iterable[Tensors]) -> Divergence | None:
         """Hold a node to its network's on each of several inputs, which are in float64."""
@@ -157,31 +164,29 @@ class _Judge:
 
 
 class _Drawer:
-    """Draws inputs in float64, exact in float32: usual ones, ties, small and large ones, or for a linear map a mixture.
+    """Draws inputs in float64, exact in float32.
 
-    Ties are halves from -8 to 8 with many zeros, so that they hit the bounds of activations as well; the large ones
-    saturate them, and the small ones show a wrong epsilon. They come at another batch and other sizes each.
+    The usual ones are normal, with zeros and ties among them: halves from -8 to 8, which hit the bounds of activations
+    as well. Large ones saturate an activation, and small ones show a wrong epsilon.
     """
 
     def __init__(self, seed: int) -> None:
         self._generator = _generator(seed)
         self._normal = torch.randn(POOL, generator=self._generator)
         halves = torch.randint(-16, 17, (POOL,), generator=self._generator) / 2
-        self._mixed = torch.where(torch.rand(POOL, generator=self._generator) < 0.75, self._normal, halves)
-        self._ties = halves * (torch.rand(POOL, generator=self._generator) < 0.75)
+        self._usual = torch.where(torch.rand(POOL, generator=self._generator) < 0.75, self._normal, halves)
 
-    def __call__(self, types: Mapping[str, TensorType], linear: bool) -> Iterator[Tensors]:
-        """Inputs of these types by name, one set after the other."""
-        draws = [(self._mixed, 1.0, 1, "optimum")]
-        if not linear:
-            draws = [(self._normal, 1.0, 2, "optimum"), (self._ties, 1.0, 1, "minimum")]
-            draws += [(self._normal, 2.0**-10, 1, "maximum"), (self._normal, 32.0, 1, "optimum")]
-        for pool, scale, batch, size in draws:
-            yield {name: self._from(pool, _shape(type, batch, size)).double() * scale for name, type in types.items()}
+    def usual(self, types: Mapping[str, TensorType], size: str) -> Tensors:
+        """Inputs of these types by name, at the `optimum`, `minimum` or `maximum` of dynamic sizes."""
+        return {name: self._from(self._usual, _shape(type, 1, size)) for name, type in types.items()}
+
+    def scaled(self, types: Mapping[str, TensorType], scale: float) -> Tensors:
+        """Normal numbers times a scale, for two images."""
+        return {name: self._from(self._normal, _shape(type, 2, "optimum")) * scale for name, type in types.items()}
 
     def _from(self, pool: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
         """Numbers of a pool that begin anywhere in it: to draw each anew takes longer than the node."""
-        return _tiled(pool.roll(int(torch.randint(POOL, (), generator=self._generator))), shape)
+        return _tiled(pool.roll(int(torch.randint(POOL, (), generator=self._generator))), shape).double()
 
 
 def _tiled(values: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:

@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from archc.verification.sharpness import Sharpness
 from archc.weights import Array
+
+if TYPE_CHECKING:
+    from archc.verification.sharpness import Sharpness
 
 PYTORCH = "PyTorch float64"
 OWN, TWIN = "own", "calibrated twin"

@@ -92,7 +92,9 @@ def test_a_failed_proof_is_kept_with_the_command_that_replays_it(capsys: pytest.
     assert report["verdict"] == "failed"
     inputs, expected, actual = (np.load(kept / f"{name}.npz")["arr_0"] for name in ("inputs", "expected", "actual"))
     assert (inputs.shape[1:], expected.shape) == ((3, 32, 32), actual.shape)
-    (command,) = (line.strip() for line in (kept / "README.txt").read_text().splitlines() if "archc verify" in line)
+    (command,) = (
+        str(line.strip()) for line in (kept / "README.txt").read_text().splitlines() if "archc verify" in line
+    )
     assert command == "archc verify out/small.onnx.failed/small.onnx --against small.yaml --seed 3 --inputs-seed 0"
     assert cli.run(command.split()[1:]) == 5
     assert "the first node that diverges is relu relu (small.yaml:9)" in capsys.readouterr().out

@@ -210,7 +210,7 @@ def test_verify_gives_scripts_the_whole_report(capsys: pytest.CaptureFixture[str
         "ONNX Runtime, optimised",
     ]
     assert all(row["rms_error"] <= row["bound"] for row in report["comparisons"])
-    assert all(row["batches"] == [1, 3] for row in report["comparisons"])
+    assert all(row["batches"] in ([1, 2], [2]) for row in report["comparisons"])
 
 
 def test_build_gives_scripts_its_manifest(capsys: pytest.CaptureFixture[str]) -> None:

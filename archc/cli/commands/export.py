@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from shlex import quote
@@ -93,8 +94,8 @@ def export(
     if not request.formats:
         help = ", ".join(f"--{name}" for name in sorted(exporters()))
         raise UsageError("name a format, such as --onnx", code="bad-option", help=help)
-    if verify:  # PyTorch takes as long to be imported as a network to be written, and waits for other things
-        Thread(target=import_module, args=("archc.verification.check",), daemon=True).start()
+    if verify:
+        Thread(target=_import_ahead, args=("archc.verification.check",), daemon=True).start()
     with progress() as tell:
         exported = write_exports(request, tell, print_notice)
     if format is Format.json:
@@ -103,6 +104,12 @@ def export(
     for artefact in exported.artefacts:
         _print_artefact(artefact)
     print_sensitivities(exported.sensitivities)
+
+
+def _import_ahead(module: str) -> None:
+    """Import a module while the network is written. What goes wrong is told when the module is needed."""
+    with suppress(BaseException):
+        import_module(module)
 
 
 def only_build(folder: Path = Path("build")) -> Target:
