@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ArchcError, Diagnostic, Inconclusive, VerificationFailed, option
-from archc.exporting import Exporter, Options
+from archc.exporting import Artefact, Exporter, Options
 from archc.files import Companions, atomic_write
 from archc.weights.network import Network
 
 if TYPE_CHECKING:
     from archc.verification import Report
     from archc.verification.check import Verifier
+    from archc.verification.structure import Structure
 
 Progress = Callable[[str], None]
 
@@ -54,37 +56,46 @@ def deliver(
     try:
         with atomic_write(path, digest) as file:
             progress(f"writing {path.name}")
-            exporter.write(network, file, options, companions)
+            read = _drawn_once(network) if verify else network
+            exporter.write(read, file, options, companions)
             confirm()
             if verify:
                 file.flush()
                 progress(f"verifying {path.name}")
-                with _errors_under(path.name, Path(file.name).name):
-                    report = _verified(network, exporter, Path(file.name), path.name, options, verifier)
-                    _judge(report, path, allow_inconclusive, lambda: failed(Path(file.name), report))
+                written = Path(file.name)
+                with _errors_under(path.name, written.name):
+                    artefact = exporter.open(written, options)
+                    structure = _structure(artefact, read)
+                    del read
+                    report = _verified(network, artefact, path.name, structure, verifier)
+                    report = _report_under(path.name, written.name, report)
+                    _judge(report, path, allow_inconclusive, partial(failed, written, report))
     except BaseException:
         companions.discard()
         raise
     return Delivery(report, digest.hexdigest(), companions.digests)
 
 
-def _verified(
-    network: Network,
-    exporter: Exporter[Any],
-    written: Path,
-    name: str,
-    options: Options,
-    verifier: Callable[[], Verifier] | None,
-) -> Report:
+def _drawn_once(network: Network) -> Network:
+    """The network with its initial weights in memory: they are drawn at each access, and two have to have them."""
+    from archc.weights import read_all
+
+    return network.with_weights(read_all(network.weights)) if network.fresh else network
+
+
+def _structure(artefact: Artefact, network: Network) -> Structure:
+    """The first claim of a proof, which does not need PyTorch."""
     from archc.verification.structure import Structure
 
-    artefact = exporter.open(written, options)
-    structure = Structure.of(artefact, network, own=True)  # first, for it does not need PyTorch
+    return Structure.of(artefact, network, own=True)
 
+
+def _verified(
+    network: Network, artefact: Artefact, name: str, structure: Structure, verifier: Callable[[], Verifier] | None
+) -> Report:
     from archc.verification.check import Verifier
 
-    report = (verifier() if verifier else Verifier(network)).verify(name, artefact, own=True, structure=structure)
-    return _report_under(name, written.name, report)
+    return (verifier() if verifier else Verifier(network)).verify(name, artefact, own=True, structure=structure)
 
 
 def _report_under(name: str, temporary: str, report: Report) -> Report:

@@ -19,7 +19,7 @@ from archc.verification.twin import calibrated_weights
 from archc.verification.whole import Trial, runs
 from archc.weights.network import Network
 
-CALIBRATION_IMAGES = 3
+CALIBRATION_IMAGES = 2
 DEFAULT_SEED = 0  # for archc's own files; for a file from elsewhere it is drawn, so that no file can know its inputs
 
 

@@ -36,7 +36,7 @@ def reference(network: Network, samples: Sequence[Sample]) -> Reference:
     module = network.inference_module()
     single = [run_module(module, sample.inputs) for sample in samples]
     slopes = gradients(module, network.inference, tuple(x[:1] for x in samples[0].inputs))
-    module = module.double()
+    module = module.requires_grad_(False).double()
     exact = [run_module(module, tuple(x.astype(np.float64) for x in sample.inputs)) for sample in samples]
     outputs = [output.name for output in network.inference.outputs]
     return Reference(outputs, samples, exact, single, network, sharpness(slopes, exact[0], single[0]))

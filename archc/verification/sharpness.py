@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import inf, sqrt
 
 import torch
@@ -57,45 +58,56 @@ class Sharpness:
 
 
 Slopes = Mapping[str, tuple[str, Sequence[float]]]
-"""Layer → its block, and how far its weights move each output, per element: the root mean square of ‖(Jᵀv)∘w‖."""
+"""Layer → its block, and how far its change moves each output, per element: the root mean square of ‖(Jᵀv)∘w‖."""
 
 
 def gradients(module: nn.Module, graph: Graph, inputs: Inputs) -> Slopes:
-    """The slopes of every layer with weights at these inputs; the module is in float32."""
-    layers = {p.path: node.path for node in graph.nodes for p in node.parameters if not p.buffer}
-    squares: dict[str, list[float]] = {path: [] for path in layers.values()}
-    blocks = {node.path: node.scope or node.path for node in graph.nodes}
+    """The slopes of every layer with weights at these inputs; the module is in float32.
+
+    What changes is each output channel of a linear map, by a factor of its own, and each number of other layers: to
+    differentiate by all weights of a map takes as long as to run it.
+    """
+    changed, hooks = _changed(module.requires_grad_(False), graph)
     generator = torch.Generator().manual_seed(0)
     result = module(*map(torch.from_numpy, inputs))
     outputs = result if isinstance(result, tuple | list) else (result,)
-    hooks = _squared(module, layers, squares)
-    for index, y in enumerate(outputs):
-        for found in squares.values():
-            found.append(0.0)
+    leaves = [tensor for tensors in changed.values() for tensor in tensors]
+    squares: dict[str, list[float]] = {layer: [] for layer in changed}
+    for y in outputs:
         v = torch.randn(y.shape, generator=generator) / sqrt(max(y.numel(), 1))
-        if y.requires_grad:  # of a sum, since PyTorch imports sympy to check the shape of a gradient that it is given
-            (v * y).sum().backward(retain_graph=index + 1 < len(outputs))
+        given = leaves if y.requires_grad else []
+        # Of a sum, since PyTorch imports sympy to check the shape of a gradient that it is given.
+        found = torch.autograd.grad((v * y).sum(), given, retain_graph=True, allow_unused=True) if given else ()
+        slopes = {id(leaf): slope for leaf, slope in zip(given, found, strict=True) if slope is not None}
+        for layer, tensors in changed.items():
+            parts = [(slopes[id(w)] * w.detach()).double().square().sum() for w in tensors if id(w) in slopes]
+            squares[layer].append(float(sum(parts)))
     for hook in hooks:
         hook.remove()
+    blocks = {node.path: node.scope or node.path for node in graph.nodes}
     return {layer: (blocks[layer], [sqrt(square) for square in found]) for layer, found in squares.items()}
 
 
-def _squared(module: nn.Module, layers: Mapping[str, str], squares: Mapping[str, list[float]]) -> list[RemovableHandle]:
-    """Hooks that add up the squares and drop each gradient at once: all together would be as large as the network."""
+def _changed(module: nn.Module, graph: Graph) -> tuple[dict[str, list[torch.Tensor]], list[RemovableHandle]]:
+    """The tensors that change, by layer, and the hooks by which those of linear maps have an effect."""
+    changed: dict[str, list[torch.Tensor]] = {}
+    hooks = []
+    for node in graph.nodes:
+        weights = [module.get_parameter(p.path) for p in node.parameters if not p.buffer]
+        if weights and node.operator.linear_axis is not None:
+            axis = node.operator.linear_axis % node.output.type.ndim
+            shape = [-1 if index == axis else 1 for index in range(node.output.type.ndim)]
+            factors = torch.ones(int(str(node.output.type.shape[axis])), requires_grad=True)
+            hook = partial(_multiplied, factors.reshape(shape))
+            hooks.append(module.get_submodule(node.path).register_forward_hook(hook))
+            changed[node.path] = [factors]
+        elif weights:
+            changed[node.path] = [weight.requires_grad_(True) for weight in weights]
+    return changed, hooks
 
-    def note(layer: str, parameter: torch.Tensor) -> None:
-        assert parameter.grad is not None
-        squares[layer][-1] += float((parameter.grad * parameter.detach()).double().square().sum())
-        parameter.grad = None
 
-    def hook(key: str, layer: str) -> RemovableHandle:
-        parameter = module.get_parameter(key)
-        handle: RemovableHandle = parameter.register_post_accumulate_grad_hook(  # type: ignore[no-untyped-call]
-            lambda parameter: note(layer, parameter)
-        )
-        return handle
-
-    return [hook(key, layer) for key, layer in layers.items()]
+def _multiplied(factors: torch.Tensor, layer: nn.Module, inputs: object, y: torch.Tensor) -> torch.Tensor:
+    return y * factors
 
 
 def sharpness(slopes: Slopes, exact: Sequence[Array], single: Sequence[Array]) -> Sharpness:

@@ -75,7 +75,7 @@ def _drawn(parameter: Parameter) -> np.ndarray:
     path, shape = parameter.path, parameter.shape
     if parameter.dtype != FLOAT32:
         return np.zeros(shape, parameter.dtype)
-    generator = np.random.Generator(np.random.Philox(key=crc32(path.encode())))
+    generator = np.random.Generator(np.random.SFC64(crc32(path.encode())))
     if path.endswith(".bias") or len(shape) > 1:
         return generator.standard_normal(shape, np.float32)
     drawn = generator.uniform(0.5, 1.5, shape).astype(np.float32)

@@ -1,6 +1,7 @@
 """What is delivered when a proof fails or proves nothing: nothing, and what was there before stays."""
 
 import json
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_a_failed_proof_is_kept_with_the_command_that_replays_it(capsys: pytest.
         str(line.strip()) for line in (kept / "README.txt").read_text().splitlines() if "archc verify" in line
     )
     assert command == "archc verify out/small.onnx.failed/small.onnx --against small.yaml --seed 3 --inputs-seed 0"
-    assert cli.run(command.split()[1:]) == 5
+    assert cli.run(shlex.split(command)[1:]) == 5
     assert "the first node that diverges is relu relu (small.yaml:9)" in capsys.readouterr().out
 
 
