@@ -69,7 +69,11 @@ class Verifier:
             divergence=nodes.divergence if nodes else None,
             notes=tuple(filter(None, [str(fixed)])),
         )
-        return self._located(concluded(report), artefact, trials)
+        report = concluded(report)
+        if report.verdict is not Verdict.FAILED:
+            return report
+        report = replace(report, notes=(*report.notes, *structure.hints))
+        return self._located(report, artefact, trials)
 
     def sensitivities(self) -> Sequence[Sensitivity]:
         """How small a change of each block a comparison of this network notices."""
@@ -128,7 +132,7 @@ class Verifier:
     def _located(self, report: Report, artefact: Artefact, trials: Sequence[Trial[Reference]]) -> Report:
         """A report on a file whose outputs are wrong, with the first node that diverges and what was run."""
         wrong = [(trial, run, row) for trial in trials for run, row in trial.judged if row.verdict is Verdict.FAILED]
-        if not wrong or report.verdict is not Verdict.FAILED:
+        if not wrong:
             return report
         trial, run, row = wrong[0]
         evidence = trial.evidence(run, row)

@@ -135,6 +135,17 @@ def test_a_tensor_stored_in_another_type_is_noticed(tmp_path: Path) -> None:
     assert found.differences == ("fc.weight is stored as float64, not float32 (linear fc, net.yaml:13)",)
 
 
+def test_a_tensor_that_differs_is_named_where_somebody_elses_file_is_wrong(tmp_path: Path) -> None:
+    def shift(model: onnx.ModelProto) -> None:
+        for tensor in model.graph.initializer:
+            if tensor.name == "fc.bias":
+                tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor) + np.float32(0.1), tensor.name))
+
+    found = report(given_as_initialised(DEAD_BRANCH), tmp_path, both(shift, unused_tensor))
+    assert (found.verdict, found.structure, found.differences) == (Verdict.FAILED, None, ())
+    assert found.notes == ("fc.bias differs from the network's weights (linear fc, net.yaml:13)",)
+
+
 def test_a_tensor_of_too_few_bytes_is_noticed(tmp_path: Path) -> None:
     def shorten(model: onnx.ModelProto) -> None:
         for tensor in model.graph.initializer:

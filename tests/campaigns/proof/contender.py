@@ -1,7 +1,6 @@
-"""One export in a process of its own: `python -m tests.campaigns.proof.contender NAME SPEC FOLDER [WEIGHTS]`.
+"""An export by torch.onnx in a process of its own: `python -m tests.campaigns.proof.contender NAME SPEC FOLDER [FILE]`.
 
-Appends a line of JSON to FOLDER/NAME.jsonl: the seconds of its work, from spec and weights to a file, without imports,
-and archc's proof.
+Appends a line of JSON to FOLDER/NAME.jsonl: the seconds of its work, from spec and weights to a file, without imports.
 """
 
 from __future__ import annotations
@@ -12,16 +11,11 @@ import time
 import warnings
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import archc
 
-if TYPE_CHECKING:
-    from archc.verification import Report
-
 IMPORTS = {
-    "verified": ("torch", "onnx", "onnxruntime", "archc.verification.check"),
-    "unverified": ("onnx",),
     "dynamo": ("torch", "onnx", "onnxscript"),
     "older": ("torch", "onnx"),
 }
@@ -36,36 +30,12 @@ def main(name: str, spec: str, folder: str, weights: str | None = None) -> None:
     out = Path(folder) / f"{name}.onnx"
     begun = time.perf_counter()
     try:
-        if name in ("verified", "unverified"):
-            told = _archc(spec, out, weights, verify=name == "verified")
-        else:
-            told = _torch(name, spec, out, weights)
+        told = _torch(name, spec, out, weights)
     except Exception as error:  # every exporter has exceptions of its own
         told = {"error": f"{type(error).__name__}: {error}"}
     line = {"work": time.perf_counter() - begun, **told}
     with Path(folder, f"{name}.jsonl").open("a") as lines:
         lines.write(json.dumps(line) + "\n")
-
-
-def _archc(spec: str, out: Path, weights: str | None, *, verify: bool) -> dict[str, Any]:
-    try:
-        report = archc.export(spec, out, weights=weights, verify=verify, allow_inconclusive=True)
-    except archc.VerificationFailed as error:
-        return {"verdict": "failed", "reason": str(error)}
-    return {} if report is None else _proof(report)
-
-
-def _proof(report: Report) -> dict[str, Any]:
-    """Verdict, reasons, PyTorch's float32 error as a share of the output, and how small a change is noticed."""
-    shares = [row.float32_error / row.rms_output for row in report.comparisons if row.rms_output]
-    reasons = dict.fromkeys(row.reason for row in report.comparisons if row.reason)
-    found = getattr(report, "sensitivities", ())
-    return {
-        "verdict": report.verdict.value,
-        "reason": "; ".join(reasons),
-        "float32_error": max(shares, default=None),
-        "sensitivities": {each.block: each.smallest for each in found},
-    }
 
 
 def _torch(name: str, spec: str, out: Path, weights: str | None) -> dict[str, Any]:

@@ -5,14 +5,14 @@ This module imports nothing heavy before all is measured: a child's peak memory 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
 Spec = Mapping[str, Any]
 HEAD = (
     "spec", "verdict", "float32 error", "smallest change noticed", "in the block", "verified", "unverified",
-    "peak memory", "torch.onnx", "older", "of torch.onnx", "of older", "work alone, of torch.onnx", "of older",
+    "peak memory", "torch.onnx", "older", "of torch.onnx", "of older",
 )  # fmt: skip
 
 
@@ -44,17 +44,16 @@ def row(spec: Spec) -> list[str]:
     if "error" in spec:
         return ["not measured", *[""] * (len(HEAD) - 2)]
     told = spec["verified"]["told"][-1]
-    block, smallest = max(told.get("sensitivities", {}).items(), key=lambda found: found[1], default=("", None))
+    sharpness = list(told["sharpness"].values())[-1]  # under the weights that decide
     return [
-        told.get("verdict", "error"),
-        _number(told.get("float32_error")),
-        _number(smallest),
-        block,
+        told["verdict"],
+        _number(sharpness["float32_share"]),
+        _number(sharpness["smallest_change_noticed_there"]),
+        sharpness["least_sensitive_block"] or "",
         *(_seconds(spec, name) for name in ("verified", "unverified")),
         f"{median(spec['verified']['peak_bytes']) / 1e6:.0f} MB",
         *(_seconds(spec, name) for name in ("dynamo", "older")),
-        *(_ratio(spec, name, _whole) for name in ("dynamo", "older")),
-        *(_ratio(spec, name, _work) for name in ("dynamo", "older")),
+        *(_ratio(spec, name) for name in ("dynamo", "older")),
     ]
 
 
@@ -67,18 +66,15 @@ def why(found: Mapping[str, Spec]) -> list[str]:
 def _told(spec: Spec) -> str:
     """Every reason and error of a spec's contenders, each once."""
     lines = [(name, line) for name in spec for line in spec[name]["told"]]
-    texts = [f"{name}: {text}" for name, line in lines for text in (line.get("reason"), line.get("error")) if text]
+    reasons = [(name, row["reason"]) for name, line in lines for row in line.get("comparisons", ())]
+    errors = [(name, line.get("error")) for name, line in lines]
+    texts = [f"{name}: {text}" for name, text in (*reasons, *errors) if text]
     return "; ".join(dict.fromkeys(texts))
 
 
 def _whole(spec: Spec, name: str) -> float:
     """Seconds of the whole process."""
     return float(median(spec[name]["seconds"]))
-
-
-def _work(spec: Spec, name: str) -> float:
-    """Seconds without the start of the process and its imports."""
-    return float(median(line["work"] for line in spec[name]["told"]))
 
 
 def _ran(spec: Spec, name: str) -> bool:
@@ -89,8 +85,8 @@ def _seconds(spec: Spec, name: str) -> str:
     return f"{_whole(spec, name):.2f} s" if _ran(spec, name) else "–"
 
 
-def _ratio(spec: Spec, name: str, seconds: Callable[[Spec, str], float]) -> str:
-    return f"{seconds(spec, 'verified') / seconds(spec, name):.2f}" if _ran(spec, name) else "–"
+def _ratio(spec: Spec, name: str) -> str:
+    return f"{_whole(spec, 'verified') / _whole(spec, name):.2f}" if _ran(spec, name) else "–"
 
 
 def _number(value: float | None) -> str:
