@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archc.verification.rounding import FACTOR, FLOOR, ROUNDING
+from archc.verification.rounding import FACTOR, FLOOR, ROUNDING, rms
 from archc.weights import Array
 
+NOTHING = 1e-4  # of the outputs of all images
 SCALE = 100.0  # channels of one group differ in size by less
 
 
@@ -50,6 +51,8 @@ def cells(a: Array, e: Array, t: Array, share: float) -> list[Cells]:
 def _along(axis: int, a: Array, e: Array, t: Array, share: float) -> Iterator[Cells]:
     errors, owns, sizes = (_by_channel(x, axis) for x in (a - e, t - e, e))
     images = np.sqrt(sizes.mean(axis=1))
+    # An image that gives next to nothing, such as all that a ReLU cuts, has no scale of its own.
+    images = np.where(images < NOTHING * rms(images), rms(images), images)
     for group in _groups(sizes):
         error, own, size = (np.sqrt(x[:, group].mean(axis=1)) for x in (errors, owns, sizes))
         # A value may be small by chance, as a sum of large terms: its size is that of its channels in other images.

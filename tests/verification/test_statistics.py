@@ -86,6 +86,14 @@ def test_a_dark_image_is_not_hidden_by_a_bright_one() -> None:
     assert judged(actual, exact)[0] is Verdict.FAILED
 
 
+def test_an_image_without_an_output_may_be_off_by_the_rounding_of_the_others() -> None:
+    exact = UNIT * np.array([1, 1, 1, 1, 0])[:, None]
+    for error, verdict in ((0.5 * FLOOR, Verdict.PASSED), (2 * FLOOR, Verdict.FAILED)):
+        actual = exact.copy()
+        actual[4] += error
+        assert judged(actual, exact)[0] is verdict
+
+
 def test_an_output_of_another_element_type_fails() -> None:
     single = UNIT.astype(np.float32)
     assert judged(UNIT, UNIT, single) == (Verdict.FAILED, "the output is float64, not float32")
