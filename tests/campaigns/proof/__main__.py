@@ -84,6 +84,8 @@ def _told(contender: str, folder: Path) -> list[dict[str, Any]]:
     """What a contender says: a proof its report, another exporter its error."""
     if contender in THEIRS:
         return [json.loads(line) for line in (folder / f"{contender}.jsonl").read_text().splitlines()]
+    if contender == "unverified":
+        return []
     return [report for report in json.loads((folder / contender / "parity.json").read_text()).values() if report]
 
 
