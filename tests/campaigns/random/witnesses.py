@@ -20,14 +20,14 @@ from archc.verification.check import Verifier
 from archc.verification.images import Sample, images
 from archc.verification.reference import reference
 from archc.verification.report import Report
-from archc.verification.statistics import compare
 from archc.verification.twin import calibrated_weights
+from archc.verification.whole import Run, Trial
 from archc.weights import InitializedWeights
 from archc.weights.network import Network
 from tests.operators.cases import evaluator, session, written
 
 Array = np.ndarray
-Run = Callable[[Array], list[Array]]
+Compute = Callable[[Array], list[Array]]
 KINDS = ("noise", "uniform", "smooth", "noise again", "uniform again")
 
 
@@ -51,22 +51,22 @@ class Subject:
                 exporter.write(self.network, file, options)
             return self._verifier.verify(path.name, exporter.open(path, options))
 
-    def compared(self, name: str, run: Run) -> Report:
+    def compared(self, name: str, run: Compute) -> Report:
         """Any other way to compute the twin, on the five images."""
-        (sample,), (exact,), (single,) = self._reference.samples, self._reference.exact, self._reference.single
-        rows = zip(self._reference.outputs, run(*sample.inputs), exact, single, strict=True)
-        comparisons = tuple(compare(name, output, [a], [e], [s]) for output, a, e, s in rows)
-        return Report(name, comparisons, sharpness={"": self._reference.sharpness})
+        (sample,) = self._reference.samples
+        made = Run(name, 0, sample.parts(every=True), [run(*sample.inputs)])
+        rows = tuple(row for _, row in Trial("", self._reference, [made]).judged)
+        return Report(name, rows, sharpness={"": self._reference.sharpness})
 
 
-def onnx_runtime(data: bytes) -> Run:
+def onnx_runtime(data: bytes) -> Compute:
     """ONNX Runtime, its optimisations off."""
     runtime = session(data, optimised=False)
     (entry,) = runtime.get_inputs()
     return lambda x: [np.asarray(y) for y in runtime.run(None, {entry.name: x})]
 
 
-def fixed_batch(network: Network) -> Run:
+def fixed_batch(network: Network) -> Compute:
     """ONNX Runtime on the file with its batch fixed to that of the images."""
     model = onnx.load_from_string(written(network))
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
@@ -75,13 +75,13 @@ def fixed_batch(network: Network) -> Run:
     return onnx_runtime(model.SerializeToString())
 
 
-def onnx_reference(network: Network) -> Run:
+def onnx_reference(network: Network) -> Compute:
     """onnx.reference, with an LRN that counts channels rightly."""
     run = evaluator(onnx.load_from_string(written(network)))
     return lambda x: [np.asarray(y) for y in run.run(None, {network.input_name: x})]
 
 
-def torch_onnx(network: Network) -> Run:
+def torch_onnx(network: Network) -> Compute:
     """ONNX Runtime on torch.onnx's own export of the same module."""
     example = torch.from_numpy(images(network.image_shape(), 2))
     program = torch.onnx.export(
@@ -92,7 +92,7 @@ def torch_onnx(network: Network) -> Run:
     return onnx_runtime(program.model_proto.SerializeToString())
 
 
-def open_vino(network: Network) -> Run:
+def open_vino(network: Network) -> Compute:
     """OpenVINO, held to float32."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "random.onnx"
@@ -107,7 +107,7 @@ class Witness:
 
     name: str
     one_in: int
-    prepare: Callable[[Network], Run]
+    prepare: Callable[[Network], Compute]
     knows: Callable[[Graph], bool] = lambda graph: True
 
 
