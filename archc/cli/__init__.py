@@ -29,7 +29,9 @@ INTERRUPTED, BROKEN_PIPE = 130, 141  # as a shell counts the signals
 PACKAGES = {"yaml": "pyyaml"}
 # Packages whose import takes so much memory that it may fail, or whose installation may be broken.
 LARGE = {"numpy": "NumPy", "torch": "PyTorch", "onnx": "ONNX", "onnxruntime": "ONNX Runtime"}
-NO_MEMORY = re.compile("failed to map segment|annot allocate memory|can't allocate memory|bad_alloc|exception set$")
+NO_MEMORY = re.compile(
+    "failed to map segment|annot allocate memory|can't allocate memory|can't start new thread|bad_alloc|exception set$"
+)
 
 
 def command() -> None:

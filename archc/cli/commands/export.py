@@ -95,7 +95,8 @@ def export(
         help = ", ".join(f"--{name}" for name in sorted(exporters()))
         raise UsageError("name a format, such as --onnx", code="bad-option", help=help)
     if verify:
-        Thread(target=_import_ahead, args=("archc.verification.check",), daemon=True).start()
+        with suppress(RuntimeError):  # there is no memory for a thread
+            Thread(target=_import_ahead, args=("archc.verification.check",), daemon=True).start()
     with progress() as tell:
         exported = write_exports(request, tell, print_notice)
     if format is Format.json:
