@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from archc.diagnostics import MissingDependency, UsageError
+from archc.files import open_regular
 from archc.ir.graph import Value
 from archc.ir.types import SymbolicDim, nominal
 from archc.verification.images import Sample
@@ -37,7 +38,7 @@ def given_samples(path: Path, network: Network) -> list[Sample]:
 
 def _from_archive(path: Path, network: Network) -> Iterator[Sample]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open_regular(path) as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except Exception as error:  # whatever a damaged archive raises
         raise UsageError(f"{path} cannot be read as .npz: {error}", code="bad-images") from None
@@ -72,7 +73,8 @@ def _from_folder(path: Path, network: Network) -> Iterator[Sample]:
 
 def _array(file: Path, value: Value) -> Array:
     try:
-        image: Array = np.load(file, allow_pickle=False)
+        with open_regular(file) as opened:
+            image: Array = np.load(opened, allow_pickle=False)
     except Exception as error:  # whatever a damaged file raises
         raise UsageError(f"{file} cannot be read as .npy: {error}", code="bad-images") from None
     return image
@@ -89,7 +91,7 @@ def _picture(file: Path, value: Value) -> Array:
         ) from None
     channels, height, width = (nominal(dim) for dim in value.type.shape[1:])
     try:
-        with Image.open(file) as picture:
+        with open_regular(file) as opened, Image.open(opened) as picture:
             pixels = picture.convert("L" if channels == 1 else "RGB").resize((width, height))
     except Exception as error:  # whatever a damaged picture raises
         raise UsageError(f"{file} cannot be read as a picture: {error}", code="bad-images") from None

@@ -1,5 +1,6 @@
 """`archc verify --images` compares on the user's own inputs as well, and says what does not fit."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,14 @@ def test_an_array_of_objects_is_refused_without_running_it(tmp_path: Path) -> No
     np.savez(tmp_path / "mine.npz", np.array([Path("x")], dtype=object))
     with pytest.raises(UsageError, match="cannot be read as"):
         given_samples(tmp_path / "mine.npz", network())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs pipes among the files")
+@pytest.mark.parametrize("name", ["a.npz", "a.npy", "a.png"])
+def test_a_pipe_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UsageError, match="it is a pipe"):
+        given_samples(tmp_path / name if name.endswith(".npz") else tmp_path, network())
 
 
 def test_given_inputs_have_rows_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
