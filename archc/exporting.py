@@ -58,7 +58,12 @@ class DeclaredInput(NamedTuple):
     shape: tuple[int | None, ...]
 
     def __str__(self) -> str:
-        return f"{self.name} [{', '.join('?' if size is None else str(size) for size in self.shape)}]"
+        return f"{self.name} {shape_text(self.shape)}"
+
+
+def shape_text(shape: Sequence[object]) -> str:
+    """A shape in a message, with `?` for a size that is left open."""
+    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
 
 
 @dataclass(frozen=True, slots=True)

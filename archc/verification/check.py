@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from archc.exporting import LIMIT, Artefact
+from archc.exporting import LIMIT, Artefact, NodeRunner
 from archc.verification.claims import concluded
 from archc.verification.images import Plan, Sample, images, samples
 from archc.verification.nodes import compare_kinds, first_divergence
@@ -125,9 +125,8 @@ class Verifier:
 
     def _nodes(self, artefact: Artefact, trial: Trial[Reference], seed: int) -> Nodes | None:
         """Each kind of node by itself; None where the format cannot run one."""
-        network = trial.expected.network
-        runners = artefact.node_runners(network, replace_weights=trial.weights == TWIN)
-        return compare_kinds(network, runners, seed) if runners else None
+        runners = _node_runners(artefact, trial)
+        return compare_kinds(trial.expected.network, runners, seed) if runners else None
 
     def _located(self, report: Report, artefact: Artefact, trials: Sequence[Trial[Reference]]) -> Report:
         """A report on a file whose outputs are wrong, with the first node that diverges and what was run."""
@@ -139,14 +138,16 @@ class Verifier:
         report = replace(report, evidence=evidence)
         if report.divergence or LIMIT in run.refusal:
             return report
-        network = trial.expected.network
-        inputs = list(evidence.inputs)
-        runners = artefact.node_runners(network, replace_weights=trial.weights == TWIN)
-        return (
-            replace(report, divergence=first_divergence(network, inputs, runners, complete=bool(run.refusal)))
-            if runners
-            else report
-        )
+        runners = _node_runners(artefact, trial)
+        if runners is None:
+            return report
+        network, inputs = trial.expected.network, evidence.inputs
+        return replace(report, divergence=first_divergence(network, inputs, runners, complete=bool(run.refusal)))
+
+
+def _node_runners(artefact: Artefact, trial: Trial[Reference]) -> Sequence[NodeRunner] | None:
+    """The nodes of an artefact under the weights of a trial."""
+    return artefact.node_runners(trial.expected.network, replace_weights=trial.weights == TWIN)
 
 
 def verify(network: Network, artefact: Artefact, name: str) -> Report:

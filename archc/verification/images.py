@@ -52,7 +52,7 @@ class Sample:
 def images(shape: tuple[int, ...], count: int = COUNT, seed: int = 2015) -> Array:
     """Images [count, *shape] as float32, cycling through the kinds that are alike in scale."""
     kinds = list(_KINDS)[:3]
-    return _drawn(shape, [kinds[index % len(kinds)] for index in range(count)], _generator(seed))
+    return _drawn(shape, [kinds[index % len(kinds)] for index in range(count)], seeded(seed))
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def samples(types: Sequence[TensorType], plan: Plan, elements: int) -> list[Samp
     That is its usual size, every corner of its dynamic sizes, and some between them. `elements` is the size of the
     largest value for one image: it limits the batch.
     """
-    generator = _generator(plan.seed)
+    generator = seeded(plan.seed)
     first, *others = _KINDS
     kinds = tuple(_KINDS) if plan.thorough else (first, str(generator.choice(others)))
     wanted = (1, len(kinds))
@@ -108,8 +108,10 @@ def _batches(
 ) -> tuple[int, ...]:
     """These batches as far as they are allowed, and the ends of a range that is `declared`."""
     batch = types[0].shape[0]
-    if plan.fixed.batch or not isinstance(batch, SymbolicDim):
-        return (plan.fixed.batch or int(batch),)  # type: ignore[arg-type]
+    if plan.fixed.batch:
+        return (plan.fixed.batch,)
+    if not isinstance(batch, SymbolicDim):
+        return (batch,)
     if batch == BATCH:
         return tuple(sorted({*wanted}))
     ends = {batch.minimum, min(batch.maximum, max(LARGEST_BATCH, batch.minimum))}
@@ -149,7 +151,8 @@ def _size(inputs: Inputs) -> str:
     return ", ".join("x".join(map(str, x.shape[2:])) for x in inputs)
 
 
-def _generator(seed: int) -> np.random.Generator:
+def seeded(seed: int) -> np.random.Generator:
+    """What all inputs of this seed are drawn from."""
     return np.random.Generator(np.random.Philox(key=seed))
 
 

@@ -15,7 +15,6 @@ import torch
 
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner, RunNode
-from archc.ir.graph import Node
 from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence, Nodes
@@ -24,22 +23,20 @@ from archc.weights import Array
 from archc.weights.network import Network
 
 Tensors = Mapping[str, torch.Tensor]
+Case = tuple[Tensors, torch.Tensor]
+"""Inputs of a node by name, in float64, and what it gives."""
 ONE = 2 * ROUNDING  # of a 1
 MOST_ABSENT = 3
 SMALL, LARGE = 2.0**-10, 32.0
 POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
 
 
-def rounds_to_one(nodes: Interpreter, node: Node, given: Tensors) -> bool:
-    """True if a correct runtime may be off by a rounding of 1 however small the node's value is.
-
-    Such an operator has a unit of its own: exp(x) - 1 may stand for expm1(x).
-    """
-    return not node.parameters and has_unit(nodes, [output.name for output in node.outputs], given)
-
-
 def has_unit(nodes: Interpreter, values: Sequence[str], given: Tensors) -> bool:
-    """True if twice the inputs do not give twice the values: what computes them does not only select, add and scale."""
+    """True if twice the inputs do not give twice the values: what computes them does not only select, add and scale.
+
+    Without weights a correct runtime may then be off by a rounding of 1, however small the values are: exp(x) - 1 may
+    stand for expm1(x).
+    """
     given = {name: x.float() for name, x in given.items()}
     doubled = {name: 2 * x for name, x in given.items()}
     return any(not torch.equal(nodes.value(name, doubled), 2 * nodes.value(name, given)) for name in values)
@@ -52,7 +49,7 @@ def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) ->
     for runner in runners:
         kinds.setdefault((runner.kind, judge.kind(runner)), runner)
     for runner in kinds.values():
-        divergence = judge.compare(runner, judge.draws(runner, drawer))
+        divergence = judge.compare(runner, judge.cases(runner, drawer))
         if divergence is not None:
             return Nodes(len(kinds), len(runners), divergence)
     return Nodes(len(kinds), len(runners))
@@ -73,11 +70,12 @@ def first_divergence(
     uses = Counter(name for runner in runners for name in runner.inputs)
     for runner in runners:
         given = {name: values[name] for name in runner.inputs}
-        divergence = judge.compare(runner, [given])
+        exact = judge.exact(runner, given)
+        divergence = judge.compare(runner, [(given, exact)])
         if divergence is not None and divergence.bound != inf:
             return divergence
         absent += [divergence] if divergence else []
-        values[runner.value] = judge.exact.value(runner.value, given)
+        values[runner.value] = exact
         uses.subtract(runner.inputs)
         for name in runner.inputs:  # a value is kept until its last use
             if not uses[name]:
@@ -93,16 +91,24 @@ class _Judge:
         self._nodes = {node.path: node for node in graph.nodes}
         self._types = {value.name: value.type for value in graph.values()}
         self._single = Interpreter(graph, module)
-        self.exact = Interpreter(graph, module, torch.float64)
+        self._exact = Interpreter(graph, module, torch.float64)
         self._nudges = 1 + 2 * ROUNDING * (torch.randint(0, 2, (8191,), generator=_generator(0)) * 2 - 1)
-        self._ones: dict[str, float] = {}  # by path
+        self._units: dict[str, bool] = {}  # by path
 
     def kind(self, runner: NodeRunner) -> Hashable:
         """What decides how PyTorch computes a node, with those that an exporter has folded into it."""
         between = self._single.between(runner.value, runner.inputs)
         return tuple(node.kind for node in between), tuple(self._types[name] for name in runner.inputs)
 
-    def draws(self, runner: NodeRunner, drawer: _Drawer) -> Iterator[Tensors]:
+    def exact(self, runner: NodeRunner, given: Tensors) -> torch.Tensor:
+        """What a node gives in float64."""
+        return self._exact.value(runner.value, given)
+
+    def cases(self, runner: NodeRunner, drawer: _Drawer) -> Iterator[Case]:
+        """Inputs that are drawn for a node, and what it gives."""
+        return ((given, self.exact(runner, given)) for given in self._draws(runner, drawer))
+
+    def _draws(self, runner: NodeRunner, drawer: _Drawer) -> Iterator[Tensors]:
         """Inputs for a node; small and large ones only where they are not the same as the usual, but for a factor."""
         types = {name: self._types[name] for name in runner.inputs}
         dynamic = any(isinstance(dim, SymbolicDim) for type in types.values() for dim in type.shape[1:])
@@ -111,22 +117,27 @@ class _Judge:
         if dynamic:
             yield from (drawer.usual(types, size) for size in ("minimum", "maximum"))
         linear = self._nodes[runner.path].operator.linear_axis is not None
-        if not linear and has_unit(self._single, [runner.value], usual):
+        if not linear and self._has_unit(runner, usual):
             yield drawer.scaled(types, SMALL)
             yield drawer.scaled(types, LARGE)
 
-    def compare(self, runner: NodeRunner, draws: Iterable[Tensors]) -> Divergence | None:
-        """Hold a node to its network's on each of several inputs, which are in float64."""
+    def _has_unit(self, runner: NodeRunner, given: Tensors) -> bool:
+        """The answer of `has_unit` for the first inputs that it is asked with."""
+        if runner.path not in self._units:
+            self._units[runner.path] = has_unit(self._single, [runner.value], given)
+        return self._units[runner.path]
+
+    def compare(self, runner: NodeRunner, cases: Iterable[Case]) -> Divergence | None:
+        """Hold a node to its network's on each of several inputs."""
         try:
             run = runner.open()
-            return next(filter(None, (self._compare(runner, run, given) for given in draws)), None)
+            return next(filter(None, (self._compare(runner, run, *case) for case in cases)), None)
         except LookupError as error:  # the file does not compute it from these inputs
             return self._divergence(runner, inf, inf, str(error.args[0]))
         except Exception as error:  # a runtime may refuse a broken node in any way
             return self._divergence(runner, nan, nan, f"cannot be run: {first_line(error)}")
 
-    def _compare(self, runner: NodeRunner, run: RunNode, given: Tensors) -> Divergence | None:
-        exact = self.exact.value(runner.value, given)
+    def _compare(self, runner: NodeRunner, run: RunNode, given: Tensors, exact: torch.Tensor) -> Divergence | None:
         single = self._single.value(runner.value, {name: self._nudged(x.float()) for name, x in given.items()})
         actual = torch.from_numpy(run([x.float().numpy() for x in given.values()]))
         if actual.shape != exact.shape:
@@ -147,9 +158,8 @@ class _Judge:
         node, size = self._nodes[runner.path], _rms(exact)
         if not node.parameters:
             size = max([size, *(_rms(x) for x in given.values())])
-        if node.path not in self._ones:
-            self._ones[node.path] = ONE if rounds_to_one(self._single, node, given) else 0.0
-        return FACTOR * _rms(single - exact) + FLOOR * size + self._ones[node.path]
+        one = ONE if not node.parameters and self._has_unit(runner, given) else 0.0
+        return FACTOR * _rms(single - exact) + FLOOR * size + one
 
     def _nudged(self, x: torch.Tensor) -> torch.Tensor:
         """Each number's neighbour, above or below at random: no runtime can be held to more of its inputs.

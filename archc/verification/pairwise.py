@@ -9,7 +9,7 @@ import numpy as np
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, DeclaredInput, Runner
 from archc.ir.types import BATCH, TensorType
-from archc.verification.images import Fixed, Inputs, Plan, samples
+from archc.verification.images import Fixed, Inputs, Plan, samples, seeded
 from archc.verification.nodes import first_line
 from archc.verification.report import Report
 from archc.verification.whole import Expected, Trial, runs
@@ -38,7 +38,7 @@ def compare_artefacts(
     plan = Plan(seed, thorough=True, fixed=Fixed(batch))
     judge = next(iter(other.runners(trusted=False)))
     drawn = samples(types, plan, ELEMENTS)
-    generator = np.random.Generator(np.random.Philox(key=seed))
+    generator = seeded(seed)
     try:
         exact = [_run(judge, sample.inputs, batch) for sample in drawn]
         moved = [_run(judge, tuple(_moved(x, generator) for x in sample.inputs), batch) for sample in drawn]

@@ -10,7 +10,7 @@ import torch
 
 from archc.nn.interpreter import Interpreter
 from archc.verification.images import Inputs, Sample
-from archc.verification.nodes import rounds_to_one
+from archc.verification.nodes import has_unit
 from archc.verification.rounding import ROUNDING
 from archc.verification.sharpness import Sharpness, gradients, sharpness
 from archc.verification.whole import Expected
@@ -61,7 +61,7 @@ def with_rounding_of_kernels(network: Network, inputs: Inputs) -> list[Array]:
     values = dict(zip([value.name for value in graph.inputs], map(torch.from_numpy, inputs), strict=True))
     for node in graph.nodes:
         given = {value.name: values[value.name] for value in node.inputs}
-        loose = rounds_to_one(nodes, node, given)
+        loose = not node.parameters and has_unit(nodes, [output.name for output in node.outputs], given)
         for output in node.outputs:
             y = nodes.value(output.name, given)
             noise = torch.empty_like(y).uniform_(-2, 2, generator=generator) * ROUNDING if loose else 0

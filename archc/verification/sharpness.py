@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 
 from archc.ir.graph import Graph
 from archc.verification.images import Inputs
-from archc.verification.rounding import FACTOR, FLOOR, SHARP, relative_error
+from archc.verification.rounding import FACTOR, FLOOR, SHARP, relative_error, rms
 from archc.weights import Array
 
 NOTICED = 0.1  # relative change of any layer's weights that no comparison may overlook
@@ -113,8 +113,7 @@ def _multiplied(factors: torch.Tensor, layer: nn.Module, inputs: object, y: torc
 def sharpness(slopes: Slopes, exact: Sequence[Array], single: Sequence[Array]) -> Sharpness:
     """How sharp a comparison with these outputs is."""
     shares = [relative_error(s, e) for s, e in zip(single, exact, strict=True)]
-    sizes = [float(abs(e).max(initial=0)) and float((e[:1] ** 2).mean() ** 0.5) for e in exact]
-    bounds = [(FACTOR * share + FLOOR) * size for share, size in zip(shares, sizes, strict=True)]
+    bounds = [(FACTOR * share + FLOOR) * rms(e[:1]) for share, e in zip(shares, exact, strict=True)]
     blocks: dict[str, float] = {}
     for block, found in slopes.values():
         noticed = max((slope / bound for slope, bound in zip(found, bounds, strict=True) if bound), default=0.0)

@@ -56,8 +56,9 @@ def compare(
         return unmeasured(runner, output, parts, "the output is not finite")
     identical = all(map(np.array_equal, actual, single))
     with np.errstate(all="ignore"):  # an output may be zero
-        found = cells(a, e, t, relative_error(t, e))
-        row = _measured(unmeasured(runner, output, parts, ""), found, a, e, t)
+        share = relative_error(t, e)
+        found = cells(a, e, t, share)
+        row = _measured(unmeasured(runner, output, parts, ""), found, a, e, share)
         row = replace(row, identical=identical, input_dependence=_input_dependence(e, np.concatenate(parts)))
         least = VACUITY * (FACTOR * row.float32_share + FLOOR) * rms(e) if depends else -1
         verdict, reason = _judge(row, least)
@@ -67,10 +68,9 @@ def compare(
         return replace(row, verdict=verdict, reason=reason, wrong_part=part)
 
 
-def _measured(row: Comparison, found: Sequence[Cells], a: Array, e: Array, t: Array) -> Comparison:
+def _measured(row: Comparison, found: Sequence[Cells], a: Array, e: Array, share: float) -> Comparison:
     """A comparison with the numbers of its worst cell, and those of the whole that people look at."""
     worst, image = max(((each, int(each.excess.argmax())) for each in found), key=lambda at: at[0].excess[at[1]])
-    share = relative_error(t, e)
     return replace(
         row,
         rms_error=float(worst.error[image]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archc.exporting import Artefact, DeclaredInput
+from archc.exporting import Artefact, DeclaredInput, shape_text
 from archc.ir.graph import Value
 from archc.ir.types import BATCH, SymbolicDim
 from archc.verification.images import Fixed
@@ -19,16 +19,19 @@ class Structure:
     """What holding a file to its exporter found.
 
     `held` is None for a file of another program, whose outputs alone count, and where a format cannot tell. `matched`
-    says that the file has every tensor as the network's weights give it, so that others can take their place. A
-    `foreign` file is judged by its outputs alone.
+    says that the file has every tensor as the network's weights give it, so that others can take their place.
     `differences` refuse the file; `hints` are those of a file that may be right all the same.
     """
 
     held: bool | None
     matched: bool
-    foreign: bool
     differences: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
+
+    @property
+    def foreign(self) -> bool:
+        """True for a file that is judged by its outputs alone."""
+        return self.held is None
 
     @classmethod
     def of(cls, artefact: Artefact, network: Network, own: bool) -> Structure:
@@ -39,8 +42,8 @@ class Structure:
         found = (*absent, *(tensors or ()), *graph)
         if own or (tensors is not None and not graph):
             held = not found if own or artefact.shows_nodes else None
-            return cls(held, tensors == [], held is None, found)
-        return cls(None, tensors == [], True, hints=tuple(tensors or ()))
+            return cls(held, tensors == [], found)
+        return cls(None, tensors == [], hints=tuple(tensors or ()))
 
 
 def fit(declared: Sequence[DeclaredInput], network: Network) -> tuple[str, Fixed]:
@@ -53,8 +56,8 @@ def fit(declared: Sequence[DeclaredInput], network: Network) -> tuple[str, Fixed
     by_name = {each.name: each for each in declared}
     pairs = [(by_name.get(value.name, each), value) for value, each in zip(inputs, declared, strict=True)]
     if any(not _fits(each, value) for each, value in pairs):
-        shown = ", ".join(f"{_shown(each.shape)}{_advice(each, value)}" for each, value in pairs)
-        wanted = ", ".join(_shown(value.type.shape) for value in inputs)
+        shown = ", ".join(f"{shape_text(each.shape)}{_advice(each, value)}" for each, value in pairs)
+        wanted = ", ".join(shape_text(value.type.shape) for value in inputs)
         return f"the file's input is {shown}, the network's {wanted}", Fixed()
     sizes = {
         dim.symbol: size
@@ -79,13 +82,9 @@ def _largest(dim: SymbolicDim) -> float:
     return float("inf") if dim == BATCH else dim.maximum
 
 
-def _shown(shape: Sequence[object]) -> str:
-    return f"[{', '.join('?' if size is None else str(size) for size in shape)}]"
-
-
 def _advice(declared: DeclaredInput, value: Value) -> str:
     """A guess at a layout with channels last."""
     shape = value.type.shape
     moved = (shape[0], *shape[2:], shape[1]) if len(shape) > 2 else shape
-    last = DeclaredInput(declared.name, declared.shape)
-    return " (channels last?)" if moved != shape and _fits(last, Value("", value.type.with_shape(*moved))) else ""
+    last = Value("", value.type.with_shape(*moved))
+    return " (channels last?)" if moved != shape and _fits(declared, last) else ""

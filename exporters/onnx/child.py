@@ -65,8 +65,8 @@ class Child:
         )
         weakref.finalize(self, _end, self._process)
 
-    def open(self, path: Path, *options: object) -> tuple[list[tuple[str, list[object]]], list[str]]:
-        """The inputs with their shapes, and the outputs' names. Raises ExportError: it refuses, or breaks a limit."""
+    def open(self, path: Path, *options: object) -> tuple[list[str], list[str]]:
+        """The names of the inputs and of the outputs. Raises ExportError: it refuses, or breaks a limit."""
         request = {"path": str(path), "engine": self._engine, "options": options}
         header, _ = self._ask({**request, "memory": self._limits.memory}, [], f"refuses {path.name}")
         return header["inputs"], header["outputs"]

@@ -25,9 +25,9 @@ STACK_BYTES = 8 << 20  # of each of a runtime's threads
 
 
 class Engine(NamedTuple):
-    """A file that has been opened: its inputs with their shapes, its outputs' names if it has some, and a run."""
+    """A file that has been opened: the names of its inputs and outputs, if it has some, and a run."""
 
-    inputs: Sequence[tuple[str, Sequence[object]]]
+    inputs: Sequence[str]
     outputs: Sequence[str]
     run: Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
@@ -42,13 +42,12 @@ def onnx_runtime(path: str, optimised: bool) -> Engine:
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    inputs = [(each.name, each.shape) for each in session.get_inputs()]
+    names = [each.name for each in session.get_inputs()]
 
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        feeds = {name: array for (name, _), array in zip(inputs, arrays, strict=True)}
-        return list(map(np.asarray, session.run(None, feeds)))
+        return list(map(np.asarray, session.run(None, dict(zip(names, arrays, strict=True)))))
 
-    return Engine(inputs, [output.name for output in session.get_outputs()], run)
+    return Engine(names, [output.name for output in session.get_outputs()], run)
 
 
 def onnx_reference(path: str) -> Engine:
@@ -63,7 +62,7 @@ def onnx_reference(path: str) -> Engine:
     def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         return [np.asarray(result) for result in evaluator.run(None, dict(zip(names, arrays, strict=True)))]
 
-    return Engine([(name, ()) for name in names], list(map(str, evaluator.output_names)), run)
+    return Engine(names, list(map(str, evaluator.output_names)), run)
 
 
 def openvino(path: str) -> Engine:
@@ -75,7 +74,7 @@ def openvino(path: str) -> Engine:
         results = compiled(list(arrays))
         return [results[index] for index in range(len(compiled.outputs))]
 
-    return Engine([("", ()) for _ in compiled.inputs], (), run)
+    return Engine((), (), run)
 
 
 ENGINES: dict[str, Callable[..., Engine]] = {

@@ -66,8 +66,7 @@ def _opened(mode: Mode, path: Path, child: Child | None) -> Runner:
             engine = engines.Engine(*child.open(path, *mode.options), child.run)
     except Exception as error:  # the runtimes' exceptions have no common class of their own
         return Runner(mode.name, _refusal(_refused(mode.who, path, error)))
-    names = tuple(name for name, _ in engine.inputs if name)
-    return Runner(mode.name, engine.run, names, tuple(engine.outputs))
+    return Runner(mode.name, engine.run, tuple(engine.inputs), tuple(engine.outputs))
 
 
 def _refused(who: str, path: Path, error: Exception) -> str:

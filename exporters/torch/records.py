@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pickletools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
@@ -106,9 +107,19 @@ def _check_storage(name: str, recent: list[object], storages: Mapping[str, int])
             raise Unsafe(f"its record {name} describes a storage in another way than PyTorch does")
 
 
-def opened(path: Path) -> IO[bytes]:
-    """Open an artefact. Raises ExportError: it is no regular file."""
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open an artefact to look at its records.
+
+    Raises: ExportError: it is no regular file, or the block finds it Unsafe.
+    """
     try:
-        return open_regular(path)
+        file = open_regular(path)
     except OSError as error:
         raise ExportError(f"cannot read {path}: {error.strerror}", code="unreadable") from None
+    with file:
+        try:
+            yield file
+        except Unsafe as error:
+            help = "export the network anew from where it was made, for example as ONNX"
+            raise ExportError(f"{path} is not loaded: {error}", code="unsafe-artefact", help=help) from None

@@ -7,7 +7,7 @@ import pickle
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 
 from archc.diagnostics import ExportError
 from archc.exporting import exporters
+from tests.exporters import unsafe
 from tests.exporters.test_torch_untrusted import Small
 from tests.operators.cases import CASES
 
@@ -57,12 +58,7 @@ def in_json(record: str, *place: str | int, value: Any) -> Callable[[str, bytes]
     return change
 
 
-def refusal(path: Path) -> str:
-    with pytest.raises(ExportError) as caught:
-        export.load_torch_export(path)
-    (problem,) = caught.value.diagnostics
-    assert problem.code == "unsafe-artefact"
-    return problem.message.partition("is not loaded: ")[2]
+refusal = partial(unsafe.refusal, export.load_torch_export)
 
 
 def test_what_archc_writes_is_let_through(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pickletools
 import warnings
 import zipfile
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from torch import nn
 
 from archc.diagnostics import ExportError
 from archc.exporting import exporters
+from tests.exporters import unsafe
 from tests.operators.cases import CASES, Case
 
 script = importlib.import_module("archc.exporters.torch.script")
@@ -69,12 +70,7 @@ def in_code(old: str, new: str) -> Callable[[str, bytes], bytes]:
     return change
 
 
-def refusal(path: Path) -> str:
-    with pytest.raises(ExportError) as caught:
-        script.load_torch_script(path)
-    (problem,) = caught.value.diagnostics
-    assert problem.code == "unsafe-artefact"
-    return problem.message.partition("is not loaded: ")[2]
+refusal = partial(unsafe.refusal, script.load_torch_script)
 
 
 def loaded(path: Path) -> nn.Module:
