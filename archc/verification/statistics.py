@@ -59,8 +59,9 @@ def compare(
         share = relative_error(t, e)
         found = cells(a, e, t, share)
         row = _measured(unmeasured(runner, output, parts, ""), found, a, e, share)
-        row = replace(row, identical=identical, input_dependence=_input_dependence(e, np.concatenate(parts)))
-        least = VACUITY * (FACTOR * row.float32_share + FLOOR) * rms(e) if depends else -1
+        usual = _usual(e, np.concatenate(parts))
+        row = replace(row, identical=identical, input_dependence=rms(usual - usual.mean(axis=0, keepdims=True)))
+        least = VACUITY * (FACTOR * row.float32_share + FLOOR) * rms(usual) if depends else -1
         verdict, reason = _judge(row, least)
         if reason == EXCEEDS:
             reason += which_are_wrong(found, parts, kinds)
@@ -96,10 +97,10 @@ def _judge(row: Comparison, least_dependence: float) -> tuple[Verdict, str]:
     return Verdict.PASSED, ""
 
 
-def _input_dependence(exact: Array, images: Array) -> float:
-    """RMS of what differs between the usual images."""
-    ordinary = exact[[np.flatnonzero(images == image)[0] for image in range(USUAL) if image in images]]
-    return rms(ordinary - ordinary.mean(axis=0, keepdims=True))
+def _usual(exact: Array, images: Array) -> Array:
+    """The outputs for the usual images, each once; others may be a hundred times as large."""
+    usual: Array = exact[[np.flatnonzero(images == image)[0] for image in range(USUAL) if image in images]]
+    return usual
 
 
 def _cosine(a: Array, e: Array) -> float:

@@ -140,6 +140,14 @@ def test_an_output_must_depend_on_the_input_far_above_the_bound(dependence: floa
     assert judged(exact, exact)[0] is verdict
 
 
+@pytest.mark.parametrize(("dependence", "verdict"), [(0.9, Verdict.INCONCLUSIVE), (1.1, Verdict.PASSED)])
+def test_a_far_larger_image_hides_no_dependence_on_the_usual_ones(dependence: float, verdict: Verdict) -> None:
+    images = np.array([-1, 1, 0, 0, 0])[:, None]
+    exact = np.ones((5, 10)) + images * dependence * VACUITY * FLOOR
+    exact[4] *= 1000
+    assert judged(exact, exact)[0] is verdict
+
+
 @pytest.mark.parametrize("share", [0.9, 1.1])
 def test_rounding_that_grows_beyond_a_thousandth_of_the_output_bounds_nothing(share: float) -> None:
     row = compared(UNIT + 1.0, UNIT, UNIT + share * CHAOTIC)
