@@ -57,7 +57,7 @@ def test_every_code_is_shown_by_a_golden_diagnostic(repository: Path) -> None:
         "invalid-initializer": "tests/weights/test_initialize.py",
         "not-exportable": "tests/exporters/test_torch_export.py",
         "out-of-memory": "tests/cli/test_output.py",
-        "unsafe-artefact": "tests/exporters/test_torch_untrusted.py",
+        "unsafe-artefact": "tests/exporters/unsafe.py",
         "verification-failed": "tests/builds/test_delivery.py",
     }
     assert [code for code, test in elsewhere.items() if code not in (repository / test).read_text()] == []
