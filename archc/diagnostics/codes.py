@@ -68,6 +68,7 @@ Code = Literal[
     "unreadable-weights",
     "unsafe-artefact",
     "unsupported-opset",
+    "unused",
     "unused-glob",
     "verification-failed",
     "verification-inconclusive",

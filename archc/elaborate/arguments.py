@@ -151,7 +151,7 @@ def validate(
     wrong: set[str] = set()
     layers = layer_fields(model)
     for name, argument in arguments.items():
-        if name not in model.model_fields:
+        if name not in model.model_fields and not (name and model.model_config.get("extra") == "allow"):
             help = field_meant(word, name, model.model_fields, of_call=not issubclass(model, Initializer))
             message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
             problems.add("unknown-field", message, argument.key, help=help)

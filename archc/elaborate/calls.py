@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import cast
 
 from archc.blocks import Block, Layer, block_word
 from archc.diagnostics import Span, did_you_mean
@@ -26,9 +27,11 @@ from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
 from archc.ir.operator import Operator, ShapeError
+from archc.operators import operator_model
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
-from archc.spec.language.items import Call, Item, Reference
+from archc.spec.language.items import Call, Composite, Item, Reference
+from archc.spec.language.names import is_path_template
 from archc.spec.tree import Mapping, Scalar, Sequence, Tree, Unreadable
 
 Walk = Callable[[Iterable[Item], Value | Unknown, Environment], Value | Unknown]
@@ -58,7 +61,7 @@ class Caller:
             call, arguments = Call(word, entry.key.span), self.defaults(word)
             callee = self.callees.of(call)
             if isinstance(callee, BlockDefinition):
-                bind(callee, call, arguments, self.problems, partial=True)
+                bind(callee, call, arguments, self.problems, self.context.marks, partial=True)
             elif callee is not None:
                 self.callees.check_layers(callee, arguments)
                 validate(callee, word, call.span, arguments, self.problems, partial=True)
@@ -105,6 +108,37 @@ class Caller:
         with self.context.nested(span):
             return self._apply(callee, site.call, inputs, site.environment, 0, name)
 
+    def joining(self, composite: Composite, env: Environment) -> Operator | Unknown:
+        """The operator that joins the branches of a composite, with its fields; what is wrong is recorded."""
+        model = operator_model(composite.kind)
+        needed = model.branches[: len(model.branches) - model.optional_branches]
+        for name in needed:
+            if name not in composite.names:
+                self.problems.add("missing-field", f"{model.word} needs the field '{name}'", composite.span)
+                return UNKNOWN
+        entries = composite.fields.entries if composite.fields else {}
+        arguments = {key: Argument(entry.key.span, entry.value, env) for key, entry in entries.items()}
+        partial = composite.fields is not None and composite.fields.lacks_keys
+        return validate(model, composite.kind, composite.span, arguments, self.problems, partial=partial)
+
+    def joined(
+        self, operator: Operator, composite: Composite, held: list[str], values: tuple[Value, ...]
+    ) -> Value | Unknown:
+        """Apply an operator to the branches that its fields hold; the current value, the first one, if it takes it."""
+        needed = operator.branches[: len(operator.branches) - operator.optional_branches]
+        for name in needed:
+            if name not in held:
+                message = f"the branch '{name}' of this {operator.word} is absent"
+                self.problems.add("empty", message, composite.span)
+                return UNKNOWN
+        assert operator.arity is not None, "the branches of a join have no names"
+        first = 0 if operator.arity > len(operator.branches) else 1
+        ordered = sorted(zip(held, values[1:], strict=True), key=lambda pair: operator.branches.index(pair[0]))
+        inputs = (*values[first:1], *(value for _, value in ordered))
+        entries = composite.fields.entries if composite.fields else {}
+        fields = {key: entry.value.span for key, entry in entries.items()}
+        return self.context.add(operator, *inputs, name=None, span=composite.span, fields=fields)
+
     def _copies(
         self, callee: Callee, call: Call, x: Value | Unknown, env: Environment, count: int, named: bool
     ) -> Value | Unknown:
@@ -130,8 +164,16 @@ class Caller:
         partial = call.fields is not None and call.fields.lacks_keys
         inputs = inputs if call.is_whole else UNKNOWN
         self._count_values(callee, call, arguments)
+        if arity_of(callee) == 0 and inputs is not UNKNOWN:
+            self.context.instead(inputs[0], UNKNOWN, call.span)
+            inputs = ()
         if inputs is not UNKNOWN and not self.takes(call.word, arity_of(callee), inputs, call.span):
             inputs = UNKNOWN
+        if call.results is not None and not (isinstance(callee, BlockDefinition) and callee.results):
+            message = f"{call.word} gives one value, and so has no 'results'"
+            self.problems.add("misplaced", message, call.results[0].span if call.results else call.span)
+        if call.keys and (isinstance(callee, BlockDefinition) or issubclass(callee, Block)):
+            self.problems.add("wrong-kind", f"keys go with an operator, and {call.word} is a block", call.keys.span)
         if isinstance(callee, BlockDefinition):
             return self._definition(callee, call, inputs, arguments, copy, name, partial)
         if call.init and issubclass(callee, Block):
@@ -143,8 +185,26 @@ class Caller:
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             initializers = self.context.initializers.of(type(model), call.init)
-            return self.context.add(model, *inputs, name=name, span=call.span, fields=fields, initializers=initializers)
+            keys = self._keys(call, model, env)
+            return self.context.add(
+                model, *inputs, name=name, span=call.span, fields=fields, initializers=initializers, keys=keys
+            )
         return self.expand(model, call.word, inputs[0], name, call.span)
+
+    def _keys(self, call: Call, model: Operator, env: Environment) -> dict[str, str]:
+        """The `state_dict` keys that a call gives its tensors, by the tensors' names."""
+        found: dict[str, str] = {}
+        for name, entry in (call.keys.entries if call.keys else {}).items():
+            if not model.functional:
+                self.problems.add("wrong-kind", f"the tensors of {call.word} have no keys of their own", entry.key.span)
+            elif name not in model.tensors:
+                help = did_you_mean(name, model.tensors) or f"{call.word} has {', '.join(model.tensors)}"
+                self.problems.add("unknown-field", f"{call.word} has no tensor '{name}'", entry.key.span, help=help)
+            elif not isinstance(entry.value, Scalar) or not is_path_template(entry.value.text):
+                self.problems.add("bad-name", "a key is a name, which may have dots", entry.value.span)
+            elif key := item_name(entry.value, env, None):
+                found[name] = key
+        return found
 
     def takes(self, word: str, arity: int | None, inputs: tuple[Value, ...], span: Span) -> bool:
         """True if a layer takes this many inputs (`arity` is None: two or more). Side effect: records it if not."""
@@ -201,7 +261,7 @@ class Caller:
         if call.word in self._expanding:
             self.problems.add("recursive-block", f"the definition of {call.word} uses itself", call.span)
             return UNKNOWN
-        values = bind(definition, call, arguments, self.problems, partial=partial)
+        values = bind(definition, call, arguments, self.problems, self.context.marks, partial=partial)
         if inputs is UNKNOWN or values is UNKNOWN:
             return UNKNOWN
         ramps = self.context.ramps.next_values(call.word, call.span)
@@ -224,17 +284,30 @@ class Caller:
         name: str | None,
     ) -> Value | Unknown:
         self._expanding.append(call.word)
+        given = {key: (cast(Value, environment.pop(key)), definition.parameters[key].span) for key in definition.given}
         try:
-            with self.problems.inside(call.word, call.span):
+            with self.problems.inside(call.word, call.span), self.context.marks.body(given):
                 for derived, tree in definition.let.items():
                     environment[derived] = evaluate(tree, environment)
                 with self._scope_of(definition, call, name):
-                    return self._walk(definition.items, x, environment)
+                    value = self._walk(definition.items, x, environment)
+                results = [self.context.marks.get(name) for name in definition.results]
+            self._name_results(call, results)
+            return value
         except NameTaken as error:
             self.context.name_taken(error, call.name.span if call.name else call.span)
             return UNKNOWN
         finally:
             self._expanding.pop()
+
+    def _name_results(self, call: Call, results: list[Value | Unknown]) -> None:
+        """Give the further results of a block the names that its call has for them."""
+        names = call.results or ()
+        if names and len(names) != len(results):
+            message = f"{call.word} has {len(results)} further results, and here are {len(names)} names"
+            self.problems.add("wrong-kind", message, names[0].span)
+        for name, value in zip(names, results, strict=False):
+            self.context.marks.set(name, value)
 
     def _scope_of(
         self, definition: BlockDefinition, call: Call, name: str | None

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from archc.diagnostics import Note, Span, SpecError, did_you_mean
 from archc.elaborate.initializers import Chosen, Initializers
+from archc.elaborate.marks import Marks
 from archc.elaborate.naming import camel_case
 from archc.elaborate.problems import Problems
 from archc.elaborate.ramps import Ramps
@@ -26,6 +27,7 @@ class Context:
     def __init__(self, spec: Spec, max_nodes: int, ramp_totals: Mapping[str, int] | None = None) -> None:
         self.spec = spec
         self.problems = Problems()
+        self.marks = Marks(self.problems)
         self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
         self.ramps = Ramps(spec.ramps, ramp_totals)
         self.unclear_ramps: dict[str, object] = {}  # any block may be the one that they were meant for
@@ -35,6 +37,7 @@ class Context:
         self._steps_left = 2 * max_nodes  # items that give no operator cost time too
         self._values_left = 10 * max_nodes  # and so do the arguments and derived values of every copy
         self._nesting = 0
+        self._replaced: dict[str, Span] = {}  # values that another took the place of, by name
 
     def _check_ramps(self) -> None:
         blocks = self.spec.blocks
@@ -53,11 +56,12 @@ class Context:
         span: Span,
         fields: Mapping[str, Span] | None = None,
         initializers: Mapping[str, Chosen] | None = None,
+        keys: Mapping[str, str] | None = None,
     ) -> Value | Unknown:
         """Append an operator; what it refuses is recorded, at the field that is to blame if there is one."""
         functions = {tensor: initializer for tensor, (initializer, _) in (initializers or {}).items()}
         try:
-            output = self.builder.add(operator, *inputs, name=name, span=span, initializers=functions)
+            output = self.builder.add(operator, *inputs, name=name, span=span, initializers=functions, keys=keys)
         except ShapeError as error:
             where = (fields or {}).get(error.field or "", span)
             self.refuse(error, operator.word, error.path, where, inputs)
@@ -73,6 +77,26 @@ class Context:
                 self.initializers.check_shapes(self.builder.nodes[-1], initializers)
             return output
         return UNKNOWN
+
+    def instead(self, x: Value | Unknown, value: Value | Unknown, span: Span) -> Value | Unknown:
+        """A value that takes the place of the current one, which something else has to use."""
+        if x is not UNKNOWN:
+            self._replaced.setdefault(x.name, span)
+        return value
+
+    def refuse_unused(self) -> None:
+        """Record values that nothing uses, because another took their place."""
+        used = {value.name for node in self.builder.nodes for value in node.inputs}
+        used |= {output.value.name for output in self.builder.outputs}
+        producers = {node.output.name: node for node in self.builder.nodes}
+        for name, span in self._replaced.items() if not len(self.problems) else ():
+            if name not in used:
+                node = producers.get(name)
+                what = f"what {node.operator.word} gives" if node else "the network's input"
+                notes = (Note("it comes from here", node.span),) if node and node.span else ()
+                help = "mark it before, and use it by 'from'; or leave out what makes it"
+                message = f"{what} is not used: another value takes its place here"
+                self.problems.add("unused", message, span, notes=notes, help=help)
 
     def refuse(self, error: ShapeError, word: str, path: str, span: Span, inputs: Iterable[Value]) -> None:
         """Record what an operator or block refused, with the lines that produced its inputs."""

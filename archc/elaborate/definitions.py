@@ -6,11 +6,13 @@ from archc.blocks import Layer
 from archc.diagnostics import SpecError
 from archc.elaborate.arguments import Argument, evaluate, fraction_help, origins, show
 from archc.elaborate.hints import field_meant, value_meant
+from archc.elaborate.marks import Marks
 from archc.elaborate.problems import Problems
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.expressions import UNKNOWN, Unknown
 from archc.spec.language.items import Call
 from archc.spec.language.signatures import TYPES, Signature
+from archc.spec.tree import Scalar, Unreadable
 
 
 def bind(
@@ -18,12 +20,13 @@ def bind(
     call: Call,
     arguments: dict[str, Argument],
     problems: Problems,
+    marks: Marks,
     *,
     partial: bool = False,
 ) -> dict[str, object] | Unknown:
     """The values of a block's parameters; UNKNOWN if an argument was wrong or unknown (wrong ones are in `problems`).
 
-    `partial` arguments may lack some.
+    `partial` arguments may lack some. `marks` are the values that a parameter of type `value` can name.
     """
     values: dict[str, object] = {}
     complete = True
@@ -43,11 +46,24 @@ def bind(
             complete = False
             continue
         known = len(problems)
-        value = _value(signature, definition, given, problems)
+        if signature.type == "value":
+            value: object = _marked(given, marks, f"{call.word}.{name}", problems)
+        else:
+            value = _value(signature, definition, given, problems)
         partial |= given.is_short and len(problems) > known
         complete = complete and value is not UNKNOWN
         values[name] = value
     return values if complete else UNKNOWN
+
+
+def _marked(argument: Argument, marks: Marks, what: str, problems: Problems) -> object:
+    """The value that an argument names; UNKNOWN if it is wrong or unknown."""
+    tree = argument.tree
+    if isinstance(tree, Scalar) and isinstance(tree.value, str):
+        return marks.get(tree)
+    if not isinstance(tree, Unreadable):
+        problems.add("wrong-kind", f"{what} must be the name of a value", tree.span, help="such as skip: c4")
+    return UNKNOWN
 
 
 def _value(signature: Signature, definition: BlockDefinition, argument: Argument, problems: Problems) -> object:

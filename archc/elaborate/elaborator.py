@@ -14,10 +14,10 @@ from archc.elaborate.arguments import Parameters, as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.context import Context
 from archc.elaborate.ramps import check_shapes
+from archc.elaborate.shares import Shares
 from archc.ir.builder import NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Value
 from archc.ir.verifier import verify_graph
-from archc.operators import operator_model
 from archc.spec.language.document import Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
 from archc.spec.language.items import (
@@ -25,10 +25,13 @@ from archc.spec.language.items import (
     Branch,
     Call,
     Composite,
+    From,
     Group,
     Item,
+    Mark,
     OutputMark,
     Reference,
+    Share,
     Unread,
     When,
 )
@@ -59,6 +62,7 @@ class Elaborator:
         self.problems = context.problems
         self.builder = context.builder
         self.caller = Caller(context, self.items)
+        self.shares = Shares(context, self.item)
         self._outputs: set[str] = set()  # their names
 
     def run(self, parameters: Environment) -> Graph:
@@ -68,9 +72,12 @@ class Elaborator:
         self.context.parameters = parameters
         self.caller.check_defaults()
         value: Value | Unknown = UNKNOWN
+        for name, given in zip(self.spec.inputs, self.builder.inputs, strict=True):
+            self.context.marks.set(Scalar(name, name, self.spec.input_span), given)
         with suppress(TooManyNodes):  # recorded where it was raised
             value = self.items(self.spec.items, self.builder.input, parameters, root=True)
             self._declare_main_output(value)
+            self.context.refuse_unused()
         self.problems.raise_if_any()
         graph = self.builder.finish()
         if value is UNKNOWN:  # what could not be read has been reported by the grammar
@@ -88,6 +95,9 @@ class Elaborator:
         for item in items:
             if root and isinstance(item, OutputMark):
                 self._declare_output(item.name, x)
+                self.context.marks.set(item.name, x)
+            elif isinstance(item, Mark):
+                self.mark(item, x)
             elif root and isinstance(item, Auxiliary):
                 self._auxiliary(item, x, env)
             elif root and isinstance(item, When):
@@ -99,6 +109,7 @@ class Elaborator:
     def item(self, item: Item, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply one item."""
         self.context.count_steps(1, item.span)
+        self.shares.remember(item, env)
         with self.problems.caught(), self.context.nested(item.span):
             match item:
                 case Call():
@@ -111,11 +122,20 @@ class Elaborator:
                     return self._when(item, x, env)
                 case Reference():
                     return self.caller.reference(item, x, env)
+                case From():
+                    value = self.context.marks.get(item.name)
+                    return x if value == x else self.context.instead(x, value, item.span)
+                case Share():
+                    return self.shares.again(item, x)
                 case Unread():
                     return UNKNOWN
-                case OutputMark() | Auxiliary():
-                    raise AssertionError("the grammar allows these at the root only")
+                case Mark() | OutputMark() | Auxiliary():
+                    raise AssertionError("`items` takes these")
         return UNKNOWN
+
+    def mark(self, mark: Mark, x: Value | Unknown) -> None:
+        """Give the current value a name."""
+        self.context.marks.set(mark.name, x)
 
     def _group(self, group: Group, x: Value | Unknown, env: Environment) -> Value | Unknown:
         name = str(group.name.value) if group.name else None
@@ -131,14 +151,18 @@ class Elaborator:
     def _composite(self, composite: Composite, x: Value | Unknown, env: Environment) -> Value | Unknown:
         branches = [self._branch(branch, x, env) for branch in composite.branches]
         values = [value for value in branches if isinstance(value, Value)]
-        if x is UNKNOWN or UNKNOWN in branches:
+        operator = self.caller.joining(composite, env)
+        if x is UNKNOWN or operator is UNKNOWN or UNKNOWN in branches:
             return UNKNOWN
+        if composite.names:
+            held = [name for name, value in zip(composite.names, branches, strict=True) if value is not None]
+            return self.caller.joined(operator, composite, held, (x, *values))
         if not values:
             self.problems.add("empty", f"every branch of this {composite.kind} is absent", composite.span)
             return UNKNOWN
         if len(values) == 1:
             return values[0]
-        return self.context.add(operator_model(composite.kind)(), *values, name=None, span=composite.span)
+        return self.context.add(operator, *values, name=None, span=composite.span)
 
     def _branch(self, branch: Branch | When, x: Value | Unknown, env: Environment) -> Value | Unknown | None:
         """The branch's value; None for an absent branch: a `when` whose arm is `none`."""

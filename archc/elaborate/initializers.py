@@ -40,7 +40,7 @@ class Initializers:
                 continue
             self._by_operator[word] = self.parse(entry.value, operator_model(word))
 
-    def of(self, model: type[Operator], item: Mapping | None) -> dict[str, Chosen]:
+    def of(self, model: type[Operator], item: Tree | None) -> dict[str, Chosen]:
         """The initializers that replace the operator's own, by tensor name."""
         document = self._by_operator.get(model.word, {})
         return {**document, **self.parse(item, model)} if item else document
@@ -48,8 +48,8 @@ class Initializers:
     def check_shapes(self, node: Node, chosen: MappingType[str, Chosen]) -> None:
         """Record an initializer that cannot draw a tensor of a node, whose shapes are known now."""
         for parameter in node.parameters:
-            name = parameter.path.removeprefix(f"{node.path}.")
-            if parameter.initializer.uses_fan and len(parameter.shape) < 2 and name in chosen:
+            name = next((name for name in chosen if node.key(name) == parameter.path), None)
+            if name is not None and parameter.initializer.uses_fan and len(parameter.shape) < 2:
                 word, ndim = parameter.initializer.word, ("none", "one")[len(parameter.shape)]
                 message = f"{word} needs a tensor of two or more dimensions, and '{name}' has {ndim}"
                 self._problems.add("invalid-value", message, chosen[name].span)
@@ -58,6 +58,9 @@ class Initializers:
         """`{weight: {kaiming_normal: {mode: fan_out}}, bias: zeros}`; problems are recorded and left out."""
         if isinstance(tree, Unreadable):
             return {}
+        if model.tensors == ("",):
+            single = self._initializer(tree)
+            return {"": Chosen(single, tree.span)} if single else {}
         if not isinstance(tree, Mapping):
             self._problems.add("wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span)
             return {}

@@ -14,9 +14,11 @@ from archc.elaborate.context import Context
 from archc.elaborate.elaborator import Elaborator
 from archc.elaborate.recursion import recursive_calls
 from archc.ir.builder import TooManyNodes
+from archc.ir.graph import Value
 from archc.spec.language.document import BlockDefinition, Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
-from archc.spec.language.items import Item, When
+from archc.spec.language.items import Item, Mark, When
+from archc.spec.tree import Scalar
 
 KNOWN_TO_BLOCKS = ("i", "n", "in_channels", "in_features")
 
@@ -50,6 +52,8 @@ class _Everywhere(Elaborator):
         self.context.parameters = parameters
         try:
             self.caller.check_defaults()
+            for name in self.spec.inputs:
+                self.context.marks.set(Scalar(name, name, self.spec.input_span), UNKNOWN)
             self.items(self.spec.items, UNKNOWN, parameters, root=True)
             for definition in self.spec.blocks.values():
                 self._definition(definition)
@@ -70,7 +74,13 @@ class _Everywhere(Elaborator):
                 environment[name] = UNKNOWN
                 with self.problems.caught():
                     environment[name] = evaluate(tree, environment)
-            self._apart(definition.items, environment, definition.span)
+            given = {name: (UNKNOWN, definition.parameters[name].span) for name in definition.given}
+            with self.context.marks.body(given):
+                self._apart(definition.items, environment, definition.span)
+
+    def mark(self, mark: Mark, x: Value | Unknown) -> None:
+        """Give the value a name; both arms of a `when` may."""
+        self.context.marks.set(mark.name, x, once=False)
 
     def _chosen(self, when: When, env: Environment) -> Unknown:
         super()._chosen(when, env)

@@ -2,7 +2,8 @@
 
 The naming rules (LANGUAGE: "Names"):
 1. An explicit name wins; it may be dotted.
-2. In a numbered scope an item is named by its position, and every named item takes a position too.
+2. In a numbered scope an item is named by its position, and every named item takes a position too. What is no module
+   (a source, an item that is used again) takes none.
 3. Elsewhere it has the callee's own word: `relu`, `relu_1`.
 Siblings differ, and no path may go through another operator's.
 """
@@ -15,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from archc.diagnostics import Span
-from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value
+from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value, tensor_key
 from archc.ir.initializers import Initializer
 from archc.ir.module_names import RESERVED_NAMES
 from archc.ir.operator import Operator, ShapeError
@@ -44,12 +45,12 @@ class _Frame:
     prefixes: dict[str, str] = field(default_factory=dict)  # `a` and `a.b` for a taken `a.b.c`
     counts: Counter[str] = field(default_factory=Counter)
 
-    def take(self, word: str, name: str | None, span: Span | None) -> str:
-        """The name of the next item. Raises NameTaken."""
+    def take(self, word: str, name: str | None, span: Span | None, *, module: bool = True) -> str:
+        """The name of the next item; what is no module takes no position. Raises NameTaken."""
         position = self.position
-        self.position += 1
+        self.position += module
         if name is None:
-            name = str(position) if self.scope.sequence else self._unused(word)
+            name = str(position) if self.scope.sequence and module else self.unused(word)
         self._refuse(name)
         self.taken[name] = span
         for prefix in _prefixes(name):
@@ -58,11 +59,12 @@ class _Frame:
 
     def label(self, word: str) -> str:
         """The label of the next composite; labels begin with a colon and so are apart from names."""
-        label = self._unused(f":{word}")
+        label = self.unused(f":{word}")
         self.taken[label] = None
         return label
 
-    def _unused(self, word: str) -> str:
+    def unused(self, word: str) -> str:
+        """The word itself, or with the first number that makes it a name of its own."""
         name = word
         while name in self.taken or name in self.prefixes:
             self.counts[word] += 1
@@ -110,6 +112,7 @@ class GraphBuilder:
         self.scopes: list[Scope] = []
         self.outputs: list[Output] = []
         self.max_nodes = max_nodes
+        self._again: list[tuple[str, str]] = []  # the paths of items that are used again, and where they are now
         self._frames = [_Frame(Scope("", class_name))]
         self.scopes.append(self._frames[0].scope)
 
@@ -134,14 +137,40 @@ class GraphBuilder:
         span: Span | None = None,
     ) -> Iterator[Scope]:
         """Open a scope under the current one; its name follows the rules above. Raises NameTaken."""
-        local = self._frames[-1].take(word, name, span)
-        scope = Scope(self._below(local), class_name, self.path, sequence, span)
+        path = self._take(word, name, span)
+        scope = Scope(path, class_name, self.path, sequence, span, self._shared(path))
         self.scopes.append(scope)
         self._frames.append(_Frame(scope))
         try:
             yield scope
         finally:
             self._frames.pop()
+
+    @contextmanager
+    def again(self, name: str) -> Iterator[None]:
+        """The next item of this scope with this name uses the modules and tensors of the one that has it already."""
+        self._again.append((self._below(name), ""))
+        try:
+            yield
+        finally:
+            self._again.pop()
+
+    def _take(self, word: str, name: str | None, span: Span | None, *, module: bool = True) -> str:
+        """The path of the next item of this scope. Raises NameTaken."""
+        frame = self._frames[-1]
+        if name is None or not self._again or self._again[-1] != (self._below(name), ""):
+            return self._below(frame.take(word, name, span, module=module))
+        path = self._below(frame.take(word, frame.unused(name), span, module=False))
+        self._again[-1] = self._again[-1][0], path
+        return path
+
+    def _shared(self, path: str) -> str:
+        """The path of the item whose tensors this one uses; empty for its own."""
+        first = path
+        for earlier, now in reversed(self._again):
+            if now and (first == now or first.startswith(f"{now}.")):
+                first = earlier + first.removeprefix(now)
+        return first if first != path else ""
 
     def add(
         self,
@@ -150,9 +179,10 @@ class GraphBuilder:
         name: str | None = None,
         span: Span | None = None,
         initializers: Mapping[str, Initializer] | None = None,
+        keys: Mapping[str, str] | None = None,
     ) -> Value:
         """Append an operator and return its only output; see `apply`."""
-        return self.apply(operator, *inputs, name=name, span=span, initializers=initializers).output
+        return self.apply(operator, *inputs, name=name, span=span, initializers=initializers, keys=keys).output
 
     def apply(
         self,
@@ -161,19 +191,20 @@ class GraphBuilder:
         name: str | None = None,
         span: Span | None = None,
         initializers: Mapping[str, Initializer] | None = None,
+        keys: Mapping[str, str] | None = None,
     ) -> Node:
         """Append an operator and return its node.
 
-        `initializers` replaces the operator's own, by the tensor's local name.
+        By the tensor's local name, `initializers` replaces the operator's own, and `keys` gives others below the scope.
         Raises: ShapeError, NameTaken, TooManyNodes.
         """
         if len(self.nodes) >= self.max_nodes:
             raise TooManyNodes
         frame = self._frames[-1]
-        if operator.arity is None:
+        if operator.is_composite():
             path = frame.scope.path + frame.label(operator.word)
         else:
-            path = self._below(frame.take(operator.word, name, span))
+            path = self._take(operator.word, name, span, module=operator.arity != 0)
             if path in self._input_names:  # the names of values differ
                 raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
@@ -182,10 +213,11 @@ class GraphBuilder:
         except ShapeError as error:
             error.path = path
             raise
-        chosen = initializers or {}
+        chosen, shared = initializers or {}, self._shared(path)
+        own = tuple([(name, self._key(key, span, shared)) for name, key in (keys or {}).items()])
         parameters = tuple(
             [
-                Parameter(f"{path}.{name}" if name else path, shape, chosen.get(name, initializer), dtype, buffer)
+                Parameter(tensor_key(shared or path, own, name), shape, chosen.get(name, initializer), dtype, buffer)
                 for name, shape, initializer, dtype, buffer in weights
             ]
         )
@@ -193,9 +225,17 @@ class GraphBuilder:
             values: tuple[Value, ...] = (Value(path, outputs[0]),)
         else:
             values = tuple([Value(f"{path}:{index}", type) for index, type in enumerate(outputs)])
-        node = Node(path, operator, inputs, values, frame.scope.path, span, parameters)
+        node = Node(path, operator, inputs, values, frame.scope.path, span, parameters, shared, own)
         self.nodes.append(node)
         return node
+
+    def _key(self, key: str, span: Span | None, shared: str) -> str:
+        """The `state_dict` key below this scope; the scope's of the tensors that are used again. Raises NameTaken."""
+        scope = self._frames[-1].scope
+        if not shared:
+            self._frames[-1].take("", key, span, module=False)
+        parent = scope.shares or scope.path
+        return f"{parent}.{key}" if parent else key
 
     def output(self, name: str, value: Value, training_only: bool = False) -> None:
         """Declare an output."""

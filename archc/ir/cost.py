@@ -67,7 +67,7 @@ def cost(graph: Graph) -> GraphCost:
 def _node_cost(node: Node, sizes: Mapping[str, int], fields: Mapping[str, Field]) -> NodeCost:
     inputs = tuple([value.type for value in node.inputs])
     return NodeCost(
-        parameters=sum([prod(parameter.shape) for parameter in node.parameters if not parameter.buffer]),
+        parameters=sum([prod(p.shape) for p in node.parameters if not p.buffer and not node.shares]),
         multiply_adds=node.operator.multiply_adds(inputs, node.outputs[0].type),
         activation_bytes=sum([sizes[value.name] for value in node.outputs]),
         field=fields[node.outputs[0].name],

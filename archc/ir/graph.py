@@ -55,12 +55,19 @@ class Parameter(NamedTuple):
     derived: Derivation | None = None
 
 
+def tensor_key(module: str, keys: tuple[tuple[str, str], ...], name: str) -> str:
+    """The key of a module's tensor of this name; the module's path for an empty one."""
+    return dict(keys).get(name) or (f"{module}.{name}" if name else module)
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """An operator applied to values.
 
     `path` is the module path (`layer1.0.conv1`). Composites (sum, concat, product) take no part in naming; their path
-    is the enclosing scope's followed by a colon and a label (`layer1.0:sum`), which no module can have.
+    is the enclosing scope's followed by a colon and a label (`layer1.0:sum`), which no module can have. `shares` is the
+    path of an earlier node whose module and tensors it uses again. `keys` are the `state_dict` keys of its tensors, by
+    local name, where they do not follow from the path.
     """
 
     path: str
@@ -70,6 +77,8 @@ class Node:
     scope: str
     span: Span | None = field(compare=False, default=None)
     parameters: tuple[Parameter, ...] = ()
+    shares: str = ""
+    keys: tuple[tuple[str, str], ...] = ()
 
     @property
     def output(self) -> Value:
@@ -89,31 +98,45 @@ class Node:
 
     @property
     def name(self) -> str:
-        """The path below the enclosing scope; empty for a composite."""
+        """The module's path below the enclosing scope; empty for a composite."""
         if ":" in self.path:
             return ""
-        return self.path.removeprefix(f"{self.scope}.") if self.scope else self.path
+        return self.module.removeprefix(f"{self.scope}.") if self.scope else self.module
+
+    @property
+    def module(self) -> str:
+        """The path of the module that computes it."""
+        return self.shares or self.path
+
+    def key(self, name: str) -> str:
+        """The `state_dict` key of its tensor of this name; the module's path for an empty one."""
+        return tensor_key(self.module, self.keys, name)
 
     def parameter(self, name: str) -> Parameter | None:
-        """The tensor of this name below the node's path (its own path for an empty name), or None."""
-        path = f"{self.path}.{name}" if name else self.path
+        """Its tensor of this name, or None."""
+        path = self.key(name)
         return next((p for p in self.parameters if p.path == path), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A module that contains others. `sequence` scopes number their items by position."""
+    """A module that contains others. `sequence` scopes number their items by position.
+
+    `shares` is the path of an earlier scope that is run again, on other values.
+    """
 
     path: str
     class_name: str
     parent: str = ""
     sequence: bool = False
     span: Span | None = field(compare=False, default=None)
+    shares: str = ""
 
     @property
     def name(self) -> str:
-        """The path below the enclosing scope."""
-        return self.path.removeprefix(f"{self.parent}.") if self.parent else self.path
+        """The path of its module below the enclosing scope."""
+        path = self.shares or self.path
+        return path.removeprefix(f"{self.parent}.") if self.parent else path
 
 
 class Output(NamedTuple):
@@ -148,9 +171,20 @@ class Graph:
         for node in self.nodes:
             yield from node.outputs
 
+    def depending(self) -> set[str]:
+        """The names of the values that depend on an input; the others are the same for all images."""
+        found = {value.name for value in self.inputs}
+        for node in self.nodes:
+            if any(value.name in found for value in node.inputs):
+                found.update(value.name for value in node.outputs)
+        return found
+
     def parameters(self) -> Iterator[Parameter]:
-        """Every parameter and buffer, in `state_dict` order."""
-        return (parameter for node in self.nodes for parameter in node.parameters)
+        """Every parameter and buffer once, in `state_dict` order."""
+        owners = [node for node in self.nodes if node.parameters and not node.shares]
+        found = [parameter for node in owners for parameter in node.parameters]
+        modules = all(not node.keys and node.operator.arity != 0 for node in owners)
+        return iter(found if modules else _in_module_order(found))
 
     def only(self, outputs: tuple[Output, ...]) -> Graph:
         """The graph that computes these outputs alone: every node contributes to one of them."""
@@ -167,3 +201,19 @@ class Graph:
     def at_inference(self) -> Graph:
         """The graph outside training: without the outputs that exist in training only, and what nothing else needs."""
         return self.only(tuple([output for output in self.outputs if not output.training_only]))
+
+
+def _in_module_order(parameters: list[Parameter]) -> list[Parameter]:
+    """As a `state_dict` has them: of each module its own parameters, its buffers, then those of the modules inside."""
+    places: dict[str, int] = {}
+    for parameter in parameters:
+        parts = parameter.path.split(".")
+        for end in range(1, len(parts)):
+            places.setdefault(".".join(parts[:end]), len(places))
+
+    def order(parameter: Parameter) -> list[tuple[int, int]]:
+        parts = parameter.path.split(".")
+        above = [(2, places[".".join(parts[:end])]) for end in range(1, len(parts))]
+        return [*above, (int(parameter.buffer), 0)]
+
+    return sorted(parameters, key=order)

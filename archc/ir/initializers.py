@@ -129,6 +129,13 @@ class Orthogonal(Initializer):
     gain: float = 1.0
 
 
+class Values(Initializer):
+    """These values, in row-major order; no spec writes them."""
+
+    word = "values"
+    values: tuple[float, ...]
+
+
 ZEROS, ONES = Zeros(), Ones()
 TORCH_DEFAULT = KaimingUniform(a=5**0.5)
 """What `torch.nn.Linear` and the convolutions draw their weights from."""

@@ -44,6 +44,25 @@ class Weight(NamedTuple):
     buffer: bool = False
 
 
+class Computed(NamedTuple):
+    """What a source computes from its fields alone: `values` in row-major order.
+
+    It is a buffer; a `persistent` one has a key in a `state_dict`.
+    """
+
+    shape: tuple[int, ...]
+    values: tuple[float, ...]
+    dtype: DType = FLOAT32
+    persistent: bool = False
+
+    def nested(self) -> Any:
+        """The values as nested lists of the shape."""
+        found: list[Any] = list(self.values)
+        for size in reversed(self.shape[1:]):
+            found = [found[start : start + size] for start in range(0, len(found), size)]
+        return found
+
+
 class Window(NamedTuple):
     """What one element of an output sees along one axis of an input: extent and step, in elements of the input."""
 
@@ -88,14 +107,21 @@ class Operator(BaseModel):
 
     arity: ClassVar[int | None] = 1
     """The number of inputs: 0 for a source, None for two or more."""
+    branches: ClassVar[tuple[str, ...]] = ()
+    """Fields of a spec that hold branches; what these give are the last inputs, in this order."""
+    optional_branches: ClassVar[int] = 0
+    """How many of the last branches may be left out."""
     tensors: ClassVar[tuple[str, ...]] = ()
-    """The names that `weights` may give, but for counters."""
+    """The names that `weights` may give, but for counters. A tensor with an empty name has the operator's own key."""
 
     torch: ClassVar[str]
-    """How PyTorch computes it: a module's constructor, or an expression of `{x}` (an input) or `{xs}` (all of them).
+    """How PyTorch computes it: a module's constructor, or an expression.
 
-    A name in braces is replaced by the `repr` of the field, or of what `torch_values` gives.
+    An expression has `{x}` (an input), `{xs}` (all of them) or `{own}` (the attribute of `self` that it is). A name in
+    braces is replaced by the `repr` of the field, or of what `torch_values` gives.
     """
+    functional: ClassVar[str] = ""
+    """The same as an expression of `{x}` and its tensors, where these may have keys of their own (`{weight}`)."""
 
     inference: ClassVar[bool] = True
     """False: the identity outside training."""
@@ -112,6 +138,16 @@ class Operator(BaseModel):
     adds: ClassVar[bool] = False
     """True: a sum of its inputs, such as joins a residual branch."""
 
+    @classmethod
+    def is_composite(cls) -> bool:
+        """True if it joins branches, and so takes no part in naming."""
+        return cls.arity is None or bool(cls.branches)
+
+    @classmethod
+    def takes(cls, count: int) -> bool:
+        """True if it takes this many inputs."""
+        return count >= 2 if cls.arity is None else cls.arity - cls.optional_branches <= count <= cls.arity
+
     def infer(self, *inputs: TensorType) -> TensorType:
         """Type of the output. Raises ShapeError."""
         return inputs[0]
@@ -127,6 +163,10 @@ class Operator(BaseModel):
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """The tensors that the operator owns, in `state_dict` order. Called after `infer` accepted the inputs."""
         return ()
+
+    def computed(self) -> Computed | None:
+        """The values of a source that computes them."""
+        return None
 
     def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """Multiply-adds for one image (one multiply and one add count as one)."""
@@ -146,9 +186,22 @@ class Operator(BaseModel):
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """The text of `torch`, filled in. `variables` name the inputs, `own` is the operator's attribute of `self`."""
+        return self._filled(self.torch, inputs, variables, {"own": own})
+
+    def functional_source(
+        self, inputs: Sequence[TensorType], variables: Sequence[str], tensors: Mapping[str, str]
+    ) -> str:
+        """The text of `functional`, filled in; `tensors` are expressions by name, and others are None."""
+        absent = dict.fromkeys(self.tensors, "None")
+        return self._filled(self.functional, inputs, variables, {**absent, **tensors})
+
+    def _filled(
+        self, text: str, inputs: Sequence[TensorType], variables: Sequence[str], given: Mapping[str, str]
+    ) -> str:
         values = self.torch_values(*inputs)
-        filled = {name: repr(values[name] if name in values else getattr(self, name)) for name in _names(self.torch)}
-        return self.torch.format(**filled, x=next(iter(variables), ""), xs=", ".join(variables), own=own)
+        names = [name for name in _names(text) if name not in given]
+        filled = {name: repr(values[name] if name in values else getattr(self, name)) for name in names}
+        return text.format(**filled, **given, x=next(iter(variables), ""), xs=", ".join(variables))
 
     @classmethod
     def is_expression(cls) -> bool:

@@ -26,7 +26,9 @@ def verify_graph(graph: Graph) -> None:
     _unique("scope", [scope.path for scope in graph.scopes])
     _unique("value", [value.name for value in graph.values()])
     _unique("node", [node.path for node in graph.nodes])
-    _unique("parameter", [parameter.path for parameter in graph.parameters()])
+    tensors = [parameter.path for node in graph.nodes if not node.shares for parameter in node.parameters]
+    _unique("parameter", tensors)
+    known = {*tensors}
     for node in graph.nodes:
         if node.scope not in scopes:
             raise InvalidGraph(f"{node.path}: its scope '{node.scope}' does not exist")
@@ -36,6 +38,8 @@ def verify_graph(graph: Graph) -> None:
             if types[value.name] != value.type:
                 raise InvalidGraph(f"{node.path}: {value.name} is not of type {value.type}")
         _check_operator(node)
+        if not all(parameter.path in known for parameter in node.parameters):
+            raise InvalidGraph(f"{node.path}: shares tensors that no node has")
         types |= {value.name: value.type for value in node.outputs}
     _unique("output", [output.name for output in graph.outputs])
     if not graph.inputs:
@@ -48,15 +52,14 @@ def verify_graph(graph: Graph) -> None:
 
 
 def _check_operator(node: Node) -> None:
-    arity, count = node.operator.arity, len(node.inputs)
-    if count < 2 if arity is None else count != arity:
-        raise InvalidGraph(f"{node.path}: {count} inputs for {node.operator.word}")
+    if not node.operator.takes(len(node.inputs)):
+        raise InvalidGraph(f"{node.path}: {len(node.inputs)} inputs for {node.operator.word}")
     types = tuple(value.type for value in node.inputs)
     inferred, weights = node.operator.typed(*types)
     given = tuple([value.type for value in node.outputs])
     if inferred != given:
         raise InvalidGraph(f"{node.path}: is of type {_shown(given)}, but infers {_shown(inferred)}")
-    expected = {f"{node.path}.{weight.name}" if weight.name else node.path: weight.shape for weight in weights}
+    expected = {node.key(weight.name): weight.shape for weight in weights}
     actual = {parameter.path: parameter.shape for parameter in node.parameters}
     if expected != actual:
         raise InvalidGraph(f"{node.path}: has parameters {actual}, but needs {expected}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,7 +19,7 @@ from archc.nn.codegen import (
     forward_source,
     new_module,
 )
-from archc.nn.prototypes import new_layer
+from archc.nn.prototypes import computed, new_layer
 from archc.nn.regions import Region, Step, cut
 
 
@@ -49,13 +49,22 @@ def give_weights(module: nn.Module, graph: Graph, weights: Mapping[str, np.ndarr
 
 def _assemble(region: Region, source: str, overwritable: set[str]) -> nn.Module:
     module = new_module(region.scope.class_name, source) if source else nn.Sequential()
-    children = {child.scope.name: child for child in region.children}
+    children = {child.scope.name: child for child in region.children if not child.scope.shares}
     for step in region.steps:
+        if step.used:
+            continue
         if step.name in children:
             child = children[step.name]
             _attach(module, step.name, _assemble(child, _source(child), overwritable))
         elif not step.inline:
             _attach(module, step.name, _layer(step, overwritable))
+        elif step.node and step.node.keys:
+            for parameter in step.node.parameters:
+                below = parameter.path.removeprefix(f"{region.scope.path}.") if region.scope.path else parameter.path
+                _container(module, below.split(".")[:-1])
+        elif step.node and step.node.operator.arity == 0 and not step.node.parameters:
+            *containers, name = step.name.split(".")
+            _container(module, containers).register_buffer(name, computed(step.node.operator), persistent=False)
     return module
 
 
@@ -86,11 +95,16 @@ def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
 
 def _attach(module: nn.Module, path: str, child: nn.Module) -> None:
     *containers, name = path.split(".")
-    for container in containers:
-        if container not in module._modules:
-            module.add_module(container, nn.Module())
-        module = module.get_submodule(container)
-    module.add_module(name, child)
+    _container(module, containers).add_module(name, child)
+
+
+def _container(module: nn.Module, path: Iterable[str]) -> nn.Module:
+    """The module at a path below another; what is not there is made, as an empty one."""
+    for name in path:
+        if name not in module._modules:
+            module.add_module(name, nn.Module())
+        module = module.get_submodule(name)
+    return module
 
 
 def _layer(step: Step, overwritable: set[str]) -> nn.Module:
@@ -129,8 +143,8 @@ def _overwritable(graph: Graph) -> set[str]:
 def _give_weights(root: nn.Module, node: Node, weights: Mapping[str, np.ndarray]) -> None:
     for parameter in node.parameters:
         tensor = torch.from_numpy(weights[parameter.path])
-        path, _, name = parameter.path.rpartition(".")
-        module = root.get_submodule(path)
+        *containers, name = parameter.path.split(".")
+        module = _container(root, containers)
         if parameter.buffer:
             module._buffers[name] = tensor
         else:

@@ -12,7 +12,7 @@ import keyword
 import linecache
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
 from typing import Any, ClassVar, NoReturn
@@ -20,6 +20,7 @@ from typing import Any, ClassVar, NoReturn
 import torch
 from torch import nn
 
+from archc.ir.graph import Node
 from archc.nn.outputs import named_outputs
 from archc.nn.regions import Step
 
@@ -146,8 +147,22 @@ def forward_source(
 def _expression(step: Step, arguments: Sequence[str]) -> str:
     if step.inline:
         assert step.node is not None, "a scope is a module"
-        return step.node.operator.torch_source(step.node.kind[1], arguments, _attribute(step.name))
+        return node_source(step.node, arguments, lambda key: _attribute(_below(key, step.node)))
     return f"{_attribute(step.name)}({', '.join(arguments)})"
+
+
+def node_source(node: Node, arguments: Sequence[str], tensor: Callable[[str], str]) -> str:
+    """A node as an expression; `tensor` gives what stands for a tensor with this key."""
+    types = node.kind[1]
+    if not node.keys:
+        return node.operator.torch_source(types, arguments, tensor(node.module))
+    own = {name: tensor(key) for name in node.operator.tensors if node.parameter(name) for key in [node.key(name)]}
+    return node.operator.functional_source(types, arguments, own)
+
+
+def _below(key: str, node: Node | None) -> str:
+    """A key below the scope of a node."""
+    return key.removeprefix(f"{node.scope}.") if node and node.scope else key
 
 
 def _attribute(path: str) -> str:

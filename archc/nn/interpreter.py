@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call
 
 from archc.ir.graph import Graph, Node
-from archc.nn.codegen import NAMESPACE
+from archc.nn.codegen import NAMESPACE, node_source
 
 
 class Interpreter:
@@ -55,13 +55,15 @@ class Interpreter:
         return list(order.values())
 
     def _apply(self, node: Node, inputs: Sequence[torch.Tensor]) -> Sequence[torch.Tensor]:
-        if node.operator.is_expression():
+        if node.operator.is_expression() or node.keys:
             names = [f"x{index}" for index in range(len(inputs))]
-            own = [self._tensor(parameter.path) for parameter in node.parameters]
-            function = _function(node.operator.torch_source(node.kind[1], names, "own"), ("own", *names)[not own :])
-            outputs = function(*own, *inputs)
+            own: dict[str, str] = {}  # names in the expression, by key
+            source = node_source(node, names, lambda key: own.setdefault(key, f"own{len(own)}"))
+            used = [key for key, name in own.items() if name in source]
+            function = _function(source, (*[own[key] for key in used], *names))
+            outputs = function(*map(self._tensor, used), *inputs)
         else:  # it may work in place, and the inputs are the caller's
-            layer = self._module.get_submodule(node.path)
+            layer = self._module.get_submodule(node.module)
             given = tuple([x.clone() if getattr(layer, "inplace", False) else x for x in inputs])
             if self._dtype is None or not node.parameters:
                 outputs = layer(*given)
@@ -71,8 +73,9 @@ class Interpreter:
         return outputs if len(node.outputs) > 1 else (outputs,)
 
     def _tensor(self, key: str) -> torch.Tensor:
-        tensor = self._module.get_parameter(key)
-        return tensor if self._dtype is None else tensor.to(self._dtype)
+        path, _, name = key.rpartition(".")
+        tensor: torch.Tensor = getattr(self._module.get_submodule(path), name).detach()
+        return tensor.to(self._dtype) if self._dtype and tensor.is_floating_point() else tensor
 
 
 @cache

@@ -5,6 +5,7 @@ torch.nn's constructors draw initial values, on the meta device too, which is mo
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
 
@@ -33,6 +34,18 @@ def new_layer(node: Node) -> nn.Module:
             _prototypes.clear()
         _prototypes[node.kind] = _constructed(*node.kind)
     return _copy(_prototypes[node.kind])
+
+
+def computed(operator: Operator) -> torch.Tensor:
+    """What a source computes, as a tensor of its own."""
+    return _computed(operator).clone()
+
+
+@lru_cache(_KINDS)
+def _computed(operator: Operator) -> torch.Tensor:
+    found = operator.computed()
+    assert found is not None, f"{operator.word} gives nothing without a tensor"
+    return torch.tensor(found.values, dtype=getattr(torch, found.dtype)).reshape(found.shape)
 
 
 def _constructed(operator: Operator, inputs: tuple[TensorType, ...]) -> nn.Module:

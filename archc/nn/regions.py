@@ -13,7 +13,8 @@ from archc.ir.graph import Graph, Node, Scope
 class Step:
     """One line of a `forward`: a node or a whole child region, by its name below the scope ("" for a composite).
 
-    An `inline` node is an expression in the line; anything else is a module.
+    An `inline` node is an expression in the line; anything else is a module, which is `used` again if an earlier line
+    had it.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Step:
     outputs: tuple[str, ...]
     node: Node | None = None
     inline: bool = False
+    used: bool = False
 
 
 @dataclass
@@ -108,8 +110,9 @@ def _find_borders(region: Region, users: dict[str, list[int]]) -> None:
 
 def _step(part: Node | Region, *, in_sequence: bool) -> Step:
     if isinstance(part, Region):
-        return Step(part.scope.name, part.inputs, part.outputs)
+        return Step(part.scope.name, part.inputs, part.outputs, used=bool(part.scope.shares))
     inputs, outputs = (tuple([value.name for value in values]) for values in (part.inputs, part.outputs))
     # In a numbered scope an expression is a module as well, so that the indices have no gaps.
-    is_module = not part.operator.is_expression() or (part.name and in_sequence and not part.parameters)
-    return Step(part.name, inputs, outputs, part, inline=not is_module)
+    expression, composite = part.operator.is_expression() or bool(part.keys), part.operator.is_composite()
+    is_module = not expression or (in_sequence and not composite and not part.keys and part.operator.arity != 0)
+    return Step(part.name, inputs, outputs, part, inline=not is_module, used=bool(part.shares))

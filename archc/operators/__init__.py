@@ -4,8 +4,8 @@ Other packages add operators through the entry-point group `archc.operators` (th
 object the class). Files whose name begins with an underscore hold what several families share.
 
 Pydantic needs a third of a millisecond to define a model, so a family is imported when a spec first uses one of its
-words. Which words there are is read from the files' lines `word = "…"`, `elsewhere = (…)` and `arity = None`, which
-stand below each other.
+words. Which words there are is read from the files' lines `word = "…"`, `elsewhere = (…)`, `arity = …` and
+`branches = (…)`, which stand below each other.
 """
 
 import re
@@ -19,16 +19,22 @@ from archc.ir.plug_ins import plug_ins
 
 GROUP = "archc.operators"
 
-_CLASS = re.compile(r'^    word = "(\w+)"\n(?:    elsewhere = \((.*)\)\n)?(    arity = None\n)?', re.MULTILINE)
+_CLASS = re.compile(
+    r'^    word = "(\w+)"\n(?:    elsewhere = \((.*)\)\n)?(?:    arity = (\w+)\n)?(?:    branches = \((.*)\)\n)?',
+    re.MULTILINE,
+)
 _FAMILY_OF: dict[str, str] = {}
 _ELSEWHERE: dict[str, str] = {}
 _JOINS: list[str] = []
+_BRANCHES: dict[str, tuple[str, ...]] = {}
 
 for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
-    for _word, _others, _joins in _CLASS.findall(_file.read_text(encoding="utf-8")):
+    for _word, _others, _arity, _branches in _CLASS.findall(_file.read_text(encoding="utf-8")):
         _FAMILY_OF[_word] = _file.stem
         _ELSEWHERE |= dict.fromkeys(re.findall(r"\w+", _others), _word)
-        _JOINS += [_word] if _joins else []
+        _JOINS += [_word] if _arity == "None" else []
+        if _branches:
+            _BRANCHES[_word] = tuple(re.findall(r"\w+", _branches))
 
 OPERATORS: tuple[str, ...] = tuple(_FAMILY_OF)
 """The words of archc's own operators."""
@@ -69,6 +75,13 @@ def is_operator(word: str) -> bool:
 def is_join(word: str) -> bool:
     """True for an operator of two inputs or more, another package's included."""
     return word in JOINS or (word in plug_ins(GROUP) and operator_model(word).arity is None)
+
+
+def branch_fields(word: str) -> tuple[str, ...]:
+    """The fields of an operator that hold branches, another package's included."""
+    if word in _FAMILY_OF:
+        return _BRANCHES.get(word, ())
+    return operator_model(word).branches if word in plug_ins(GROUP) else ()
 
 
 def join_words() -> tuple[str, ...]:

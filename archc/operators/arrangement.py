@@ -10,6 +10,7 @@ from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Ints, NonNegative, Number, Positive, as_tuple
 from archc.ir.operator import TOKENS, VECTOR, Operator, cases, expect, expect_rank
 from archc.ir.types import SymbolicDim, TensorType
+from archc.operators._broadcast import batch_axis
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
 
@@ -95,7 +96,6 @@ class Permute(Operator):
             f"dims must order the axes 0 to {x.ndim - 1} of {x}",
             "dims",
         )
-        expect(self.dims[0] == 0, "the batch axis must stay first", "dims")
         return x.with_shape(*(x.shape[axis] for axis in self.dims))
 
     def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
@@ -142,12 +142,12 @@ class Narrow(Operator):
 class Select(Operator):
     """One element along an axis, which is dropped.
 
-    Source: torch.select; ONNX Gather-13 is avoided by Slice and Squeeze.
+    Source: torch.select; ONNX Gather-13.
     """
 
     word = "select"
     torch = "{x}.select({dim}, {index})"
-    dim: Positive
+    dim: NonNegative
     index: NonNegative
     examples = (
         *cases({"dim": 1, "index": 0}, {"dim": 2, "index": 8}),
@@ -159,6 +159,7 @@ class Select(Operator):
         (x,) = inputs
         expect(self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
         size = x.shape[self.dim]
+        expect(batch_axis(x) != self.dim, f"dim (={self.dim}) is the batch axis", "dim")
         expect(
             isinstance(size, int) and self.index < size,
             f"index (={self.index}) is beyond an axis of {size}",
@@ -171,9 +172,8 @@ class Select(Operator):
         return tuple([(axis,) for axis in range(x.ndim) if axis != self.dim])
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Slice and Squeeze."""
-        y = slice_axis(b, x[0], self.dim, self.index, self.index + 1)
-        return b.emit("Squeeze", [y, b.constant("axes", [self.dim], INT64)], b.output)
+        """Gather."""
+        return b.emit("Gather", [*x, b.constant("index", self.index, INT64)], b.output, axis=self.dim)
 
 
 class Pad(Operator):

@@ -1,22 +1,38 @@
 """Operators that join branches."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from itertools import accumulate, pairwise
+from typing import Annotated, ClassVar
 
+from pydantic import Field
+
+from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, cases, expect, expect_channels
-from archc.ir.types import Dim, TensorType
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, cases, expect
+from archc.ir.types import SymbolicDim, TensorType
+from archc.operators._broadcast import batch_axis, broadcast
 
 MOST_TERMS = 64  # of one expression: Python's parser nests them
 
 
 class _Pairwise(Operator):
-    """Applies a binary operator from left to right, in PyTorch as in ONNX, so that both round alike."""
+    """Applies a binary operator from left to right, in PyTorch as in ONNX, so that both round alike.
 
+    An axis of size 1 is repeated, and so is a branch without the first axes, as NumPy does.
+    """
+
+    arity = None
+    verb: ClassVar[str]
     symbol: ClassVar[str]
     function: ClassVar[str]
     node: ClassVar[str]
     torch = "{xs}"
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The type that all branches broadcast to. Raises ShapeError: they do not."""
+        result = broadcast(*inputs)
+        expect(result is not None, f"cannot {self.verb} {' and '.join(map(str, inputs))}")
+        return result or inputs[0]
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """`x + y + z`; for very many terms a fold."""
@@ -35,21 +51,16 @@ class _Pairwise(Operator):
 class Sum(_Pairwise):
     """x_0 + x_1 + …, from left to right.
 
-    Shapes: all inputs alike.
+    Shapes: [N, C, H, W] and what broadcasts to it -> [N, C, H, W].
     """
 
     word = "sum"
     elsewhere = ("add", "plus")
     arity = None
-    symbol, function, node = "+", "torch.add", "Add"
+    verb, symbol, function, node = "add", "+", "torch.add", "Add"
     needs_output = False
     adds = True
-    examples = (*cases(on=[IMAGE, IMAGE]), *cases(on=[VECTOR, VECTOR, VECTOR]))
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """The common type. Raises ShapeError: the branches differ."""
-        expect(len(set(inputs)) == 1, f"cannot add {' and '.join(map(str, inputs))}")
-        return inputs[0]
+    examples = (*cases(on=[IMAGE, IMAGE]), *cases(on=[VECTOR, VECTOR, VECTOR]), *cases(on=[IMAGE, (6, 1, 1)]))
 
 
 class Product(_Pairwise):
@@ -61,7 +72,7 @@ class Product(_Pairwise):
     word = "product"
     elsewhere = ("mul", "multiply")
     arity = None
-    symbol, function, node = "*", "torch.mul", "Mul"
+    verb, symbol, function, node = "multiply", "*", "torch.mul", "Mul"
     examples = (
         *cases(on=[IMAGE, (6, 1, 1)]),
         *cases(on=[(6, 1, 1), IMAGE]),
@@ -69,22 +80,24 @@ class Product(_Pairwise):
         *cases(on=[TOKENS, TOKENS]),
     )
 
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """The broadcast type. Raises ShapeError: the branches do not broadcast."""
-        message = f"cannot multiply {' and '.join(map(str, inputs))}"
-        expect(len({x.ndim for x in inputs}) == 1, message)
-        return inputs[0].with_shape(
-            *(self._size(sizes, message) for sizes in zip(*(x.shape for x in inputs), strict=True))
-        )
 
-    def _size(self, sizes: tuple[Dim, ...], message: str) -> Dim:
-        distinct = {size for size in sizes if size != 1}
-        expect(len(distinct) <= 1, message)
-        return distinct.pop() if distinct else 1
+class Quotient(_Pairwise):
+    """x_0 / x_1 / …, from left to right.
+
+    Shapes: [N, C, H, W] and what broadcasts to it -> [N, C, H, W].
+    """
+
+    word = "quotient"
+    elsewhere = ("div", "divide")
+    arity = None
+    verb, symbol, function, node = "divide", "/", "torch.div", "Div"
+    examples = (*cases(on=[IMAGE, (6, 1, 1)]), *cases(on=[TOKENS, TOKENS]))
 
 
 class Concat(Operator):
-    """The branches side by side along the channels.
+    """The branches one behind the other along the axis `dim`, the channels unless it is written.
+
+    A branch without a batch, whose first axis is 1, is repeated over the images.
 
     Shapes: [N, C_0, H, W], [N, C_1, H, W], … -> [N, C_0 + C_1 + …, H, W].
     Source: torch.cat; ONNX Concat-13.
@@ -93,16 +106,88 @@ class Concat(Operator):
     word = "concat"
     elsewhere = ("cat", "concatenate", "stack")
     arity = None
-    torch = "torch.cat([{xs}], 1)"
-    examples = (*cases(on=[(2, 9, 11), IMAGE, (3, 9, 11)]), *cases(on=[VECTOR, (4,)]))
+    torch = "torch.cat([{xs}], {dim})"
+    dim: Annotated[int, Field(ge=-8, le=7)] = 1
+    examples = (
+        *cases(on=[(2, 9, 11), IMAGE, (3, 9, 11)]),
+        *cases(on=[VECTOR, (4,)]),
+        *cases({"dim": -1}, on=[TOKENS, (5, 3)]),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """The sum of the channels. Raises ShapeError: the other axes differ, or channels are dynamic."""
-        rest = {(x.ndim, x.shape[0], *x.shape[2:], x.dtype) for x in inputs}
-        expect(len(rest) == 1, f"cannot concatenate {' and '.join(map(str, inputs))}: only axis 1 may differ")
-        channels = sum(map(expect_channels, inputs))
-        return inputs[0].with_shape(inputs[0].shape[0], channels, *inputs[0].shape[2:])
+        """The sizes along the axis together. Raises ShapeError: other axes differ, or that one is dynamic."""
+        shown = f"cannot concatenate {' and '.join(map(str, inputs))}"
+        expect(len({(x.ndim, x.dtype) for x in inputs}) == 1, shown)
+        axis = self.axis(inputs)
+        batched = [x for x in inputs if batch_axis(x) is not None]
+        first = (batched or inputs)[0]
+        for x in inputs:
+            repeated = x.shape[0] == 1 and batch_axis(first) == 0
+            size = first.shape[0] if repeated else x.shape[0]
+            same = (size, *x.shape[1:])[:axis] == first.shape[:axis] and x.shape[axis + 1 :] == first.shape[axis + 1 :]
+            expect(same, f"{shown}: only axis {axis} may differ")
+        sizes = [x.shape[axis] for x in inputs]
+        expect(all(isinstance(size, int) for size in sizes), f"{shown}: axis {axis} is dynamic", "dim")
+        return first.with_shape(*first.shape[:axis], sum(map(int, map(str, sizes))), *first.shape[axis + 1 :])
+
+    def axis(self, inputs: Sequence[TensorType]) -> int:
+        """The axis, counted from the front. Raises ShapeError: there is none, or it is the batch."""
+        ndim = inputs[0].ndim
+        expect(-ndim <= self.dim < ndim, f"dim (={self.dim}) is not an axis of {inputs[0]}", "dim")
+        axis = self.dim % ndim
+        expect(all(batch_axis(x) != axis for x in inputs), f"dim (={self.dim}) is the batch axis", "dim")
+        return axis
+
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """The axes as they are."""
+        return tuple((axis,) for axis in range(x.ndim))
+
+    def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
+        """`torch.cat`; a branch without a batch is expanded first."""
+        batched = next((name for name, x in zip(variables, inputs, strict=True) if batch_axis(x) == 0), "")
+        kept = ", ".join(["-1"] * (inputs[0].ndim - 1)) if inputs else ""
+        parts = [
+            f"{name}.expand({batched}.shape[0], {kept})" if batched and batch_axis(x) is None else name
+            for name, x in zip(variables, inputs, strict=True)
+        ]
+        return f"torch.cat([{', '.join(parts)}], {self.dim})"
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Concat."""
-        return b.emit("Concat", x, b.output, axis=1)
+        """Concat; what has no batch is added to room that a Pad makes for it, so that no size is asked for."""
+        axis = self.axis([each.type for each in x])
+        alone = [batch_axis(each.type) is None for each in x]
+        if all(alone) or not any(alone):
+            return b.emit("Concat", x, b.output, axis=axis)
+        ends = list(accumulate((int(str(each.type.shape[axis])) for each in x), initial=0))
+        batched = [index for index, one in enumerate(alone) if not one]
+        borders = [0, *(ends[index] for index in batched[1:]), ends[-1]]
+        parts = []
+        for index, (start, end) in zip(batched, pairwise(borders), strict=True):
+            parts.append(_padded(b, x[index], axis, ends[index] - start, end - ends[index + 1]))
+        y = parts[0] if len(parts) == 1 else b.emit("Concat", parts, b.output, axis=axis)
+        return b.emit("Add", [y, self._beside(b, x, alone, axis)], b.output)
+
+    def _beside(self, b: Emitter, x: Sequence[OnnxTensor], alone: Sequence[bool], axis: int) -> OnnxTensor:
+        """The branches without a batch at their places, and zeros elsewhere."""
+        parts = []
+        for each, one in zip(x, alone, strict=True):
+            shape = [1 if isinstance(size, SymbolicDim) else size for size in each.type.shape]
+            parts.append(each if one else b.constant("zeros", _zeros(shape)))
+        total = [1 if isinstance(size, SymbolicDim) else size for size in b.output.shape]
+        return b.emit("Concat", parts, b.output.with_shape(*total), axis=axis)
+
+
+def _padded(b: Emitter, x: OnnxTensor, axis: int, before: int, after: int) -> OnnxTensor:
+    """A value with zeros around it along one axis."""
+    if not before and not after:
+        return x
+    shape = list(x.type.shape)
+    shape[axis] = int(str(shape[axis])) + before + after
+    amounts = [0] * (2 * x.type.ndim)
+    amounts[axis], amounts[axis + x.type.ndim] = before, after
+    inputs = [x, b.constant("pads", amounts, INT64), b.constant("value", 0.0)]
+    return b.emit("Pad", inputs, x.type.with_shape(*shape), mode="constant")
+
+
+def _zeros(shape: Sequence[int]) -> object:
+    return [_zeros(shape[1:])] * shape[0] if shape else 0.0

@@ -31,6 +31,7 @@ class Linear(Operator):
     elsewhere = ("dense", "fc")
     tensors = ("weight", "bias")
     torch = "nn.Linear({features}, {out_features}, bias={bias})"
+    functional = "torch.nn.functional.linear({x}, {weight}, {bias})"
     linear_axis = -1
     out_features: Positive
     bias: bool = True

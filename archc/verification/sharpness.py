@@ -93,8 +93,8 @@ def _changed(module: nn.Module, graph: Graph) -> tuple[dict[str, list[torch.Tens
     changed: dict[str, list[torch.Tensor]] = {}
     hooks = []
     for node in graph.nodes:
-        weights = [module.get_parameter(p.path) for p in node.parameters if not p.buffer]
-        if weights and node.operator.linear_axis is not None:
+        weights = [module.get_parameter(p.path) for p in node.parameters if not p.buffer and not node.shares]
+        if weights and node.operator.linear_axis is not None and not node.keys:
             axis = node.operator.linear_axis % node.output.type.ndim
             shape = [-1 if index == axis else 1 for index in range(node.output.type.ndim)]
             factors = torch.ones(int(str(node.output.type.shape[axis])), requires_grad=True)

@@ -19,10 +19,13 @@ arXiv:1706.02677, section 5.1 (small last gammas).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
+from itertools import count
 from math import sqrt
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -34,6 +37,7 @@ from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Graph, Node, Parameter
 from archc.nn import build_module
 from archc.verification.targets import EPSILONS, PLAIN, Target, demand, targets, widened
+from archc.weights.initialize import computed
 
 LARGEST_GAIN = 2.5  # of a channel's deviation, in units of the root mean square over all channels
 LARGEST_VECTOR_GAIN = 1.5  # where there are no positions: few values, and alike
@@ -52,6 +56,7 @@ def _calibrated(
     graph: Graph, images: np.ndarray, targets: Mapping[str, Target]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """The weights for these targets, and how the inputs of nodes that demand a deviation deviate, by path."""
+    graph, keys = _as_modules(graph)
     parameters = list(graph.parameters())
     with ThreadPoolExecutor() as threads:  # NumPy draws without Python's lock
         drawn = dict(zip([each.path for each in parameters], threads.map(_drawn, parameters), strict=True))
@@ -60,19 +65,35 @@ def _calibrated(
     hooks = [
         hook
         for node in graph.nodes
-        if not node.operator.is_expression()
+        if not node.operator.is_expression() and not node.shares
         for hook in _hooks(node, module.get_submodule(node.path), targets.get(node.path, PLAIN), deviations)
     ]
     with torch.no_grad():
         module(torch.from_numpy(images))
     for hook in hooks:
         hook.remove()
-    return {key: tensor.detach().numpy() for key, tensor in module.state_dict().items()}, deviations
+    found = {keys.get(key, key): tensor.detach().numpy() for key, tensor in module.state_dict().items()}
+    return found, deviations
+
+
+def _as_modules(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The same network with a module for each layer whose tensors have keys of their own, and those keys."""
+    keys: dict[str, str] = {}
+    nodes = []
+    for node in graph.nodes:
+        own = {parameter.path: parameter for parameter in node.parameters}
+        usual = {own[node.key(name)].path: f"{node.module}.{name}" for name, _ in node.keys}
+        keys |= {path: key for key, path in usual.items()}
+        parameters = tuple([p._replace(path=usual.get(p.path, p.path)) for p in node.parameters])
+        nodes.append(replace(node, keys=(), parameters=parameters) if node.keys else node)
+    return replace(graph, nodes=tuple(nodes)), keys
 
 
 def _drawn(parameter: Parameter) -> np.ndarray:
     """Values that leave no tensor at 0 or 1, from the tensor's own stream; a counter is 0."""
     path, shape = parameter.path, parameter.shape
+    if (values := computed(parameter)) is not None:
+        return values
     if parameter.dtype != FLOAT32:
         return np.zeros(shape, parameter.dtype)
     generator = np.random.Generator(np.random.SFC64(crc32(path.encode())))
@@ -90,14 +111,20 @@ def _hooks(node: Node, layer: nn.Module, target: Target, deviations: dict[str, f
         def note(layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             deviations[node.path] = float(inputs[0].std(correction=0))
 
-        yield layer.register_forward_pre_hook(note)
+        yield layer.register_forward_pre_hook(_once(note))
     if node.operator.linear_axis is not None:
         axis = node.operator.linear_axis % node.output.type.ndim
-        yield layer.register_forward_hook(partial(_scale_linear, target, axis))
+        yield layer.register_forward_hook(_once(partial(_scale_linear, target, axis)))
     elif node.operator.tracks_statistics:
-        yield layer.register_forward_pre_hook(partial(_take_statistics, target))
+        yield layer.register_forward_pre_hook(_once(partial(_take_statistics, target)))
     elif node.operator.normalizes:
         _scale_affine(layer, target, LEAST_SPREAD)
+
+
+def _once(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """The hook at the first run of a layer alone: another use of it has the same tensors."""
+    runs = count()
+    return lambda *given: hook(*given) if next(runs) == 0 else None
 
 
 def _scale_linear(

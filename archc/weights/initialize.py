@@ -11,6 +11,7 @@ import numpy as np
 from archc.diagnostics import BuildError, Diagnostic
 from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Parameter
+from archc.ir.initializers import Values
 from archc.weights.lazy import Array, LazyWeights
 from archc.weights.sampling import InitializerError, check, fill
 
@@ -40,6 +41,8 @@ class InitializedWeights(LazyWeights):
 
     def __getitem__(self, key: str) -> Array:
         parameter = self._parameters[key]
+        if (values := computed(parameter)) is not None:
+            return values
         if parameter.dtype != FLOAT32:
             return np.zeros(parameter.shape, np.int64)
         out = np.empty(parameter.shape, np.float32)
@@ -49,7 +52,7 @@ class InitializedWeights(LazyWeights):
     def origin(self, key: str) -> dict[str, object]:
         """What decides a tensor beside its path and type: the seed and the initializer; nothing, where it is zero."""
         parameter = self._parameters[key]
-        if parameter.dtype != FLOAT32:
+        if parameter.dtype != FLOAT32 or isinstance(parameter.initializer, Values):
             return {}
         return {"seed": self._seed, "init": {parameter.initializer.word: parameter.initializer.model_dump()}}
 
@@ -58,6 +61,13 @@ class InitializedWeights(LazyWeights):
 
     def __len__(self) -> int:
         return len(self._parameters)
+
+
+def computed(parameter: Parameter) -> Array | None:
+    """The values of a tensor that follow from the spec; None for others."""
+    if not isinstance(parameter.initializer, Values):
+        return None
+    return np.array(parameter.initializer.values, parameter.dtype).reshape(parameter.shape)
 
 
 def _generator(seed: int, path: str) -> np.random.Generator:

@@ -61,6 +61,7 @@ class OnnxBuilder:
         self.initializers: list[OnnxInitializer] = []
         self.tensors: dict[str, str] = {}  # by the value of archc's graph
         self._names: Counter[str] = Counter()
+        self._own: dict[tuple[str, str], OnnxTensor] = {}  # by key and arrangement: a shared one is used again
         self._node: Node | None = None
         self._path = ""
         self._value = ""
@@ -131,20 +132,21 @@ class OnnxBuilder:
         """Those of the node's own tensors with these names that it has."""
         assert self._node is not None, "a node is being lowered"
         found = [parameter for name in names if (parameter := self._node.parameter(name))]
-        return [self._parameter(p, p.shape, lambda array: array) for p in found]
+        return [self._parameter(p, p.shape, lambda array: array, "") for p in found]
 
     def per_channel(self, name: str) -> OnnxTensor:
         """The node's own vector as [C, 1, …]; with as many ones as its output has axes after the channels."""
         parameter = self._required(name)
         shape = (*parameter.shape, *[1] * (self.output.ndim - 2))
-        return self._parameter(parameter, shape, lambda array: array.reshape(shape))
+        return self._parameter(parameter, shape, lambda array: array.reshape(shape), f"of {len(shape)} axes")
 
     def transposed(self, name: str) -> OnnxTensor:
         """The node's own matrix, transposed."""
         import numpy as np
 
         parameter = self._required(name)
-        return self._parameter(parameter, parameter.shape[::-1], lambda array: np.ascontiguousarray(array.T))
+        turned = parameter.shape[::-1]
+        return self._parameter(parameter, turned, lambda array: np.ascontiguousarray(array.T), "transposed")
 
     def _required(self, name: str) -> Parameter:
         assert self._node is not None, "a node is being lowered"
@@ -153,13 +155,17 @@ class OnnxBuilder:
         return parameter
 
     def _parameter(
-        self, parameter: Parameter, shape: tuple[int, ...], arranged: Callable[[np.ndarray], np.ndarray]
+        self, parameter: Parameter, shape: tuple[int, ...], arranged: Callable[[np.ndarray], np.ndarray], how: str
     ) -> OnnxTensor:
-        return self._add(
-            OnnxInitializer(
-                parameter.path, shape, parameter.dtype, lambda weights: arranged(resolve(parameter, weights))
+        key = parameter.path, how
+        if key not in self._own:
+            taken = any(path == parameter.path for path, _ in self._own)
+            name = f"{parameter.path} {how}".rstrip() if taken else parameter.path
+            tensor = OnnxInitializer(
+                name, shape, parameter.dtype, lambda weights: arranged(resolve(parameter, weights))
             )
-        )
+            self._own[key] = self._add(tensor)
+        return self._own[key]
 
     def _add(self, initializer: OnnxInitializer) -> OnnxTensor:
         self.initializers.append(replace(initializer, value=self._value))

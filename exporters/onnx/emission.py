@@ -13,6 +13,7 @@ from archc.passes import run_passes
 from archc.weights.network import Network
 
 from .builder import OnnxBuilder, OnnxInitializer
+from .folding import fold_constants
 from .opset import check_opset
 from .options import OnnxOptions
 from .writer import data_bytes, write_external_data, write_model
@@ -52,6 +53,7 @@ def lower(graph: Graph, opset: int) -> OnnxBuilder:
         tensor = b.name_output(output.name, output.value.name, output.value.type, {**inputs, **names})
         names[tensor] = output.name
     b.rename(names)
+    fold_constants(b)
     return b
 
 

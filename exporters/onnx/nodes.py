@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archc.exporting import NodeRunner
-from archc.ir.graph import Graph, Node
+from archc.ir.graph import Graph, Node, Value
 
 from .builder import OnnxBuilder, value_info
 
@@ -25,22 +25,30 @@ def node_runners(
     The initializers are the file's own, or with `weights` what these give. A node whose tensor is its input's (a
     flatten of what is flat) gives that.
     """
-    cutter = _Cutter(model, emitted, weights)
+    cutter = _Cutter(model, graph, emitted, weights)
     values = {value.name for node in graph.nodes for value in (*node.inputs, node.output)}
     assert values <= emitted.tensors.keys(), "every value of the graph has a tensor"
-    return [_runner(node, cutter) for node in graph.nodes]
+    return [_runner(node, cutter) for node in graph.nodes if cutter.has(node)]
 
 
 def _runner(node: Node, cutter: _Cutter) -> NodeRunner:
-    inputs = tuple(dict.fromkeys(value.name for value in node.inputs))
+    inputs = tuple(dict.fromkeys(value.name for value in cutter.inputs(node)))
     return NodeRunner(node.path, node.output.name, inputs, cutter.kind(node), lambda: cutter.open(node, inputs))
 
 
 class _Cutter:
     """Cuts one node after the other out of a file."""
 
-    def __init__(self, model: onnx.ModelProto, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        graph: Graph,
+        emitted: OnnxBuilder,
+        weights: Mapping[str, np.ndarray] | None,
+    ) -> None:
         self._model, self._emitted, self._weights = model, emitted, weights
+        self._depending = graph.depending()
+        self._kept = {each.name for each in emitted.initializers}
         self._nodes = list(model.graph.node)  # kept, so that each has one identity
         self._producers = {tensor: node for node in self._nodes for tensor in node.output}
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
@@ -52,13 +60,23 @@ class _Cutter:
         """The name of a value in the file."""
         return self._emitted.tensors[value]
 
+    def has(self, node: Node) -> bool:
+        """True if the file should have what a node gives: not where a constant goes into another one alone."""
+        return node.output.name in self._depending or self.tensor(node.output.name) in self._kept
+
+    def inputs(self, node: Node) -> Sequence[Value]:
+        """The values that a node is run on; what depends on no input is what it is."""
+        return [value for value in node.inputs if value.name in self._depending]
+
     def kind(self, node: Node) -> Hashable:
         """All that decides what is computed between a node's inputs and its output, but for the tensors' values."""
         try:
             found = self._between(node)
         except LookupError as error:
             return str(error)
-        names = {self.tensor(value.name): number for number, value in enumerate(dict.fromkeys(node.inputs))}
+        if self.tensor(node.output.name) in self._stored:
+            return node.output.name
+        names = {self.tensor(value.name): number for number, value in enumerate(dict.fromkeys(self.inputs(node)))}
         return tuple([self._key(each, names) for each in found])
 
     def _key(self, node: onnx.NodeProto, names: dict[str, int]) -> Hashable:
@@ -84,7 +102,12 @@ class _Cutter:
         """
         import numpy as np
         import onnxruntime
+        from onnx import numpy_helper
 
+        stored = self._stored.get(self.tensor(node.output.name))
+        if stored is not None:
+            values = np.array(numpy_helper.to_array(self._initializer(stored.name)))
+            return lambda arrays: values
         if node.output.name not in self._lowered:
             place = inputs.index(node.inputs[0].name)
             return lambda arrays: arrays[place]
@@ -108,15 +131,18 @@ class _Cutter:
         wanted = dict.fromkeys(name for onnx_node in nodes for name in onnx_node.input)
         graph = onnx.GraphProto(name="node", node=nodes)
         graph.initializer.extend(self._initializer(name) for name in wanted if name in self._stored)
-        graph.input.extend(value_info(self.tensor(value.name), value.type) for value in dict.fromkeys(node.inputs))
+        given = dict.fromkeys(self.inputs(node))
+        graph.input.extend(value_info(self.tensor(value.name), value.type) for value in given)
         graph.output.append(value_info(self.tensor(node.output.name), node.output.type))
         return onnx.ModelProto(ir_version=self._model.ir_version, graph=graph, opset_import=self._model.opset_import)
 
     def _between(self, node: Node) -> list[onnx.NodeProto]:
         """What the file does between a node's inputs and its output, whichever ONNX nodes that takes."""
         tensors = self._emitted.tensors
-        inputs = {tensors[value.name] for value in node.inputs}
+        inputs = {tensors[value.name] for value in self.inputs(node)}
         pending, found = [tensors[node.output.name]], set()
+        if pending[0] in self._stored:
+            return []
         while pending:
             tensor = pending.pop()
             producer = self._producers.get(tensor)

@@ -17,16 +17,20 @@ from onnx.reference import ReferenceEvaluator
 
 from archc.exporting import exporters
 from archc.ir.builder import GraphBuilder
-from archc.ir.graph import Graph, Node
+from archc.ir.graph import Graph, Node, Parameter
 from archc.ir.operator import IMAGE, Operator
 from archc.ir.types import BATCH, Dim, TensorType
 from archc.operators import OPERATORS, operator_model
+from archc.weights.initialize import computed
 from archc.weights.network import Network
 
 reference_operators = import_module("archc.exporters.onnx.reference_operators")
 
 # Outside training these do nothing, so that a network of one alone would be an Identity from input to output.
 PASSING = (*(word for word in OPERATORS if not operator_model(word).inference), "flatten")
+
+INDEX = operator_model("relative_position_index").model_validate({"height": 2, "width": 2})
+"""What an operator picks by: 9 rows."""
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,39 @@ class Case:
 
     @property
     def types(self) -> tuple[TensorType, ...]:
-        """The types of its inputs."""
-        return tuple(TensorType((BATCH, *shape)) for shape in self.shapes)
+        """The types of its inputs; a source has none."""
+        given = () if self.operator.arity == 0 else self.given
+        return (*given, INDEX.infer()) if "index" in self.operator.branches else given
+
+    @property
+    def given(self) -> tuple[TensorType, ...]:
+        """The types of the network's inputs: of what a source is added to, or of what an index picks from."""
+        shapes = self.shapes
+        if self.operator.arity == 0:
+            computed, type = self.operator.computed(), self.operator.infer()
+            indexes = computed is not None and type.dtype == "int64"
+            shapes = ((int(max(computed.values)) + 1,) if computed and indexes else type.shape,)
+        return tuple(TensorType((BATCH, *shape)) for shape in shapes)
 
     def node(self) -> Node:
-        """The operator as the only node. Raises ShapeError."""
-        return self.graph(followed=False).nodes[0]
+        """The operator's node. Raises ShapeError."""
+        operator = self.operator
+        return next(node for node in self.graph(followed=False).nodes if node.operator == operator)
 
     def graph(self, *, followed: bool | None = None) -> Graph:
-        """The network: the operator, and a tanh after one that may do nothing, or after any if `followed`."""
-        names = ["input", *(f"input{index}" for index in range(1, len(self.shapes)))]
-        b = GraphBuilder("one", dict(zip(names, self.types, strict=True)))
-        y = b.add(self.operator, *b.inputs)
+        """The network: the operator, and a tanh after one that may do nothing, or after any if `followed`.
+
+        A source is added to the input, or picks from it.
+        """
+        operator = self.operator
+        names = ["input", *(f"input{index}" for index in range(1, max(1, len(self.shapes))))]
+        b = GraphBuilder("one", dict(zip(names, self.given, strict=True)))
+        if operator.arity == 0:
+            source = b.add(operator)
+            pick = operator_model("gather").model_validate({"dim": 1})
+            y = b.add(pick if source.type.dtype == "int64" else operator_model("sum")(), b.input, source)
+        else:
+            y = b.add(operator, *b.inputs, *([b.add(INDEX)] if "index" in operator.branches else []))
         if self.word in PASSING if followed is None else followed:
             y = b.add(operator_model("tanh")(), y)
         b.output("output", y)
@@ -72,7 +97,7 @@ class Case:
 
     def inputs(self, batch: int = 3) -> list[np.ndarray]:
         """Standard normal inputs."""
-        return [images((BATCH, *shape), batch, seed=7 + index) for index, shape in enumerate(self.shapes)]
+        return [images(type.shape, batch, seed=7 + index) for index, type in enumerate(self.given)]
 
 
 CASES: tuple[Case, ...] = tuple(
@@ -83,13 +108,16 @@ CASES: tuple[Case, ...] = tuple(
 
 def with_random_weights(graph: Graph) -> Network:
     """A network in which every tensor matters: no zeros, no ones, variances away from 0."""
-    return Network(graph, {p.path: _random(p.path, p.shape, p.dtype) for p in graph.parameters()}, fresh=False)
+    return Network(graph, {parameter.path: _random(parameter) for parameter in graph.parameters()}, fresh=False)
 
 
-def _random(path: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    generator = np.random.default_rng(crc32(path.encode()))
-    if dtype == "int64":
+def _random(parameter: Parameter) -> np.ndarray:
+    if (values := computed(parameter)) is not None:
+        return values
+    path, shape = parameter.path, parameter.shape
+    if parameter.dtype == "int64":
         return np.array(7)
+    generator = np.random.default_rng(crc32(path.encode()))
     if path.endswith("running_var"):
         return generator.uniform(0.5, 1.5, shape).astype(np.float32)
     fan_in = int(np.prod(shape[1:])) if len(shape) > 1 else 1

@@ -146,7 +146,7 @@ def test_only_what_runtimes_agree_on_is_written(case: Case, opset: int) -> None:
     attributes = {attribute.name for node in model.graph.node for attribute in node.attribute}
     assert {node.op_type for node in model.graph.node} & FORBIDDEN == set()
     assert attributes & {"ceil_mode", "auto_pad"} == set()
-    assert len(model.graph.input) == len(case.shapes)
+    assert len(model.graph.input) == len(case.given)
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", opset)]
     if opset <= 24:  # the table knows no newer one
         assert unsupported(model) == []

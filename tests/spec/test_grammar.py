@@ -9,10 +9,13 @@ from archc.spec.language.items import (
     Branch,
     Call,
     Composite,
+    From,
     Group,
     Item,
+    Mark,
     OutputMark,
     Reference,
+    Share,
     Unread,
     When,
 )
@@ -46,6 +49,8 @@ def show(item: Item) -> str:
             return f"aux {show(inner)}"
         case Reference(parameter, _):
             return f"${parameter}"
+        case Mark(name) | From(name) | Share(name):
+            return f"{type(item).__name__.lower()} {name.text}"
         case Unread():
             return "unread"
 

@@ -13,7 +13,7 @@ from archc.spec.language.expressions import UNKNOWN
 from archc.spec.language.grammar import parse_layer
 from archc.spec.language.items import Item
 from archc.spec.language.signatures import Signature, value_of
-from archc.spec.tree import Entry, Mapping, Tree
+from archc.spec.tree import Entry, Mapping, Scalar, Tree
 
 Size = Annotated[int, Field(gt=0, lt=2**31)]
 
@@ -70,7 +70,8 @@ class Ramp:
 class BlockDefinition:
     """A block defined in YAML. `let` holds derived values in order; `kind` is the body's key.
 
-    A `shared` one stands in a file of its own; the ramps of the specs that use it are not known there.
+    `results` are the marks of its body that are further results. A `shared` one stands in a file of its own; the ramps
+    of the specs that use it are not known there.
     """
 
     name: str
@@ -80,6 +81,12 @@ class BlockDefinition:
     items: tuple[Item, ...]
     span: Span
     shared: bool = False
+    results: tuple[Scalar, ...] = ()
+
+    @property
+    def given(self) -> list[str]:
+        """The parameters that are values, which its body names as `from: NAME`."""
+        return [name for name, signature in self.parameters.items() if signature.type == "value"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,11 @@ class Spec:
     defaults: MappingType[str, Entry] = field(default_factory=dict)
     ramps: MappingType[str, Ramp] = field(default_factory=dict)
     init: Mapping | None = None
+
+    @property
+    def inputs(self) -> MappingType[str, Input]:
+        """The inputs by name."""
+        return {"input": self.input}
 
     def resolve(self, settings: MappingType[str, str]) -> dict[str, object]:
         """The values of the parameters: settings (texts, as `--set` gives them), else the defaults.

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
-from archc.operators import JOINS, is_join, join_words, known_elsewhere
+from archc.operators import JOINS, branch_fields, is_join, join_words, known_elsewhere
 from archc.spec.language.arithmetic import Constant
 from archc.spec.language.expressions import UNKNOWN, Expression, parse
 from archc.spec.language.items import (
@@ -18,19 +18,22 @@ from archc.spec.language.items import (
     Branch,
     Call,
     Composite,
+    From,
     Group,
     Item,
+    Mark,
     OutputMark,
     Reference,
+    Share,
     Unread,
     When,
 )
-from archc.spec.language.names import RESERVED, is_name, is_output_name, is_path_template, is_variable
+from archc.spec.language.names import RESERVED, is_name, is_output_name, is_path, is_path_template, is_variable
 from archc.spec.repair.foreign import OPERATOR_KEYS, composite_meant
 from archc.spec.repair.hints import colon_meant
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
 
-CALL_KEYS = ("name", "count", "init")
+CALL_KEYS = ("name", "count", "init", "keys", "results")
 """Fields that belong to every call, whatever is called."""
 
 _DOTTED = re.compile(r"[A-Za-z]\w{,40}(\.[A-Za-z]\w{,40}){1,3}")
@@ -104,6 +107,10 @@ class Grammar:
         word = entry.key.text
         if word in JOINS or (isinstance(entry.value, Sequence) and is_join(word)):
             return self._composite(entry)
+        if word in _NAMED:
+            return _NAMED[word](self._value_name(entry), entry.key.span)
+        if isinstance(entry.value, Mapping) and (fields := branch_fields(word)):
+            return self._with_branches(entry, entry.value, fields)
         if word in ("output", "aux"):
             return self._root_item(entry, root)
         if isinstance(entry.value, Sequence):
@@ -123,7 +130,7 @@ class Grammar:
 
     def _check_callable(self, word: Scalar) -> None:
         if word.text in RESERVED:
-            help = "long skips are not supported yet" if word.text in ("mark", "from") else None
+            help = f"it takes a name, such as '- {word.text}: skip'" if word.text in _NAMED else None
             if word.text in ("sequence", *JOINS):
                 help = f"write '- {word.text}:' and below it one '- ' for each of its items"
             message = f"'{word.text}' is a word of the language; it cannot stand here"
@@ -151,6 +158,10 @@ class Grammar:
 
     def _call(self, entry: Entry, value: Scalar | Unreadable | Mapping) -> Call:
         word, span = entry.key.text, entry.key.span
+        if word == "constant" and isinstance(value, Mapping) and isinstance(value.get("value"), Scalar):
+            function = value.entries["value"].value  # its function is the operator
+            assert isinstance(function, Scalar), "it was looked at"
+            return self._call(Entry(function, value), value._replace(entries=_without(value, ("value",))))
         if word != "identity":  # with fields it is a module that does nothing
             self._check_callable(entry.key)
         if not isinstance(value, Mapping):
@@ -166,7 +177,9 @@ class Grammar:
             Mapping(fields, value.span, lost),
             name=self._item_name(value),
             count=self._scalar(value, "count"),
-            init=self._mapping(value, "init"),
+            init=value.get("init"),
+            keys=self._mapping(value, "keys"),
+            results=self.results(value.get("results")),
             is_whole=not (value.lost or any(isinstance(value.get(key), Unreadable) for key in CALL_KEYS)),
         )
 
@@ -187,8 +200,26 @@ class Grammar:
     def _mapping(self, fields: Mapping, key: str) -> Mapping | None:
         value = fields.get(key)
         if isinstance(value, Scalar | Sequence):
-            self.report("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value)
+            self.report("wrong-kind", f"'{key}' takes a mapping from tensors to keys", value)
         return value if isinstance(value, Mapping) else None
+
+    def results(self, value: Tree | None) -> tuple[Scalar, ...] | None:
+        """The names of further results: of a block, and what a call calls them."""
+        names = value.items if isinstance(value, Sequence) else ()
+        found = tuple(name for name in names if isinstance(name, Scalar) and is_variable(name.text))
+        if value is not None and (len(found) < len(names) or not names):
+            self.report("bad-name", "'results' is a list of names", value, "such as results: [high, low]")
+        return found if value is not None else None
+
+    def _value_name(self, entry: Entry) -> Scalar:
+        """The name that `mark`, `from` or `share` takes."""
+        value, word = entry.value, entry.key.text
+        fits = is_path if word == "share" else is_variable
+        if isinstance(value, Unreadable):
+            raise _Refused
+        if not isinstance(value, Scalar) or not fits(value.text.removeprefix("$")):
+            self._refuse("bad-name", f"'{word}' takes a name", value, "it has letters, digits and '_'")
+        return value
 
     def _group(self, entry: Entry, items: Sequence) -> Group:
         key = entry.key
@@ -217,18 +248,34 @@ class Grammar:
 
     def _composite(self, entry: Entry) -> Composite:
         word, branches = entry.key.text, entry.value
+        fields: Mapping | None = None
+        if isinstance(branches, Mapping) and "branches" in branches.entries:
+            fields = branches._replace(entries=_without(branches, ("branches",)))
+            branches = branches.entries["branches"].value
         if not isinstance(branches, Sequence):
             help = f"write '- {word}:' and below it one '- ' for each branch"
             self._refuse("wrong-kind", f"{word} takes a list of branches", branches, help)
         if len(branches.items) < 2:
             self._refuse("empty", f"{word} needs two branches or more", entry.key.span)
-        parsed: list[Branch | When | None] = []
-        for tree in branches.items:
-            try:
-                parsed.append(self._branch(tree))
-            except _Refused:
-                parsed.append(Branch((Unread(tree.span),), tree.span))
-        return Composite(word, tuple(branch for branch in parsed if branch is not None), entry.key.span)
+        parsed = map(self._read_branch, branches.items)
+        return Composite(word, tuple(branch for branch in parsed if branch is not None), entry.key.span, fields)
+
+    def _with_branches(self, entry: Entry, value: Mapping, names: tuple[str, ...]) -> Composite:
+        """An operator some of whose fields hold branches."""
+        for key in CALL_KEYS:
+            if key in value.entries:
+                message = f"{entry.key.text} joins branches, and so has no '{key}'"
+                self._refuse("misplaced", message, value.entries[key].key.span)
+        parsed = {name: self._read_branch(value.entries[name].value) for name in names if name in value.entries}
+        held = {name: branch for name, branch in parsed.items() if branch is not None}
+        fields = value._replace(entries=_without(value, names))
+        return Composite(entry.key.text, tuple(held.values()), entry.key.span, fields, tuple(held))
+
+    def _read_branch(self, tree: Tree) -> Branch | When | None:
+        try:
+            return self._branch(tree)
+        except _Refused:
+            return Branch((Unread(tree.span),), tree.span)
 
     def _branch(self, tree: Tree) -> Branch | When | None:
         """A branch of a composite; None for the word `none`."""
@@ -321,6 +368,13 @@ class Grammar:
 
 class _Refused(Exception):
     """An item is wrong, which has been reported."""
+
+
+def _without(tree: Mapping, keys: Iterable[str]) -> dict[str, Entry]:
+    return {key: entry for key, entry in tree.entries.items() if key not in keys}
+
+
+_NAMED: dict[str, type[Mark] | type[From] | type[Share]] = {"mark": Mark, "from": From, "share": Share}
 
 
 def parse_layer(tree: Tree) -> Call | None:

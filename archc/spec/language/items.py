@@ -10,16 +10,16 @@ from typing import NamedTuple
 
 from archc.diagnostics import Span
 from archc.spec.language.expressions import Expression
-from archc.spec.tree import Mapping, Scalar, Sequence, Unreadable
+from archc.spec.tree import Mapping, Scalar, Sequence, Tree, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
 
-    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar
-    short form (the value of the call's first field). `span` covers the word. If the call is not whole, the loader could
-    not read a part of it: the rest is checked, and its result is unknown.
+    `fields` excludes the keys that every call may have: `name`, `count`, `init`, `keys` and `results`. `short` is the
+    scalar short form (the value of the call's first field). `span` covers the word. If the call is not whole, the
+    loader could not read a part of it: the rest is checked, and its result is unknown.
     """
 
     word: str
@@ -28,7 +28,9 @@ class Call:
     short: Scalar | Unreadable | None = None
     name: Scalar | None = None
     count: Scalar | None = None
-    init: Mapping | None = None
+    init: Tree | None = None
+    keys: Mapping | None = None
+    results: tuple[Scalar, ...] | None = None
     is_whole: bool = True
 
 
@@ -52,11 +54,16 @@ class Branch(NamedTuple):
 
 
 class Composite(NamedTuple):
-    """`- sum: […]` and the like: branches from the same value, joined by the operator `kind`."""
+    """`- sum: […]` and the like: branches from the same value, joined by the operator `kind`.
+
+    `fields` are its others, and `names` those of the fields that hold the branches, where each has one.
+    """
 
     kind: str
     branches: tuple[Branch | When, ...]
     span: Span
+    fields: Mapping | None = None
+    names: tuple[str, ...] = ()
 
 
 class When(NamedTuple):
@@ -89,10 +96,31 @@ class Reference(NamedTuple):
     span: Span
 
 
+class Mark(NamedTuple):
+    """`- mark: NAME`: the current value has a name in this body from here on."""
+
+    name: Scalar
+    span: Span
+
+
+class From(NamedTuple):
+    """`- from: NAME`: a value that has a name, in place of the current one."""
+
+    name: Scalar
+    span: Span
+
+
+class Share(NamedTuple):
+    """`- share: NAME`: the item of this name once more, with the same tensors."""
+
+    name: Scalar
+    span: Span
+
+
 class Unread(NamedTuple):
     """An item that is wrong, which has been reported. The value after it is unknown."""
 
     span: Span
 
 
-Item = Call | Group | Composite | When | OutputMark | Auxiliary | Reference | Unread
+Item = Call | Group | Composite | When | OutputMark | Auxiliary | Reference | Mark | From | Share | Unread

@@ -12,10 +12,10 @@ LONGEST = 200
 RESERVED = frozenset(
     (
         *(*JOINS, "sequence", "identity", "none"),
-        *("when", "then", "else", "output", "aux", "mark", "from"),
+        *("when", "then", "else", "output", "aux", "mark", "from", "share", "constant"),
     )
 )
-"""Words of the grammar, which no block or sequence can be called. `mark` and `from` are for long skips."""
+"""Words of the grammar, which no block or sequence can be called."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -21,6 +21,7 @@ from archc.spec.language.grammar import CALL_KEYS, Grammar
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
+from archc.spec.language.unused import unused_marks
 from archc.spec.language.validation import validate
 from archc.spec.repair.indentation import indented
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
@@ -48,7 +49,7 @@ DECLARING = ("parameters", "let", "use", "ramps", "blocks")
 
 Body = Literal["layers", "sequence", "inline"]
 BODIES: tuple[Body, ...] = ("layers", "sequence", "inline")
-BLOCK_KEYS = ("parameters", "let", *BODIES)
+BLOCK_KEYS = ("parameters", "let", "results", *BODIES)
 
 Result = TypeVar("Result")
 
@@ -191,6 +192,7 @@ class _Parser:
         items = [item for entry in entries for item in self.grammar.items(entry.value, root=True)]
         if not items and len(self.grammar.problems) == known:
             self.grammar.report("empty", "the network has no items", entries[0].key.span)
+        self.grammar.add(*unused_marks(items))
         return tuple(items)
 
     def optional_mapping(self, document: Mapping, key: str) -> Mapping | None:
@@ -270,7 +272,9 @@ class _Parser:
             self.grammar.report("empty", f"the block {name} has no items", body.span)
         parameters = self.each(definition, "parameters", _is_parameter_name, _signature)
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
-        return BlockDefinition(name, parameters, let, kinds[0], items, span)
+        results = self.grammar.results(definition.get("results")) or ()
+        self.grammar.add(*unused_marks(items, results))
+        return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results)
 
     def _add(self, error: SpecError, value: Tree) -> None:
         """Report what is wrong with a value, unless the loader has reported it already."""

@@ -17,6 +17,7 @@ TYPES = {
     "str": "a word",
     "size": "an integer or a pair of them",
     "layer": "an operator or block, or none",
+    "value": "the name of a value",
 }
 _SIGNATURE = re.compile(r"\s*(?P<type>\w+)\s*(?:=\s*(?P<default>.*?))?\s*", re.DOTALL)
 
@@ -52,6 +53,8 @@ class Signature(NamedTuple):
         Raises: ValueError: it is not of the type; the message completes "NAME …".
         """
         text = text.strip()
+        if self.type == "value":
+            raise ValueError("has no default: it names a value where the block is used")
         if self.type in ("str", "layer"):
             tree: Tree = Scalar(text, text, self.span)
             fits = text != "" and (self.type == "str" or is_name(text))

@@ -1,0 +1,273 @@
+"""Axes split, merged and reordered by a pattern, and elements picked by an index."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from math import prod
+from typing import Annotated, NamedTuple
+
+from pydantic import BeforeValidator, ConfigDict, Field
+
+from archc.ir.dtype import INT64
+from archc.ir.emitter import Emitter, OnnxTensor
+from archc.ir.fields import Positive
+from archc.ir.operator import IMAGE, TOKENS, Operator, ShapeError, cases, expect
+from archc.ir.types import Dim, SymbolicArithmeticError, SymbolicDim, TensorType
+
+_SIDE = re.compile(r"\s*(?:\(\s*([a-z0-9_ ]*?)\s*\)|([a-z_][a-z0-9_]*|1))", re.IGNORECASE)
+_NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
+MOST_AXES = 8
+
+Groups = tuple[tuple[str, ...], ...]
+"""The axes of one side of a pattern; each is a product of named ones."""
+
+
+class Pattern(NamedTuple):
+    """Both sides of a pattern."""
+
+    left: Groups
+    right: Groups
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The named axes of the left side, in order."""
+        return tuple(name for group in self.left for name in group)
+
+
+@lru_cache(1024)
+def parse(pattern: str) -> Pattern:
+    """Read `b (h p) w -> b h (p w)`. Raises ValueError: it is no pattern."""
+    sides = pattern.split("->")
+    if len(sides) != 2:
+        raise ValueError("needs a pattern such as 'b c h w -> b (h w) c', with one '->'")
+    left, right = (tuple(_groups(side)) for side in sides)
+    found = Pattern(left, right)
+    for side in found:
+        names = [name for group in side for name in group]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"has the axis '{repeated}' twice on one side")
+        if len(side) > MOST_AXES or len(names) > MOST_AXES:
+            raise ValueError(f"has more than {MOST_AXES} axes")
+    for here, there, where in ((left, right, "left"), (right, left, "right")):
+        others = {name for group in there for name in group}
+        if lost := next((name for group in here for name in group if name not in others), None):
+            raise ValueError(f"has the axis '{lost}' on the {where} side alone")
+    return found
+
+
+def _groups(side: str) -> Iterator[tuple[str, ...]]:
+    position, side = 0, side.rstrip()
+    while position < len(side):
+        match = _SIDE.match(side, position)
+        if match is None:
+            raise ValueError(f"cannot read '{side[position:].strip()}'")
+        names = tuple((match[1] if match[1] is not None else match[2]).split())
+        names = tuple(name for name in names if name != "1")
+        if wrong := next((name for name in names if not _NAME.fullmatch(name)), None):
+            raise ValueError(f"cannot name an axis '{wrong}'")
+        yield names
+        position = match.end()
+
+
+def _pattern(value: object) -> object:
+    if isinstance(value, str):
+        parse(value)
+    return value
+
+
+class Rearrange(Operator):
+    """Splits, reorders and merges axes by a pattern: `b (h p) (w q) c -> b (h w) (p q) c` cuts windows of p by q.
+
+    Each name is an axis, brackets are an axis that is a product of some, and `1` is an axis of size 1. Sizes that do
+    not follow from the input are fields: `{pattern: "b n (t h d) -> t b h n d", t: 3, h: 8}`. The batch stays an axis
+    of its own.
+
+    Source: Rogozhnikov 2022, "Einops: Clear and Reliable Tensor Manipulations with Einstein-like Notation";
+    torch.reshape, torch.permute; ONNX Reshape-14, Transpose-13.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Positive] = Field(init=False)
+
+    word = "rearrange"
+    elsewhere = ("reshape", "view", "unflatten")
+    torch = "{x}{steps}"
+    pattern: Annotated[str, BeforeValidator(_pattern), Field(max_length=200)]
+    examples = (
+        *cases({"pattern": "b c h w -> b (h w) c"}, {"pattern": "b (g c) h w -> b (c g) h w", "g": 2}),
+        *cases({"pattern": "b c (h p) (w q) -> b (h w) (p q) c", "p": 3, "q": 11}),
+        *cases({"pattern": "b n (t h d) -> t b h n d", "t": 2, "h": 2}, on=[TOKENS]),
+        *cases({"pattern": "b n c -> b 1 n c"}, {"pattern": "b t c -> b t c"}, on=[TOKENS]),
+        *cases({"pattern": "b c h w -> b h w c"}, {"pattern": "b c h w -> b c (w h)"}, on=[IMAGE]),
+    )
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """The sizes that are given, by axis."""
+        return self.__pydantic_extra__ or {}
+
+    def attributes(self) -> Mapping[str, object]:
+        """The pattern and the sizes."""
+        return {"pattern": self.pattern, **self.sizes}
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The sizes of the right side. Raises ShapeError: the pattern does not fit."""
+        (x,) = inputs
+        known = self.known(x)
+        shape = tuple([self._product(group, known) for group in parse(self.pattern).right])
+        new = [str(size) for size in shape if isinstance(size, SymbolicDim) and size not in x.shape]
+        expect(len(new) <= 1, f"cannot tell {' from '.join(new)}: both are dynamic", "pattern")
+        return x.with_shape(*shape)
+
+    def known(self, x: TensorType) -> dict[str, Dim]:
+        """The size of each named axis. Raises ShapeError: the left side does not fit the input."""
+        pattern = parse(self.pattern)
+        if unused := next((name for name in self.sizes if name not in pattern.names), None):
+            raise ShapeError(f"has no axis '{unused}' in '{self.pattern}'", unused)
+        fits = len(pattern.left) == x.ndim
+        expect(fits, f"has {len(pattern.left)} axes on the left of '{self.pattern}', received {x}", "pattern")
+        known: dict[str, Dim] = {}
+        for group, size in zip(pattern.left, x.shape, strict=True):
+            known |= self._split(group, size)
+        return known
+
+    def _split(self, group: tuple[str, ...], size: Dim) -> dict[str, Dim]:
+        """The sizes of the names of one axis of the input."""
+        given = {name: self.sizes[name] for name in group if name in self.sizes}
+        open_names = [name for name in group if name not in given]
+        shown = group[0] if len(group) == 1 else f"({' '.join(group)})" if group else "1"
+        part = prod(given.values())
+        if len(open_names) > 1:
+            message = f"cannot tell the sizes of '{open_names[0]}' and '{open_names[1]}' in {shown}, which has {size}"
+            raise ShapeError(message, "pattern", f"give one of them: {{pattern: …, {open_names[0]}: …}}")
+        if isinstance(size, SymbolicDim):
+            expect(not given and len(group) == 1, f"cannot split the dynamic size {size} into {shown}", "pattern")
+            return {open_names[0]: size}
+        if not open_names:
+            expect(part == size, f"has {part} for {shown}, received {size}", "pattern")
+            return dict(given)
+        expect(size % part == 0, f"cannot split {size} into {shown}: it is no multiple of {part}", "pattern")
+        return {**given, open_names[0]: size // part}
+
+    def _product(self, group: tuple[str, ...], known: Mapping[str, Dim]) -> Dim:
+        """The size of one axis of the output."""
+        dynamic = [size for name in group if isinstance(size := known[name], SymbolicDim)]
+        total = prod(size for name in group if isinstance(size := known[name], int))
+        if not dynamic:
+            return total
+        if len(dynamic) > 1 or (total != 1 and dynamic[0].symbol == "batch"):
+            shown = " and ".join(map(str, dynamic)) if len(dynamic) > 1 else "the batch"
+            raise ShapeError(f"cannot merge {shown} in ({' '.join(group)})", "pattern")
+        try:
+            return dynamic[0] * total
+        except SymbolicArithmeticError:
+            raise ShapeError(f"cannot multiply the dynamic size {dynamic[0]} by {total}", "pattern") from None
+
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """An axis runs along all that its names come from."""
+        pattern = parse(self.pattern)
+        origin = {name: axis for axis, group in enumerate(pattern.left) for name in group}
+        return tuple(tuple(dict.fromkeys(origin[name] for name in group)) for group in pattern.right)
+
+    def _steps(self, x: TensorType) -> tuple[list[Dim], tuple[int, ...], list[Dim]]:
+        """The shape after the axes are split, their new order, and the shape after they are merged."""
+        pattern, known = parse(self.pattern), self.known(x)
+        names = list(pattern.names)
+        order = tuple(names.index(name) for group in pattern.right for name in group)
+        return [known[name] for name in names], order, list(self.infer(x).shape)
+
+    def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
+        """`x.reshape(…).permute(…).reshape(…)`, without what changes nothing."""
+        (x,) = inputs
+        name = result = variables[0]
+        split, order, merged = self._steps(x)
+        if split != list(x.shape):
+            result += f".reshape({_sizes(split, x.shape, name)})"
+        if order != tuple(range(len(order))):
+            result += f".permute{order}"
+        if merged != [split[axis] for axis in order]:
+            result += f".reshape({_sizes(merged, x.shape, name)})"
+        return result
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Reshape, Transpose, Reshape, without what changes nothing."""
+        split, order, merged = self._steps(x[0].type)
+        y = _reshaped(b, x[0], split, x[0], "split")
+        if order != tuple(range(len(order))):
+            y = b.emit("Transpose", [y], y.type.with_shape(*(split[axis] for axis in order)), perm=order)
+        return _reshaped(b, y, merged, x[0], "merged")
+
+
+def _sizes(shape: Sequence[Dim], given: Sequence[Dim], name: str) -> str:
+    """The arguments of `reshape`: a dynamic size is that of an axis of the value `name`, or once -1, the rest."""
+    dynamic = [size for size in shape if isinstance(size, SymbolicDim)]
+    rest = next((size for size in dynamic if size not in given), dynamic[-1] if dynamic else None)
+    return ", ".join("-1" if size == rest else _size(size, given, name) for size in shape)
+
+
+def _size(size: Dim, given: Sequence[Dim], name: str) -> str:
+    return str(size) if isinstance(size, int) else f"{name}.shape[{list(given).index(size)}]"
+
+
+def _reshaped(b: Emitter, x: OnnxTensor, shape: Sequence[Dim], given: OnnxTensor, label: str) -> OnnxTensor:
+    """A value in another shape, whose sizes are constants, 0 (that of the same axis) or once -1 (the rest).
+
+    Where several dynamic sizes change their axes, they are asked for at run time, of the tensor `given`.
+    """
+    if list(x.type.shape) == list(shape):
+        return x
+    type = x.type.with_shape(*shape)
+    kept = [axis < x.type.ndim and size == x.type.shape[axis] for axis, size in enumerate(shape)]
+    sizes = [size if isinstance(size, int) else 0 if same else -1 for size, same in zip(shape, kept, strict=True)]
+    if sizes.count(-1) <= 1:
+        return b.emit("Reshape", [x, b.constant(label, sizes, INT64)], type)
+    axes, count = list(given.type.shape), given.type.ndim
+    numbers = sorted({size for size in shape if isinstance(size, int)} | {-1})
+    asked = b.emit("Shape", [given], TensorType((count,), INT64))
+    pool = [asked, b.constant("numbers", numbers, INT64)]
+    pooled = b.emit("Concat", pool, TensorType((count + len(numbers),), INT64), axis=0)
+    places = [axes.index(size) if size in axes else count + numbers.index(-1) for size in shape]
+    places = [
+        count + numbers.index(size) if isinstance(size, int) else place
+        for size, place in zip(shape, places, strict=True)
+    ]
+    sizes_at = b.emit("Gather", [pooled, b.constant(label, places, INT64)], TensorType((len(shape),), INT64), axis=0)
+    return b.emit("Reshape", [x, sizes_at], type)
+
+
+class Gather(Operator):
+    """The elements along `dim` that an index names: x[index], as for the bias of each pair of tokens.
+
+    Shapes: x [..., K, ...] and index [*I] -> [..., *I, ...].
+    Source: indexing in PyTorch; numpy.take; ONNX Gather-13.
+    """
+
+    word = "gather"
+    elsewhere = ("index_select", "take")
+    arity = 2
+    branches = ("index",)
+    torch = "{x}"
+    dim: Annotated[int, Field(ge=-8, le=7)] = 0
+    examples = (*cases({"dim": 1}, {"dim": -2}, on=[(9, 4)]), *cases({"dim": 2}, on=[(3, 9)]))
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """The index's axes in place of `dim`. Raises ShapeError: no such axis, or the index is no integer."""
+        x, index = inputs
+        expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
+        expect(index.dtype == INT64, f"needs an index of integers, received {index}")
+        axis = self.dim % x.ndim
+        expect(isinstance(x.shape[axis], int), f"cannot pick from the dynamic size {x.shape[axis]}", "dim")
+        return x.with_shape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
+
+    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
+        """Nothing is known of the axes."""
+        return tuple((axis,) for axis in range(x.ndim))
+
+    def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
+        """`x[index]`, with a colon for each axis before."""
+        x, index = variables
+        return f"{x}[{':, ' * (self.dim % inputs[0].ndim)}{index}]"
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Gather."""
+        return b.emit("Gather", x, b.output, axis=self.dim % x[0].type.ndim)
