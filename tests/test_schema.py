@@ -40,6 +40,8 @@ FITTING = {
     "a short form that is an expression": "parameters: {n: int = 4}\nlayers: [flatten, linear: $n]",
     "a layer": "layers: [basic: {width: 8, activation: {leaky_relu: {negative_slope: 0.1}}, norm: none}]",
     "a parameter as an item": "parameters: {act: layer = relu}\nlayers: [$act]",
+    "a list, one of its numbers and a condition": "parameters: {n: 'list = [4, 8]'}\n"
+    "layers: [conv2d: {out_channels: 4 if true else 8, kernel_size: '$n[1]'}]",
     "a condition": "parameters: {deep: bool = true}\nlayers: [{when: $deep, then: relu, else: [tanh, relu]}]",
     "branches": "layers: [{sum: [identity, [relu, tanh], {linear: 3}]}]",
     "an own block": "blocks: {mine: {parameters: {width: int}, inline: [linear: $width]}}\nlayers: [mine: 3]",

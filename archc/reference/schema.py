@@ -17,13 +17,14 @@ from archc.operators import is_join, join_words, operator_model, operator_words
 from archc.reference.words import word_model
 from archc.spec.language.document import Input
 from archc.spec.language.parsing import PIECES
+from archc.spec.language.signatures import TYPES
 
 Schema = dict[str, Any]
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 OUTPUT_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 PATH = r"^[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*$"
-EXPRESSION = r"\$|\("
+EXPRESSION = r"\$|\(| if "
 CALL_KEYS: Schema = {
     "name": {
         "type": ["string", "number", "boolean"],
@@ -62,7 +63,7 @@ def json_schema() -> Schema:
 
 
 def _header() -> Schema:
-    signature = {"type": "string", "pattern": r"^\s*(int|float|bool|str|size|layer)\s*(=.*)?$"}
+    signature = {"type": "string", "pattern": rf"^\s*({'|'.join(TYPES)})\s*(=.*)?$"}
     return {
         "name": {"type": "string", "pattern": NAME, "description": "The network's name, and its default folder's."},
         "source": {"type": "string", "description": "Where the architecture was published."},
