@@ -22,10 +22,12 @@ from archc.elaborate.arguments import (
 from archc.elaborate.callees import Callee, Callees, arity_of, fields_of, strides_once
 from archc.elaborate.context import Context
 from archc.elaborate.definitions import bind
+from archc.elaborate.environment import Here, at, size
 from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
 from archc.ir.operator import Operator, ShapeError
+from archc.ir.types import TensorType
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
 from archc.spec.language.items import Call, Item, Reference
@@ -55,7 +57,7 @@ class Caller:
     def check_defaults(self) -> None:
         """Record what is wrong with the defaults, also with those that are never used."""
         for word, entry in self.context.spec.defaults.items():
-            call, arguments = Call(word, entry.key.span), self.defaults(word)
+            call, arguments = Call(word, entry.key.span), self.defaults(word, UNKNOWN)
             callee = self.callees.of(call)
             if isinstance(callee, BlockDefinition):
                 bind(callee, call, arguments, self.problems, partial=True)
@@ -74,7 +76,7 @@ class Caller:
         if call.count is None or call.name is None or is_template(call.name):
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
-            name = item_name(call.name, env, None)
+            name = item_name(call.name, at(env, x), None)
             with self.context.scope(call.word, name, "Sequential", call.span, sequence=True):
                 return self._copies(callee, call, x, env, count, named=False)
         except NameTaken as error:
@@ -102,8 +104,9 @@ class Caller:
         callee = self.callees.of(site.call)
         if callee is None:
             return UNKNOWN
+        here = at(site.environment, inputs if inputs is UNKNOWN else inputs[0])
         with self.context.nested(span):
-            return self._apply(callee, site.call, inputs, site.environment, 0, name)
+            return self._apply(callee, site.call, inputs, here, 0, name)
 
     def _copies(
         self, callee: Callee, call: Call, x: Value | Unknown, env: Environment, count: int, named: bool
@@ -111,8 +114,9 @@ class Caller:
         for copy in range(count):
             if copy == 1:  # the first copy was right, and so may all others be
                 self.context.count_steps(count - 1, call.span)
-            name = item_name(call.name, env, copy if call.count else None) if named else None
-            x = self._apply(callee, call, _inputs(x), env, copy, name)
+            here = at(env, x)
+            name = item_name(call.name, here, copy if call.count else None) if named else None
+            x = self._apply(callee, call, _inputs(x), here, copy, name)
             if x is UNKNOWN:  # more copies would be wrong in the same way
                 break
         return x
@@ -122,11 +126,11 @@ class Caller:
         callee: Callee,
         call: Call,
         inputs: tuple[Value, ...] | Unknown,
-        env: Environment,
+        here: Here,
         copy: int,
         name: str | None,
     ) -> Value | Unknown:
-        arguments = self._arguments(callee, call, env, copy)
+        arguments = self._arguments(callee, call, here, copy)
         partial = call.fields is not None and call.fields.lacks_keys
         inputs = inputs if call.is_whole else UNKNOWN
         self._count_values(callee, call, arguments)
@@ -171,21 +175,21 @@ class Caller:
             self._weights[id(tree)] = 1 + sum(map(self.weight, parts))
         return self._weights[id(tree)]
 
-    def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
+    def _arguments(self, callee: Callee, call: Call, here: Here, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
         fields = fields_of(callee)
-        written = written_arguments(call, fields[0] if fields else None, env)
+        written = written_arguments(call, fields[0] if fields else None, here)
         if copy and strides_once(callee):
-            written["stride"] = Argument(call.span, Scalar(1, "1", call.span), env)
-        return {**self.defaults(call.word), **written}
+            written["stride"] = Argument(call.span, Scalar(1, "1", call.span), here)
+        return {**self.defaults(call.word, here.type), **written}
 
-    def defaults(self, word: str) -> dict[str, Argument]:
-        """The fields that the spec's `defaults` give to a word."""
+    def defaults(self, word: str, x: TensorType | Unknown) -> dict[str, Argument]:
+        """The fields that the spec's `defaults` give to a word where it is applied to a value of this type."""
         entry = self.context.spec.defaults.get(word)
         if entry is None:
             return {}
         assert isinstance(entry.value, Mapping), "it was parsed before"
-        environment = self.context.parameters
+        environment = Here(self.context.parameters, x)
         return {key: Argument(field.key.span, field.value, environment) for key, field in entry.value.entries.items()}
 
     def _definition(
@@ -207,12 +211,10 @@ class Caller:
         ramps = self.context.ramps.next_values(call.word, call.span)
         self.context.count_values(len(ramps), call.span)
         (x,) = inputs
-        shape = x.type.shape
         own: dict[str, object] = {**self.context.unclear_ramps, **ramps, "i": copy, "n": copy + 1}
-        if len(shape) > 1:
-            own["in_channels"] = shape[1]
-            if isinstance(shape[-1], int):
-                own["in_features"] = shape[-1]
+        if x.type.ndim > 1:
+            own["in_channels"] = size("in_channels", 1, x.type)
+            own["in_features"] = size("in_features", -1, x.type)
         return self._body(definition, call, x, {**own, **values}, name)
 
     def _body(
@@ -227,7 +229,7 @@ class Caller:
         try:
             with self.problems.inside(call.word, call.span):
                 for derived, tree in definition.let.items():
-                    environment[derived] = evaluate(tree, environment)
+                    environment[derived] = evaluate(tree, at(environment, x))
                 with self._scope_of(definition, call, name):
                     return self._walk(definition.items, x, environment)
         except NameTaken as error:
@@ -310,14 +312,14 @@ class _Expansion:
             return inputs[0]
         if isinstance(layer, Block):
             return self.caller.expand(layer, word, inputs[0], name, self.span)
-        operator = self._with_defaults(layer)
+        operator = self._with_defaults(layer, inputs[0].type)
         context = self.caller.context
         initializers = context.initializers.of(type(operator), None)
         return context.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
 
-    def _with_defaults(self, operator: Operator) -> Operator:
+    def _with_defaults(self, operator: Operator, x: TensorType) -> Operator:
         """The operator with the spec's defaults for the fields that the block did not write."""
-        defaults = self.caller.defaults(operator.word)
+        defaults = self.caller.defaults(operator.word, x)
         missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
         if not missing:
             return operator

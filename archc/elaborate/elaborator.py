@@ -10,9 +10,10 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from archc.diagnostics import SpecError
-from archc.elaborate.arguments import Parameters, as_layer
+from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.context import Context
+from archc.elaborate.environment import Parameters, at
 from archc.elaborate.ramps import check_shapes
 from archc.ir.builder import NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Value
@@ -91,7 +92,7 @@ class Elaborator:
             elif root and isinstance(item, Auxiliary):
                 self._auxiliary(item, x, env)
             elif root and isinstance(item, When):
-                x = self._when(item, x, env, root=True)
+                x = self._when(item, x, at(env, x), root=True)
             else:
                 x = self.item(item, x, env)
         return x
@@ -99,6 +100,7 @@ class Elaborator:
     def item(self, item: Item, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply one item."""
         self.context.count_steps(1, item.span)
+        env = at(env, x)
         with self.problems.caught(), self.context.nested(item.span):
             match item:
                 case Call():

@@ -12,6 +12,7 @@ from archc.diagnostics import Diagnostic, Source, Span, SpecError
 from archc.elaborate.arguments import evaluate
 from archc.elaborate.context import Context
 from archc.elaborate.elaborator import Elaborator
+from archc.elaborate.environment import at
 from archc.elaborate.recursion import recursive_calls
 from archc.ir.builder import TooManyNodes
 from archc.spec.language.document import BlockDefinition, Spec
@@ -69,7 +70,7 @@ class _Everywhere(Elaborator):
             for name, tree in definition.let.items():
                 environment[name] = UNKNOWN
                 with self.problems.caught():
-                    environment[name] = evaluate(tree, environment)
+                    environment[name] = evaluate(tree, at(environment, UNKNOWN))
             self._apart(definition.items, environment, definition.span)
 
     def _chosen(self, when: When, env: Environment) -> Unknown:

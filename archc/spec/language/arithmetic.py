@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from archc.diagnostics import as_written, did_you_mean
 from archc.diagnostics.codes import Code
@@ -35,6 +35,13 @@ class Unknown(Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Refusal(NamedTuple):
+    """A name's value that cannot be used where it is asked for, such as a dynamic size."""
+
+    message: str
+    help: str
 
 
 class ExpressionError(Exception):
@@ -79,9 +86,12 @@ class Name(Node):
 
 
 def look_up(name: str, environment: Environment) -> object:
-    """The value of `$name`. Raises ExpressionError: there is none."""
+    """The value of `$name`. Raises ExpressionError: there is none, or it cannot be used."""
     if name in environment:
-        return environment[name]
+        value = environment[name]
+        if isinstance(value, Refusal):
+            raise ExpressionError(value.message, "shape-mismatch", value.help, part=f"${name}")
+        return value
     listed = [f"${other}" for other in islice(environment, MAX_LISTED)]
     more = ", …" if len(environment) > MAX_LISTED else ""
     available = f"available are {', '.join(listed)}{more}" if environment else None
