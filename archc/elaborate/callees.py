@@ -49,6 +49,11 @@ class Callees:
         return callee
 
     def _report_unknown(self, call: Call) -> None:
+        if call.fields and "layers" in call.fields.entries:
+            message = "a scope has 'layers' as its only key, with a list of items"
+            help = f"write '{call.word}: {{layers: […]}}'"
+            self._problems.add("wrong-kind", message, call.fields.entries["layers"].key.span, help=help)
+            return
         words = (*self._blocks, *operator_words(), *block_words())
         word = call.word.rpartition(".")[2]  # of nn.Linear
         meant = did_you_mean(known_elsewhere().get(word.lower(), word), words)
@@ -70,12 +75,14 @@ class Callees:
     def refuse_list(self, word: str, group: Group) -> bool:
         """True if a list stands where only fields can. Side effect: records it."""
         callee = self.find(word)
-        if callee:
+        if callee and not group.numbered:
+            message, help = f"{word} is an operator or block, so no scope is called so", "choose another name"
+        elif callee:
             message = f"{word} is an operator or block, so it takes fields, not a list"
             help = f"write '{word}: {{…}}', or choose another name for a sequence"
         else:
             message, help = f"'{word}' has a list in which nothing is an item", f"fields have names: {word}: {{…}}"
-        if callee and group.values:
+        if callee and group.values and group.numbered:
             help = list_meant(word, fields_of(callee), group.values, of_numbers=not _begins_with_integer(callee))
         if callee or group.values:
             self._problems.add("wrong-kind", message, group.values.span if group.values else group.span, help=help)

@@ -14,6 +14,7 @@ from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.context import Context
 from archc.elaborate.environment import Parameters, at
+from archc.elaborate.naming import camel_case
 from archc.elaborate.ramps import check_shapes
 from archc.ir.builder import NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Value
@@ -123,8 +124,9 @@ class Elaborator:
         name = str(group.name.value) if group.name else None
         if group.name and self.caller.callees.refuse_list(group.name.text, group):
             return UNKNOWN
+        word, class_name = ("sequence", "Sequential") if group.numbered else (str(name), camel_case(str(name)))
         try:
-            with self.context.scope("sequence", name, "Sequential", group.span, sequence=True):
+            with self.context.scope(word, name, class_name, group.span, sequence=group.numbered):
                 return self.items(group.items, x, env)
         except NameTaken as error:
             self.context.name_taken(error, group.span)

@@ -199,9 +199,10 @@ def _calls(words: str) -> Schema:
 
 
 def _other(words: str) -> Schema:
-    """A word that is none of ours: the name of a sequence, or a block of the document's own."""
-    sequence = {"$ref": f"#/$defs/items-{words}"}
-    return {"if": {"type": "array"}, "then": sequence, "else": words == "open"}
+    """A word that is none of ours: the name of a sequence or scope, or a block of the document's own."""
+    items = {"$ref": f"#/$defs/items-{words}"}
+    scope = {"type": "object", "properties": {"layers": items}, "required": ["layers"], "additionalProperties": False}
+    return {"if": {"type": "array"}, "then": items, "else": True if words == "open" else scope}
 
 
 def _single_key(schema: Schema) -> Schema:

@@ -154,3 +154,23 @@ def test_a_name_is_what_was_written_and_stays_it_when_the_spec_is_resolved(tmp_p
     graph, again = compiled(text), compiled(resolved_text(tmp_path / "net.yaml", {}))
     assert paths(graph) == ["sequence.010", "sequence.False", "sequence.0x1F"]
     assert (graph.name, print_graph(again)) == ("True", print_graph(graph))
+
+
+def test_a_scope_has_its_items_as_attributes_wherever_it_stands() -> None:
+    graph = layers("""\
+        - stem: {layers: [linear: {name: fc, out_features: 3}, relu]}
+        - stages: [relu, stem: {layers: [linear: 2]}]
+        - sum: [{left.arm: {layers: [linear: 2]}}, {down: {layers: [{inner: {layers: [linear: 2]}}]}}]
+        - aux: {head: {layers: [flatten, linear: {name: fc, out_features: 5}]}}
+    """)
+    assert keys(graph)[::2] == [
+        "stem.fc.weight", "stages.stem.linear.weight", "left.arm.linear.weight", "down.inner.linear.weight",
+        "head.fc.weight",
+    ]  # fmt: skip
+    scopes = {scope.path: (scope.class_name, scope.sequence) for scope in graph.scopes if scope.path}
+    assert scopes == {
+        "stem": ("Stem", False), "stages": ("Sequential", True), "stages.stem": ("Stem", False),
+        "left.arm": ("LeftArm", False), "down": ("Down", False), "down.inner": ("Inner", False),
+        "head": ("Head", False),
+    }  # fmt: skip
+    assert [output.name for output in graph.outputs] == ["output", "head"]

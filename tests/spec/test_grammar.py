@@ -34,8 +34,9 @@ def show(item: Item) -> str:
             parts = [plain(fields) if fields else None, short and short.text, name and name.text]
             parts += [count and count.text, plain(init) if init else None]
             return f"{word}({', '.join('-' if part is None else str(part) for part in parts)})"
-        case Group(name, inner, _):
-            return f"{name.text if name else 'sequence'}[{', '.join(map(show, inner))}]"
+        case Group(name, inner, _, _, numbered):
+            listed = ", ".join(map(show, inner))
+            return f"{name.text if name else 'sequence'}{f'[{listed}]' if numbered else f'{{{listed}}}'}"
         case Composite(kind, branches, _):
             return f"{kind}[{' | '.join(arm(branch) for branch in branches)}]"
         case When(_, then, otherwise, _):
@@ -71,6 +72,9 @@ def arm(branch: Branch | When | None) -> str:
         ),
         ("- features: [relu, flatten]", "features[relu(-, -, -, -, -), flatten(-, -, -, -, -)]"),
         ("- sequence: [relu]", "sequence[relu(-, -, -, -, -)]"),
+        ("- features: {layers: [$a, {x: {layers: [$b]}}]}", "features{$a, x{$b}}"),
+        ("- sum: [{x: {layers: [$a]}}, $b]", "sum[x{$a} | $b]"),
+        ("- x: {layers: [1, 2]}", "x({'layers': [1, 2]}, -, -, -, -)"),
         ("- $norm", "$norm"),
         ("- sum: [identity, relu]", "sum[identity | relu(-, -, -, -, -)]"),
         ("- concat: [[$a, $b], {x: [$c]}, none]", "concat[$a $b | x[$c]]"),

@@ -108,6 +108,8 @@ class Grammar:
             return self._root_item(entry, root)
         if isinstance(entry.value, Sequence):
             return self._group(entry, entry.value)
+        if word != "sequence" and isinstance(entry.value, Mapping) and (layers := _layers(entry.value)):
+            return self._group(entry, layers, numbered=False)
         return self._call(entry, entry.value)
 
     def _word(self, scalar: Scalar) -> Item:
@@ -190,18 +192,20 @@ class Grammar:
             self.report("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value)
         return value if isinstance(value, Mapping) else None
 
-    def _group(self, entry: Entry, items: Sequence) -> Group:
+    def _group(self, entry: Entry, items: Sequence, *, numbered: bool = True) -> Group:
         key = entry.key
         if key.text != "sequence":
             if key.text in RESERVED:
                 self._refuse("reserved-word", f"'{key.text}' cannot name a sequence", key.span)
             if not is_path_template(key.text) or "$" in key.text:
                 self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
-            self._refuse_branches(key)
+            if numbered:
+                self._refuse_branches(key)
         if items.items and not any(map(_may_be_item, items.items)):
             return Group(key, (), key.span, items)
         name = None if key.text == "sequence" else key
-        return Group(name, self._some_items(items, "this sequence"), key.span)
+        what = "this sequence" if numbered else f"the scope {key.text}"
+        return Group(name, self._some_items(items, what), key.span, numbered=numbered)
 
     def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
@@ -336,6 +340,14 @@ def _may_be_item(tree: Tree) -> bool:
     if isinstance(tree, Scalar):
         return tree.value is None or isinstance(tree.value, str)
     return not isinstance(tree, Unreadable)
+
+
+def _layers(fields: Mapping) -> Sequence | None:
+    """The items of a scope, `{layers: […]}`; None for the fields of a call."""
+    layers = fields.get("layers") if len(fields.entries) == 1 and not fields.lost else None
+    if isinstance(layers, Sequence) and (not layers.items or any(map(_may_be_item, layers.items))):
+        return layers
+    return None
 
 
 def _is_word(tree: Tree, word: str) -> bool:

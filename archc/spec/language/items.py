@@ -35,13 +35,15 @@ class Call:
 class Group(NamedTuple):
     """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
 
-    `span` covers the key. `values` is a list in which nothing is an item, which only a field could have.
+    One that is not `numbered`, `- features: {layers: […]}`, has them as attributes. `span` covers the key. `values` is a
+    list in which nothing is an item, which only a field could have.
     """
 
     name: Scalar | None
     items: tuple[Item, ...]
     span: Span
     values: Sequence | None = None
+    numbered: bool = True
 
 
 class Branch(NamedTuple):
