@@ -42,6 +42,8 @@ FITTING = {
     "a parameter as an item": "parameters: {act: layer = relu}\nlayers: [$act]",
     "a list, one of its numbers and a condition": "parameters: {n: 'list = [4, 8]'}\n"
     "layers: [conv2d: {out_channels: 4 if true else 8, kernel_size: '$n[1]'}]",
+    "a parameter as an item with a name": "parameters: {act: layer = relu}\nlayers: [$act: {name: act}]",
+    "a scope": "layers: [{stem: {layers: [relu, {deep: {layers: [tanh]}}]}}, {sum: [{a: {layers: [relu]}}, identity]}]",
     "a condition": "parameters: {deep: bool = true}\nlayers: [{when: $deep, then: relu, else: [tanh, relu]}]",
     "branches": "layers: [{sum: [identity, [relu, tanh], {linear: 3}]}]",
     "an own block": "blocks: {mine: {parameters: {width: int}, inline: [linear: $width]}}\nlayers: [mine: 3]",
@@ -82,6 +84,9 @@ BROKEN = {
     "an output that no Python name can be": "layers: [relu, output: a-b]",
     "a padding that is a word": "layers: [conv2d: {out_channels: 3, kernel_size: 3, padding: valid}]",
     "a name of an item with a slash": "layers: [relu: {name: a/b}]",
+    "a scope of two keys": "layers: [stem: {layers: [relu], name: x}]",
+    "a scope of an unknown operator": "layers: [stem: {layers: [rellu]}]",
+    "a parameter as an item with fields": "parameters: {act: layer = relu}\nlayers: [$act: {name: act, eps: 3}]",
     "a count of nothing": "layers: [relu: {count: 0}]",
 }
 

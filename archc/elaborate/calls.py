@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archc.blocks import Block, Layer, block_word
 from archc.diagnostics import Span, did_you_mean
@@ -86,10 +86,11 @@ class Caller:
     def reference(self, reference: Reference, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply the layer that the caller gave for a parameter; `none` is the identity."""
         layer = env.get(reference.parameter, UNKNOWN)
+        name = item_name(reference.name, at(env, x), None)
+        if isinstance(layer, Layer):
+            return self.layer(layer, _inputs(x), name, reference.span, reference.name)
         if layer is None:
             return x
-        if isinstance(layer, Layer):
-            return self.layer(layer, _inputs(x), None, reference.span)
         if layer is not UNKNOWN:
             self.problems.add("wrong-kind", f"${reference.parameter} is not a layer", reference.span)
         elif reference.parameter not in env:
@@ -98,15 +99,22 @@ class Caller:
             self.problems.add("unknown-name", message, reference.span, help=help)
         return UNKNOWN
 
-    def layer(self, layer: Layer, inputs: tuple[Value, ...] | Unknown, name: str | None, span: Span) -> Value | Unknown:
-        """Apply a field's layer."""
+    def layer(
+        self,
+        layer: Layer,
+        inputs: tuple[Value, ...] | Unknown,
+        name: str | None,
+        span: Span,
+        written: Scalar | None = None,
+    ) -> Value | Unknown:
+        """Apply a field's layer, which is used at `span`; `written` is where the name stands, if a spec chose it."""
         site = layer.site if isinstance(layer.site, Site) else Site(default_call(layer, span), {})
         callee = self.callees.of(site.call)
         if callee is None:
             return UNKNOWN
         here = at(site.environment, inputs if inputs is UNKNOWN else inputs[0])
         with self.context.nested(span):
-            return self._apply(callee, site.call, inputs, here, 0, name)
+            return self._apply(callee, replace(site.call, name=written), inputs, here, 0, name)
 
     def _copies(
         self, callee: Callee, call: Call, x: Value | Unknown, env: Environment, count: int, named: bool
@@ -144,11 +152,14 @@ class Caller:
         model = validate(callee, call.word, call.span, arguments, self.problems, partial=partial)
         if inputs is UNKNOWN or model is UNKNOWN:
             return UNKNOWN
+        named = call.name.span if call.name else call.span
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             initializers = self.context.initializers.of(type(model), call.init)
-            return self.context.add(model, *inputs, name=name, span=call.span, fields=fields, initializers=initializers)
-        return self.expand(model, call.word, inputs[0], name, call.span)
+            return self.context.add(
+                model, *inputs, name=name, span=call.span, named=named, fields=fields, initializers=initializers
+            )
+        return self.expand(model, call.word, inputs[0], name, call.span, named)
 
     def takes(self, word: str, arity: int | None, inputs: tuple[Value, ...], span: Span) -> bool:
         """True if a layer takes this many inputs (`arity` is None: two or more). Side effect: records it if not."""
@@ -246,8 +257,10 @@ class Caller:
         is_sequence = definition.kind == "sequence"
         return self.context.scope(call.word, name, camel_case(call.word), call.span, sequence=is_sequence)
 
-    def expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | Unknown:
-        """Apply a block written in Python."""
+    def expand(
+        self, block: Block, word: str, x: Value, name: str | None, span: Span, named: Span | None = None
+    ) -> Value | Unknown:
+        """Apply a block written in Python; `named` is where its name stands."""
         try:
             with self.context.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
@@ -255,7 +268,7 @@ class Caller:
                 except ShapeError as error:
                     self.context.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:
-            self.context.name_taken(error, span)
+            self.context.name_taken(error, named or span)
         except Abandoned:
             pass
         return UNKNOWN

@@ -181,7 +181,7 @@ class Elaborator:
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | Unknown, env: Environment) -> None:
         item = auxiliary.item
-        name = item.name if isinstance(item, Call | Group) else None
+        name = item.name if isinstance(item, Call | Group | Reference) else None
         if name is None:
             self.problems.add("missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span)
             return

@@ -155,7 +155,13 @@ def _item_definitions(words: str) -> Schema:
                 "type": "object",
                 "if": {"type": "object", "required": ["when"]},
                 "then": {"$ref": f"#/$defs/when-{words}"},
-                "else": _single_key({"properties": _calls(words), "additionalProperties": _other(words)}),
+                "else": _single_key(
+                    {
+                        "properties": _calls(words),
+                        "patternProperties": {r"^\$": _reference()},
+                        "additionalProperties": _other(words),
+                    }
+                ),
             },
         },
         "branch": {
@@ -170,6 +176,12 @@ def _item_definitions(words: str) -> Schema:
             "additionalProperties": False,
         },
     }
+
+
+def _reference() -> Schema:
+    """The fields of a layer that a parameter holds."""
+    fields = {"name": CALL_KEYS["name"]}
+    return {"type": "object", "properties": fields, "required": ["name"], "additionalProperties": False}
 
 
 def _word(words: str) -> Schema:

@@ -174,3 +174,20 @@ def test_a_scope_has_its_items_as_attributes_wherever_it_stands() -> None:
         "head": ("Head", False),
     }  # fmt: skip
     assert [output.name for output in graph.outputs] == ["output", "head"]
+
+
+def test_a_layer_that_is_given_has_the_name_that_the_item_says() -> None:
+    head = """\
+        blocks:
+          unit:
+            parameters: {norm: layer = batch_norm}
+            layers: [$norm: {name: bn$n}, $norm, $norm: {name: down.bn}]
+    """
+    assert paths(layers("- unit: {count: 2}", head))[::2] == ["unit.bn1", "unit.down.bn", "unit_1.batch_norm"]
+    assert keys(layers("- unit: {norm: {conv_norm_act: {out_channels: 2}}}", head))[0] == "unit.bn1.0.weight"
+    assert paths(layers("[unit: {norm: none}, tanh]", head)) == ["tanh"]
+
+
+def test_a_head_may_be_a_layer_that_is_given() -> None:
+    graph = layers("[relu, aux: {$head: {name: side}}, tanh]", "parameters: {head: layer = flatten}")
+    assert [output.name for output in graph.outputs] == ["output", "side"]

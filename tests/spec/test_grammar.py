@@ -45,8 +45,8 @@ def show(item: Item) -> str:
             return f"output {name.text}"
         case Auxiliary(inner, _):
             return f"aux {show(inner)}"
-        case Reference(parameter, _):
-            return f"${parameter}"
+        case Reference(parameter, _, name):
+            return f"${parameter} {name.text}" if name else f"${parameter}"
         case Unread():
             return "unread"
 
@@ -76,6 +76,7 @@ def arm(branch: Branch | When | None) -> str:
         ("- sum: [{x: {layers: [$a]}}, $b]", "sum[x{$a} | $b]"),
         ("- x: {layers: [1, 2]}", "x({'layers': [1, 2]}, -, -, -, -)"),
         ("- $norm", "$norm"),
+        ("- $norm: {name: bn$i.0}", "$norm bn$i.0"),
         ("- sum: [identity, relu]", "sum[identity | relu(-, -, -, -, -)]"),
         ("- concat: [[$a, $b], {x: [$c]}, none]", "concat[$a $b | x[$c]]"),
         ("- product:\n    - - $a\n      - $b\n    - $c", "product[$a $b | $c]"),

@@ -102,6 +102,8 @@ class Grammar:
             return self._when(tree, partial(self._arm, root=root))
         entry = self._single(tree)
         word = entry.key.text
+        if word.startswith("$") and is_variable(word[1:]):
+            return self._reference(entry)
         if word in JOINS or (isinstance(entry.value, Sequence) and is_join(word)):
             return self._composite(entry)
         if word in ("output", "aux"):
@@ -191,6 +193,21 @@ class Grammar:
         if isinstance(value, Scalar | Sequence):
             self.report("wrong-kind", f"'{key}' takes a mapping from tensors to initializers", value)
         return value if isinstance(value, Mapping) else None
+
+    def _reference(self, entry: Entry) -> Reference:
+        """`$norm: {name: bn1}`."""
+        key, fields = entry.key, entry.value
+        if isinstance(fields, Unreadable) or (isinstance(fields, Mapping) and fields.lost):
+            raise _Refused
+        if not isinstance(fields, Mapping) or not fields.entries:
+            self._refuse("wrong-kind", f"'{key.text}' takes a name", key.span, f"write '{key.text}: {{name: …}}'")
+        for other, field in fields.entries.items():
+            if other != "name":
+                help = (
+                    f"the fields of {key.text} are written where the layer is given, as {{batch_norm: {{eps: 1e-3}}}}"
+                )
+                self._refuse("misplaced", f"'{key.text}' takes a name only, not '{other}'", field.key.span, help)
+        return Reference(key.text[1:], key.span, self._item_name(fields))
 
     def _group(self, entry: Entry, items: Sequence, *, numbered: bool = True) -> Group:
         key = entry.key
@@ -301,7 +318,7 @@ class Grammar:
             item = self._item(value, root=False)
             if len(self.problems) > known or (isinstance(item, Call) and not item.is_whole):  # it may be the name
                 raise _Refused
-            if isinstance(item, Call | Group) and item.name is not None:
+            if isinstance(item, Call | Group | Reference) and item.name is not None:
                 self._check_output_name(item.name)
             return Auxiliary(item, entry.key.span)
         if not isinstance(value, Scalar) or not isinstance(value.value, str):

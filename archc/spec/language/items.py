@@ -35,8 +35,8 @@ class Call:
 class Group(NamedTuple):
     """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
 
-    One that is not `numbered`, `- features: {layers: […]}`, has them as attributes. `span` covers the key. `values` is a
-    list in which nothing is an item, which only a field could have.
+    One that is not `numbered`, `- features: {layers: […]}`, has them as attributes. `span` covers the key. `values` is
+    a list in which nothing is an item, which only a field could have.
     """
 
     name: Scalar | None
@@ -85,10 +85,14 @@ class Auxiliary(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`."""
+    """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`.
+
+    `- $parameter: {name: NAME}` says what it is called here.
+    """
 
     parameter: str
     span: Span
+    name: Scalar | None = None
 
 
 class Unread(NamedTuple):
