@@ -83,7 +83,7 @@ def _tree(value: object, span: Span) -> Tree:
 
 
 def written_arguments(call: Call, first_field: str | None, environment: Environment) -> dict[str, Argument]:
-    """The fields that a call writes; the scalar short form is the value of the callee's first field."""
+    """The fields that a call writes; the short form is the value of the callee's first field."""
     if call.short is not None:
         return {first_field or "": Argument(call.short.span, call.short, environment)}
     entries = call.fields.entries if call.fields else {}

@@ -122,7 +122,7 @@ class Elaborator:
 
     def _group(self, group: Group, x: Value | Unknown, env: Environment) -> Value | Unknown:
         name = str(group.name.value) if group.name else None
-        if group.name and self.caller.callees.refuse_list(group.name.text, group):
+        if group.name and self.caller.callees.refuse_items(group.name.text, group):
             return UNKNOWN
         word, class_name = ("sequence", "Sequential") if group.numbered else (str(name), camel_case(str(name)))
         try:

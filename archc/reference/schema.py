@@ -214,7 +214,10 @@ def _other(words: str) -> Schema:
     """A word that is none of ours: the name of a sequence or scope, or a block of the document's own."""
     items = {"$ref": f"#/$defs/items-{words}"}
     scope = {"type": "object", "properties": {"layers": items}, "required": ["layers"], "additionalProperties": False}
-    return {"if": {"type": "array"}, "then": items, "else": True if words == "open" else scope}
+    if words == "closed":
+        return {"if": {"type": "array"}, "then": items, "else": scope}
+    values = {"type": "array", "items": {"type": "number"}}  # the first field of an own block
+    return {"if": {"type": "array"}, "then": {"if": values, "then": True, "else": items}, "else": True}
 
 
 def _single_key(schema: Schema) -> Schema:

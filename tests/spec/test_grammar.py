@@ -31,10 +31,10 @@ def items(text: str, *, root: bool = False) -> list[str]:
 def show(item: Item) -> str:
     match item:
         case Call(word, _, fields, short, name, count, init):
-            parts = [plain(fields) if fields else None, short and short.text, name and name.text]
+            parts = [plain(fields) if fields else None, short and plain(short), name and name.text]
             parts += [count and count.text, plain(init) if init else None]
             return f"{word}({', '.join('-' if part is None else str(part) for part in parts)})"
-        case Group(name, inner, _, _, numbered):
+        case Group(name, inner, _, numbered):
             listed = ", ".join(map(show, inner))
             return f"{name.text if name else 'sequence'}{f'[{listed}]' if numbered else f'{{{listed}}}'}"
         case Composite(kind, branches, _):
@@ -65,6 +65,11 @@ def arm(branch: Branch | When | None) -> str:
         ("- relu", "relu(-, -, -, -, -)"),
         ("- linear: 1000", "linear(-, 1000, -, -, -)"),
         ("- linear: 4 * $width", "linear(-, 4 * $width, -, -, -)"),
+        ("- permute: [0, $a, 2]", "permute(-, [0, '$a', 2], -, -, -)"),
+        ("- pad: [$a, $a]", "pad(-, ['$a', '$a'], -, -, -)"),
+        ("- mine: [3, 4]", "mine(-, [3, 4], -, -, -)"),
+        ("- mine: [$a, $b]", "mine[$a, $b]"),
+        ("- permute: [relu, $b]", "permute[relu(-, -, -, -, -), $b]"),
         ("- relu: {}", "relu({}, -, -, -, -)"),
         (
             "- conv2d: {name: c$i.0, out_channels: 8, count: $n, init: {bias: zeros}}",

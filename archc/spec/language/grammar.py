@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
-from archc.operators import JOINS, is_join, join_words, known_elsewhere
+from archc.operators import JOINS, is_join, is_operator, join_words, known_elsewhere
 from archc.spec.language.arithmetic import Constant
-from archc.spec.language.expressions import UNKNOWN, Expression, parse
+from archc.spec.language.expressions import UNKNOWN, Expression, is_expression, parse
 from archc.spec.language.items import (
     Auxiliary,
     Branch,
@@ -109,6 +109,9 @@ class Grammar:
         if word in ("output", "aux"):
             return self._root_item(entry, root)
         if isinstance(entry.value, Sequence):
+            if word != "sequence" and _are_values(entry.value, word):
+                self._check_callable(entry.key)
+                return Call(word, entry.key.span, short=entry.value)
             return self._group(entry, entry.value)
         if word != "sequence" and isinstance(entry.value, Mapping) and (layers := _layers(entry.value)):
             return self._group(entry, layers, numbered=False)
@@ -218,8 +221,6 @@ class Grammar:
                 self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
             if numbered:
                 self._refuse_branches(key)
-        if items.items and not any(map(_may_be_item, items.items)):
-            return Group(key, (), key.span, items)
         name = None if key.text == "sequence" else key
         what = "this sequence" if numbered else f"the scope {key.text}"
         return Group(name, self._some_items(items, what), key.span, numbered=numbered)
@@ -357,6 +358,14 @@ def _may_be_item(tree: Tree) -> bool:
     if isinstance(tree, Scalar):
         return tree.value is None or isinstance(tree.value, str)
     return not isinstance(tree, Unreadable)
+
+
+def _are_values(tree: Sequence, word: str) -> bool:
+    """True if nothing in a list is an item: `permute: [0, 2, 3, 1]`. Below an operator's word `$x` is a value, too."""
+    is_known = is_operator(word)
+    return bool(tree.items) and not any(
+        _may_be_item(item) and not (is_known and is_expression(item)) for item in tree.items
+    )
 
 
 def _layers(fields: Mapping) -> Sequence | None:

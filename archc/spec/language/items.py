@@ -17,15 +17,15 @@ from archc.spec.tree import Mapping, Scalar, Sequence, Unreadable
 class Call:
     """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
 
-    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the scalar
-    short form (the value of the call's first field). `span` covers the word. If the call is not whole, the loader could
-    not read a part of it: the rest is checked, and its result is unknown.
+    `fields` excludes the keys that every call may have: `name`, `count` and `init`. `short` is the short form, the
+    value of the call's first field. `span` covers the word. If the call is not whole, the loader could not read a part
+    of it: the rest is checked, and its result is unknown.
     """
 
     word: str
     span: Span
     fields: Mapping | None = None
-    short: Scalar | Unreadable | None = None
+    short: Scalar | Unreadable | Sequence | None = None
     name: Scalar | None = None
     count: Scalar | None = None
     init: Mapping | None = None
@@ -35,14 +35,12 @@ class Call:
 class Group(NamedTuple):
     """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
 
-    One that is not `numbered`, `- features: {layers: […]}`, has them as attributes. `span` covers the key. `values` is
-    a list in which nothing is an item, which only a field could have.
+    One that is not `numbered`, `- features: {layers: […]}`, has them as attributes. `span` covers the key.
     """
 
     name: Scalar | None
     items: tuple[Item, ...]
     span: Span
-    values: Sequence | None = None
     numbered: bool = True
 
 
