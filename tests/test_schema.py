@@ -40,6 +40,12 @@ FITTING = {
     "a short form that is an expression": "parameters: {n: int = 4}\nlayers: [flatten, linear: $n]",
     "a layer": "layers: [basic: {width: 8, activation: {leaky_relu: {negative_slope: 0.1}}, norm: none}]",
     "a parameter as an item": "parameters: {act: layer = relu}\nlayers: [$act]",
+    "a list, one of its numbers and a condition": "parameters: {n: 'list = [4, 8]'}\n"
+    "layers: [conv2d: {out_channels: 4 if true else 8, kernel_size: '$n[1]'}]",
+    "a parameter as an item with a name": "parameters: {act: layer = relu}\nlayers: [$act: {name: act}]",
+    "a scope": "layers: [{stem: {layers: [relu, {deep: {layers: [tanh]}}]}}, {sum: [{a: {layers: [relu]}}, identity]}]",
+    "a list as the first field": "layers: [permute: [0, 2, 3, 1], max_pool2d: [2, 1]]",
+    "a list as an own block's first field": "blocks: {b: {parameters: {n: list}, layers: [relu]}}\nlayers: [b: [1, 2]]",
     "a condition": "parameters: {deep: bool = true}\nlayers: [{when: $deep, then: relu, else: [tanh, relu]}]",
     "branches": "layers: [{sum: [identity, [relu, tanh], {linear: 3}]}]",
     "an own block": "blocks: {mine: {parameters: {width: int}, inline: [linear: $width]}}\nlayers: [mine: 3]",
@@ -80,6 +86,11 @@ BROKEN = {
     "an output that no Python name can be": "layers: [relu, output: a-b]",
     "a padding that is a word": "layers: [conv2d: {out_channels: 3, kernel_size: 3, padding: valid}]",
     "a name of an item with a slash": "layers: [relu: {name: a/b}]",
+    "a list of values that are none": "layers: [permute: [relu]]",
+    "a list of numbers under a name": "layers: [features: [1, 2]]",
+    "a scope of two keys": "layers: [stem: {layers: [relu], name: x}]",
+    "a scope of an unknown operator": "layers: [stem: {layers: [rellu]}]",
+    "a parameter as an item with fields": "parameters: {act: layer = relu}\nlayers: [$act: {name: act, eps: 3}]",
     "a count of nothing": "layers: [relu: {count: 0}]",
 }
 

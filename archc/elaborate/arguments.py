@@ -15,21 +15,16 @@ from pydantic import BaseModel, ValidationError
 
 from archc.blocks import Layer, LayerField
 from archc.diagnostics import Note, Span, SpecError, as_written, did_you_mean
+from archc.elaborate.environment import declared
 from archc.elaborate.hints import field_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import Initializer
+from archc.spec.language.arithmetic import Refusal
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown, is_expression, parse
 from archc.spec.language.grammar import parse_layer
 from archc.spec.language.items import Call
 from archc.spec.language.validation import reason, requirement
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
-
-
-class Parameters(dict[str, object]):
-    """The values of the network's parameters, and where they are declared."""
-
-    declared: MappingType[str, Span]
-
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -88,7 +83,7 @@ def _tree(value: object, span: Span) -> Tree:
 
 
 def written_arguments(call: Call, first_field: str | None, environment: Environment) -> dict[str, Argument]:
-    """The fields that a call writes; the scalar short form is the value of the callee's first field."""
+    """The fields that a call writes; the short form is the value of the callee's first field."""
     if call.short is not None:
         return {first_field or "": Argument(call.short.span, call.short, environment)}
     entries = call.fields.entries if call.fields else {}
@@ -223,11 +218,13 @@ def origins(argument: Argument) -> tuple[Note, ...]:
     """Where the value of an expression comes from: what each name in it stands for."""
     if not isinstance(argument.tree, Scalar) or not is_expression(argument.tree):
         return ()
-    environment = argument.environment
-    declared = environment.declared if isinstance(environment, Parameters) else {}
-    names = dict.fromkeys(_NAMES.findall(argument.tree.text))
-    known = {name: value for name in names if (value := environment.get(name, UNKNOWN)) is not UNKNOWN}
-    return tuple(Note(f"${name} is {show(value)}", declared.get(name)) for name, value in known.items())
+    values = {name: argument.environment.get(name, UNKNOWN) for name in _NAMES.findall(argument.tree.text)}
+    spans = declared(argument.environment)
+    return tuple(
+        Note(f"${name} is {show(value)}", spans.get(name))
+        for name, value in values.items()
+        if not isinstance(value, Unknown | Refusal)
+    )
 
 
 def fraction_help(tree: Tree, value: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -17,6 +18,7 @@ from archc.operators import OPERATORS, known_elsewhere, operator_model, operator
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.items import Call, Group
 from archc.spec.repair.foreign import OPERATOR_KEYS
+from archc.spec.tree import Scalar, Sequence
 
 Callee = type[Operator] | type[Block] | BlockDefinition
 
@@ -42,17 +44,33 @@ class Callees:
         return None
 
     def of(self, call: Call) -> Callee | None:
-        """The callee of a call; None, and a problem, if there is none."""
+        """The callee of a call; None, and a problem, if there is none, or if it takes no list and the call is one."""
         callee = self.find(call.word)
+        if isinstance(call.short, Sequence) and not (callee and takes_list(callee)):
+            self._refuse_values(call.word, callee, call.short)
+            return None
         if callee is None:
             self._report_unknown(call)
         return callee
 
+    def _refuse_values(self, word: str, callee: Callee | None, values: Sequence) -> None:
+        if callee:
+            message = f"{word} is an operator or block, so it takes fields, not a list"
+            help = list_meant(word, fields_of(callee), values)
+        else:
+            message, help = f"'{word}' has a list in which nothing is an item", f"fields have names: {word}: {{…}}"
+        self._problems.add("wrong-kind", message, values.span, help=help)
+
     def _report_unknown(self, call: Call) -> None:
+        if call.fields and "layers" in call.fields.entries:
+            message = "a scope has 'layers' as its only key, with a list of items"
+            help = f"write '{call.word}: {{layers: […]}}'"
+            self._problems.add("wrong-kind", message, call.fields.entries["layers"].key.span, help=help)
+            return
         words = (*self._blocks, *operator_words(), *block_words())
         word = call.word.rpartition(".")[2]  # of nn.Linear
         meant = did_you_mean(known_elsewhere().get(word.lower(), word), words)
-        if call.word in OPERATOR_KEYS and call.short is not None:
+        if call.word in OPERATOR_KEYS and isinstance(call.short, Scalar):
             meant = f"the operator is the key: '- {call.short.text}'"
         help = meant or "`archc explain` lists every operator and block"
         self._problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
@@ -67,19 +85,20 @@ class Callees:
                 if isinstance(layer, Layer) and isinstance(layer.site, Site):
                     self.of(layer.site.call)
 
-    def refuse_list(self, word: str, group: Group) -> bool:
-        """True if a list stands where only fields can. Side effect: records it."""
+    def refuse_items(self, word: str, group: Group) -> bool:
+        """True if a sequence or scope is called as an operator or block. Side effect: records it."""
         callee = self.find(word)
-        if callee:
-            message = f"{word} is an operator or block, so it takes fields, not a list"
-            help = f"write '{word}: {{…}}', or choose another name for a sequence"
-        else:
-            message, help = f"'{word}' has a list in which nothing is an item", f"fields have names: {word}: {{…}}"
-        if callee and group.values:
-            help = list_meant(word, fields_of(callee), group.values, of_numbers=not _begins_with_integer(callee))
-        if callee or group.values:
-            self._problems.add("wrong-kind", message, group.values.span if group.values else group.span, help=help)
-        return bool(callee or group.values)
+        if callee is None:
+            return False
+        message = f"{word} is an operator or block, so it takes fields, not a list"
+        help = f"write '{word}: {{…}}', or choose another name for a sequence"
+        if not group.numbered:
+            message, help = f"{word} is an operator or block, so no scope is called so", "choose another name"
+        elif takes_list(callee):
+            message = f"{word} is an operator or block, but its list has what may be items"
+            help = f"write '{word}: {{{fields_of(callee)[0]}: […]}}' for values, or choose another name for a sequence"
+        self._problems.add("wrong-kind", message, group.span, help=help)
+        return True
 
 
 def fields_of(callee: Callee) -> list[str]:
@@ -99,8 +118,12 @@ def arity_of(callee: Callee) -> int | None:
     return callee.arity if not isinstance(callee, BlockDefinition) and issubclass(callee, Operator) else 1
 
 
-def _begins_with_integer(callee: Callee) -> bool:
-    """True if the first field is one number, and not a size or list."""
+def takes_list(callee: Callee) -> bool:
+    """True if the first field can be a list, which a call may then have in place of its fields."""
     if isinstance(callee, BlockDefinition):
-        return next((signature.type for signature in callee.parameters.values()), "") == "int"
-    return next((field.annotation is int for field in callee.model_fields.values()), False)
+        return next((signature.type for signature in callee.parameters.values()), "") in ("size", "list")
+    return next((_may_be_list(field.annotation) for field in callee.model_fields.values()), False)
+
+
+def _may_be_list(annotation: object) -> bool:
+    return get_origin(annotation) in (tuple, list) or any(map(_may_be_list, get_args(annotation)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from archc.blocks import Block, Layer, block_word
@@ -23,10 +23,12 @@ from archc.elaborate.arguments import (
 from archc.elaborate.callees import Callee, Callees, arity_of, fields_of, strides_once
 from archc.elaborate.context import Context
 from archc.elaborate.definitions import bind
+from archc.elaborate.environment import Here, at, size
 from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
 from archc.ir.operator import Operator, ShapeError
+from archc.ir.types import TensorType
 from archc.operators import operator_model
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
@@ -58,7 +60,7 @@ class Caller:
     def check_defaults(self) -> None:
         """Record what is wrong with the defaults, also with those that are never used."""
         for word, entry in self.context.spec.defaults.items():
-            call, arguments = Call(word, entry.key.span), self.defaults(word)
+            call, arguments = Call(word, entry.key.span), self.defaults(word, UNKNOWN)
             callee = self.callees.of(call)
             if isinstance(callee, BlockDefinition):
                 bind(callee, call, arguments, self.problems, self.context.marks, partial=True)
@@ -77,7 +79,7 @@ class Caller:
         if call.count is None or call.name is None or is_template(call.name):
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
-            name = item_name(call.name, env, None)
+            name = item_name(call.name, at(env, x), None)
             with self.context.scope(call.word, name, "Sequential", call.span, sequence=True):
                 return self._copies(callee, call, x, env, count, named=False)
         except NameTaken as error:
@@ -87,10 +89,11 @@ class Caller:
     def reference(self, reference: Reference, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply the layer that the caller gave for a parameter; `none` is the identity."""
         layer = env.get(reference.parameter, UNKNOWN)
+        name = item_name(reference.name, at(env, x), None)
+        if isinstance(layer, Layer):
+            return self.layer(layer, _inputs(x), name, reference.span, reference.name)
         if layer is None:
             return x
-        if isinstance(layer, Layer):
-            return self.layer(layer, _inputs(x), None, reference.span)
         if layer is not UNKNOWN:
             self.problems.add("wrong-kind", f"${reference.parameter} is not a layer", reference.span)
         elif reference.parameter not in env:
@@ -99,14 +102,22 @@ class Caller:
             self.problems.add("unknown-name", message, reference.span, help=help)
         return UNKNOWN
 
-    def layer(self, layer: Layer, inputs: tuple[Value, ...] | Unknown, name: str | None, span: Span) -> Value | Unknown:
-        """Apply a field's layer."""
+    def layer(
+        self,
+        layer: Layer,
+        inputs: tuple[Value, ...] | Unknown,
+        name: str | None,
+        span: Span,
+        written: Scalar | None = None,
+    ) -> Value | Unknown:
+        """Apply a field's layer, which is used at `span`; `written` is where the name stands, if a spec chose it."""
         site = layer.site if isinstance(layer.site, Site) else Site(default_call(layer, span), {})
         callee = self.callees.of(site.call)
         if callee is None:
             return UNKNOWN
+        here = at(site.environment, inputs if inputs is UNKNOWN else inputs[0])
         with self.context.nested(span):
-            return self._apply(callee, site.call, inputs, site.environment, 0, name)
+            return self._apply(callee, replace(site.call, name=written), inputs, here, 0, name)
 
     def joining(self, composite: Composite, env: Environment) -> Operator | Unknown:
         """The operator that joins the branches of a composite, with its fields; what is wrong is recorded."""
@@ -145,8 +156,9 @@ class Caller:
         for copy in range(count):
             if copy == 1:  # the first copy was right, and so may all others be
                 self.context.count_steps(count - 1, call.span)
-            name = item_name(call.name, env, copy if call.count else None) if named else None
-            x = self._apply(callee, call, _inputs(x), env, copy, name)
+            here = at(env, x)
+            name = item_name(call.name, here, copy if call.count else None) if named else None
+            x = self._apply(callee, call, _inputs(x), here, copy, name)
             if x is UNKNOWN:  # more copies would be wrong in the same way
                 break
         return x
@@ -156,11 +168,11 @@ class Caller:
         callee: Callee,
         call: Call,
         inputs: tuple[Value, ...] | Unknown,
-        env: Environment,
+        here: Here,
         copy: int,
         name: str | None,
     ) -> Value | Unknown:
-        arguments = self._arguments(callee, call, env, copy)
+        arguments = self._arguments(callee, call, here, copy)
         partial = call.fields is not None and call.fields.lacks_keys
         inputs = inputs if call.is_whole else UNKNOWN
         self._count_values(callee, call, arguments)
@@ -182,16 +194,24 @@ class Caller:
         model = validate(callee, call.word, call.span, arguments, self.problems, partial=partial)
         if inputs is UNKNOWN or model is UNKNOWN:
             return UNKNOWN
+        named = call.name.span if call.name else call.span
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             initializers = self.context.initializers.of(type(model), call.init)
-            keys = self._keys(call, model, env)
+            keys = self._keys(call, model, here)
             return self.context.add(
-                model, *inputs, name=name, span=call.span, fields=fields, initializers=initializers, keys=keys
+                model,
+                *inputs,
+                name=name,
+                span=call.span,
+                named=named,
+                fields=fields,
+                initializers=initializers,
+                keys=keys,
             )
-        return self.expand(model, call.word, inputs[0], name, call.span)
+        return self.expand(model, call.word, inputs[0], name, call.span, named)
 
-    def _keys(self, call: Call, model: Operator, env: Environment) -> dict[str, str]:
+    def _keys(self, call: Call, model: Operator, here: Here) -> dict[str, str]:
         """The `state_dict` keys that a call gives its tensors, by the tensors' names."""
         found: dict[str, str] = {}
         for name, entry in (call.keys.entries if call.keys else {}).items():
@@ -202,7 +222,7 @@ class Caller:
                 self.problems.add("unknown-field", f"{call.word} has no tensor '{name}'", entry.key.span, help=help)
             elif not isinstance(entry.value, Scalar) or not is_path_template(entry.value.text):
                 self.problems.add("bad-name", "a key is a name, which may have dots", entry.value.span)
-            elif key := item_name(entry.value, env, None):
+            elif key := item_name(entry.value, here, None):
                 found[name] = key
         return found
 
@@ -231,21 +251,21 @@ class Caller:
             self._weights[id(tree)] = 1 + sum(map(self.weight, parts))
         return self._weights[id(tree)]
 
-    def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
+    def _arguments(self, callee: Callee, call: Call, here: Here, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
         fields = fields_of(callee)
-        written = written_arguments(call, fields[0] if fields else None, env)
+        written = written_arguments(call, fields[0] if fields else None, here)
         if copy and strides_once(callee):
-            written["stride"] = Argument(call.span, Scalar(1, "1", call.span), env)
-        return {**self.defaults(call.word), **written}
+            written["stride"] = Argument(call.span, Scalar(1, "1", call.span), here)
+        return {**self.defaults(call.word, here.type), **written}
 
-    def defaults(self, word: str) -> dict[str, Argument]:
-        """The fields that the spec's `defaults` give to a word."""
+    def defaults(self, word: str, x: TensorType | Unknown) -> dict[str, Argument]:
+        """The fields that the spec's `defaults` give to a word where it is applied to a value of this type."""
         entry = self.context.spec.defaults.get(word)
         if entry is None:
             return {}
         assert isinstance(entry.value, Mapping), "it was parsed before"
-        environment = self.context.parameters
+        environment = Here(self.context.parameters, x)
         return {key: Argument(field.key.span, field.value, environment) for key, field in entry.value.entries.items()}
 
     def _definition(
@@ -267,12 +287,10 @@ class Caller:
         ramps = self.context.ramps.next_values(call.word, call.span)
         self.context.count_values(len(ramps), call.span)
         (x,) = inputs
-        shape = x.type.shape
         own: dict[str, object] = {**self.context.unclear_ramps, **ramps, "i": copy, "n": copy + 1}
-        if len(shape) > 1:
-            own["in_channels"] = shape[1]
-            if isinstance(shape[-1], int):
-                own["in_features"] = shape[-1]
+        if x.type.ndim > 1:
+            own["in_channels"] = size("in_channels", 1, x.type)
+            own["in_features"] = size("in_features", -1, x.type)
         return self._body(definition, call, x, {**own, **values}, name)
 
     def _body(
@@ -288,7 +306,7 @@ class Caller:
         try:
             with self.problems.inside(call.word, call.span), self.context.marks.body(given):
                 for derived, tree in definition.let.items():
-                    environment[derived] = evaluate(tree, environment)
+                    environment[derived] = evaluate(tree, at(environment, x))
                 with self._scope_of(definition, call, name):
                     value = self._walk(definition.items, x, environment)
                 results = [self.context.marks.get(name) for name in definition.results]
@@ -317,8 +335,10 @@ class Caller:
         is_sequence = definition.kind == "sequence"
         return self.context.scope(call.word, name, camel_case(call.word), call.span, sequence=is_sequence)
 
-    def expand(self, block: Block, word: str, x: Value, name: str | None, span: Span) -> Value | Unknown:
-        """Apply a block written in Python."""
+    def expand(
+        self, block: Block, word: str, x: Value, name: str | None, span: Span, named: Span | None = None
+    ) -> Value | Unknown:
+        """Apply a block written in Python; `named` is where its name stands."""
         try:
             with self.context.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
@@ -326,7 +346,7 @@ class Caller:
                 except ShapeError as error:
                     self.context.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:
-            self.context.name_taken(error, span)
+            self.context.name_taken(error, named or span)
         except Abandoned:
             pass
         return UNKNOWN
@@ -383,14 +403,14 @@ class _Expansion:
             return inputs[0]
         if isinstance(layer, Block):
             return self.caller.expand(layer, word, inputs[0], name, self.span)
-        operator = self._with_defaults(layer)
+        operator = self._with_defaults(layer, inputs[0].type)
         context = self.caller.context
         initializers = context.initializers.of(type(operator), None)
         return context.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
 
-    def _with_defaults(self, operator: Operator) -> Operator:
+    def _with_defaults(self, operator: Operator, x: TensorType) -> Operator:
         """The operator with the spec's defaults for the fields that the block did not write."""
-        defaults = self.caller.defaults(operator.word)
+        defaults = self.caller.defaults(operator.word, x)
         missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
         if not missing:
             return operator

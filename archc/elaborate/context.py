@@ -54,11 +54,15 @@ class Context:
         *inputs: Value,
         name: str | None,
         span: Span,
+        named: Span | None = None,
         fields: Mapping[str, Span] | None = None,
         initializers: Mapping[str, Chosen] | None = None,
         keys: Mapping[str, str] | None = None,
     ) -> Value | Unknown:
-        """Append an operator; what it refuses is recorded, at the field that is to blame if there is one."""
+        """Append an operator; what it refuses is recorded, at the field that is to blame if there is one.
+
+        `named` is where its name stands.
+        """
         functions = {tensor: initializer for tensor, (initializer, _) in (initializers or {}).items()}
         try:
             output = self.builder.add(operator, *inputs, name=name, span=span, initializers=functions, keys=keys)
@@ -66,7 +70,7 @@ class Context:
             where = (fields or {}).get(error.field or "", span)
             self.refuse(error, operator.word, error.path, where, inputs)
         except NameTaken as error:
-            self.name_taken(error, span)
+            self.name_taken(error, named or span)
             # Under another name, so that what follows is still checked; the graph is not used any more.
             return self.add(operator, *inputs, name=None, span=span, fields=fields) if name else UNKNOWN
         except TooManyNodes:

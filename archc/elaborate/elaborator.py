@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from archc.diagnostics import SpecError
-from archc.elaborate.arguments import Parameters, as_layer
+from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.context import Context
+from archc.elaborate.environment import Parameters, at
+from archc.elaborate.naming import camel_case
 from archc.elaborate.ramps import check_shapes
 from archc.elaborate.shares import Shares
 from archc.ir.builder import NameTaken, TooManyNodes
@@ -101,7 +103,7 @@ class Elaborator:
             elif root and isinstance(item, Auxiliary):
                 self._auxiliary(item, x, env)
             elif root and isinstance(item, When):
-                x = self._when(item, x, env, root=True)
+                x = self._when(item, x, at(env, x), root=True)
             else:
                 x = self.item(item, x, env)
         return x
@@ -110,6 +112,7 @@ class Elaborator:
         """Apply one item."""
         self.context.count_steps(1, item.span)
         self.shares.remember(item, env)
+        env = at(env, x)
         with self.problems.caught(), self.context.nested(item.span):
             match item:
                 case Call():
@@ -139,10 +142,11 @@ class Elaborator:
 
     def _group(self, group: Group, x: Value | Unknown, env: Environment) -> Value | Unknown:
         name = str(group.name.value) if group.name else None
-        if group.name and self.caller.callees.refuse_list(group.name.text, group):
+        if group.name and self.caller.callees.refuse_items(group.name.text, group):
             return UNKNOWN
+        word, class_name = ("sequence", "Sequential") if group.numbered else (str(name), camel_case(str(name)))
         try:
-            with self.context.scope("sequence", name, "Sequential", group.span, sequence=True):
+            with self.context.scope(word, name, class_name, group.span, sequence=group.numbered):
                 return self.items(group.items, x, env)
         except NameTaken as error:
             self.context.name_taken(error, group.span)
@@ -201,7 +205,7 @@ class Elaborator:
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | Unknown, env: Environment) -> None:
         item = auxiliary.item
-        name = item.name if isinstance(item, Call | Group) else None
+        name = item.name if isinstance(item, Call | Group | Reference) else None
         if name is None:
             self.problems.add("missing-field", "an auxiliary head needs a name, which its output has", auxiliary.span)
             return

@@ -27,14 +27,11 @@ def field_meant(word: str, name: str, fields: Iterable[str], *, of_call: bool = 
     return colon_meant(name) or did_you_mean(name, candidates) or known_fields(word, fields)
 
 
-def list_meant(word: str, fields: Iterable[str], values: Sequence, *, of_numbers: bool) -> str:
-    """Help for a list of values in place of fields; `of_numbers` says that the first field may be such a list."""
+def list_meant(word: str, fields: list[str], values: Sequence) -> str:
+    """Help for a list of values in place of fields, the first of which is no list."""
     texts = [item.text if isinstance(item, Scalar) else "…" for item in values.items]
-    first = next(iter(fields), None)
-    if first is None:
+    if not fields:
         return known_fields(word, fields)
-    if of_numbers:
-        return f"write '{word}: {{{first}: [{', '.join(texts)}]}}'"
     return f"write '{word}: {{{_named(fields, texts)}}}'"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from keyword import iskeyword
 
+from archc.elaborate.environment import Here
 from archc.spec.language.expressions import UNKNOWN, substitute
 from archc.spec.tree import Scalar
 
@@ -17,7 +17,7 @@ def is_template(name: Scalar) -> bool:
     return "$i" in name.text or "$n" in name.text
 
 
-def item_name(name: Scalar | None, environment: Mapping[str, object], copy: int | None) -> str | None:
+def item_name(name: Scalar | None, here: Here, copy: int | None) -> str | None:
     """The name of an item: `$i` (from 0) and `$n` (from 1) count the copies of a counted item.
 
     In an item that is not counted (`copy` is None) they are those of the block that it stands in. An unknown name is
@@ -25,8 +25,8 @@ def item_name(name: Scalar | None, environment: Mapping[str, object], copy: int 
     """
     if name is None or "$" not in name.text:
         return name.text if name else None
-    own = {"i": 0, "n": 1, **environment} if copy is None else {**environment, "i": copy, "n": copy + 1}
-    filled = substitute(name.text, own, name.span)
+    names = {"i": 0, "n": 1, **here.names} if copy is None else {**here.names, "i": copy, "n": copy + 1}
+    filled = substitute(name.text, Here(names, here.type), name.span)
     return None if filled is UNKNOWN else filled
 
 

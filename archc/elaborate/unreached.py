@@ -12,6 +12,7 @@ from archc.diagnostics import Diagnostic, Source, Span, SpecError
 from archc.elaborate.arguments import evaluate
 from archc.elaborate.context import Context
 from archc.elaborate.elaborator import Elaborator
+from archc.elaborate.environment import at
 from archc.elaborate.recursion import recursive_calls
 from archc.ir.builder import TooManyNodes
 from archc.ir.graph import Value
@@ -73,7 +74,7 @@ class _Everywhere(Elaborator):
             for name, tree in definition.let.items():
                 environment[name] = UNKNOWN
                 with self.problems.caught():
-                    environment[name] = evaluate(tree, environment)
+                    environment[name] = evaluate(tree, at(environment, UNKNOWN))
             given = {name: (UNKNOWN, definition.parameters[name].span) for name in definition.given}
             with self.context.marks.body(given):
                 self._apart(definition.items, environment, definition.span)

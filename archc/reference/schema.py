@@ -17,13 +17,14 @@ from archc.operators import is_join, join_words, operator_model, operator_words
 from archc.reference.words import word_model
 from archc.spec.language.document import Input
 from archc.spec.language.parsing import PIECES
+from archc.spec.language.signatures import TYPES
 
 Schema = dict[str, Any]
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
 OUTPUT_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 PATH = r"^[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*$"
-EXPRESSION = r"\$|\("
+EXPRESSION = r"\$|\(| if "
 CALL_KEYS: Schema = {
     "name": {
         "type": ["string", "number", "boolean"],
@@ -62,7 +63,7 @@ def json_schema() -> Schema:
 
 
 def _header() -> Schema:
-    signature = {"type": "string", "pattern": r"^\s*(int|float|bool|str|size|layer)\s*(=.*)?$"}
+    signature = {"type": "string", "pattern": rf"^\s*({'|'.join(TYPES)})\s*(=.*)?$"}
     return {
         "name": {"type": "string", "pattern": NAME, "description": "The network's name, and its default folder's."},
         "source": {"type": "string", "description": "Where the architecture was published."},
@@ -154,7 +155,13 @@ def _item_definitions(words: str) -> Schema:
                 "type": "object",
                 "if": {"type": "object", "required": ["when"]},
                 "then": {"$ref": f"#/$defs/when-{words}"},
-                "else": _single_key({"properties": _calls(words), "additionalProperties": _other(words)}),
+                "else": _single_key(
+                    {
+                        "properties": _calls(words),
+                        "patternProperties": {r"^\$": _reference()},
+                        "additionalProperties": _other(words),
+                    }
+                ),
             },
         },
         "branch": {
@@ -169,6 +176,12 @@ def _item_definitions(words: str) -> Schema:
             "additionalProperties": False,
         },
     }
+
+
+def _reference() -> Schema:
+    """The fields of a layer that a parameter holds."""
+    fields = {"name": CALL_KEYS["name"]}
+    return {"type": "object", "properties": fields, "required": ["name"], "additionalProperties": False}
 
 
 def _word(words: str) -> Schema:
@@ -198,9 +211,13 @@ def _calls(words: str) -> Schema:
 
 
 def _other(words: str) -> Schema:
-    """A word that is none of ours: the name of a sequence, or a block of the document's own."""
-    sequence = {"$ref": f"#/$defs/items-{words}"}
-    return {"if": {"type": "array"}, "then": sequence, "else": words == "open"}
+    """A word that is none of ours: the name of a sequence or scope, or a block of the document's own."""
+    items = {"$ref": f"#/$defs/items-{words}"}
+    scope = {"type": "object", "properties": {"layers": items}, "required": ["layers"], "additionalProperties": False}
+    if words == "closed":
+        return {"if": {"type": "array"}, "then": items, "else": scope}
+    values = {"type": "array", "items": {"type": "number"}}  # the first field of an own block
+    return {"if": {"type": "array"}, "then": {"if": values, "then": True, "else": items}, "else": True}
 
 
 def _single_key(schema: Schema) -> Schema:

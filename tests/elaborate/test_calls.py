@@ -2,8 +2,10 @@
 
 from archc.ir.initializers import Constant, KaimingNormal, KaimingUniform, Normal, Ones, Zeros
 from archc.operators.activation import LeakyRelu
+from archc.operators.arrangement import Pad, Permute
 from archc.operators.convolution import Conv2d
 from archc.operators.normalization import BatchNorm, GroupNorm
+from archc.operators.reduction import Mean
 from tests.elaborate.specs import layers, paths
 
 
@@ -12,6 +14,20 @@ def test_the_scalar_of_a_call_is_its_first_field() -> None:
     assert graph.nodes[0].operator == LeakyRelu(negative_slope=0.2)
     assert graph.nodes[1].operator == Conv2d(out_channels=2, kernel_size=(1, 3))
     assert graph.nodes[3].output.type.shape[1:] == (5,)
+
+
+def test_a_list_is_the_first_field_where_that_is_one() -> None:
+    head = """\
+        parameters: {p: int = 1, act: layer = relu}
+        blocks: {mine: {parameters: {sizes: list, k: size = 1}, inline: [linear: '$sizes[1]']}}
+    """
+    items = "[permute: [0, 2, 3, 1], pad: [$p, 2 * $p], mean: [1], mine: [7, 8], features: [$act, $act]]"
+    graph = layers(items, head)
+    assert graph.nodes[0].operator == Permute(dims=(0, 2, 3, 1))
+    assert graph.nodes[1].operator == Pad(pad=(1, 2))
+    assert graph.nodes[2].operator == Mean(dim=(1,))
+    assert graph.nodes[3].output.type.shape[1:] == (32, 8)
+    assert paths(graph)[4:] == ["features.0", "features.1"]
 
 
 def test_what_is_inferred_may_be_declared() -> None:

@@ -47,7 +47,8 @@ JOIN = [{"sum": ["sigmoid", "identity"]}]
 
 
 @pytest.mark.parametrize(
-    ("place", "fewest"), [("network", 150), ("block", 140), ("sequence", 100), ("output", 90), ("parameter", 150)]
+    ("place", "fewest"),
+    [("network", 150), ("block", 140), ("sequence", 100), ("scope", 100), ("output", 90), ("parameter", 150)],
 )
 def test_a_name_that_is_accepted_works(place: str, fewest: int) -> None:
     accepted = 0
@@ -56,6 +57,7 @@ def test_a_name_that_is_accepted_works(place: str, fewest: int) -> None:
             "network": {"name": word},
             "block": {"blocks": {word: {"layers": JOIN}}, "layers": [word, {word: {"name": "again"}}]},
             "sequence": {"layers": [{word: [*JOIN, "tanh"]}, {f"a.{word}": ["tanh"]}]},
+            "scope": {"layers": [{word: {"layers": [*JOIN, "tanh"]}}, {f"a.{word}": {"layers": ["tanh"]}}]},
             "output": {"output": word},
             "parameter": {
                 "parameters": {word: "int = 2"},

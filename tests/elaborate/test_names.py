@@ -154,3 +154,40 @@ def test_a_name_is_what_was_written_and_stays_it_when_the_spec_is_resolved(tmp_p
     graph, again = compiled(text), compiled(resolved_text(tmp_path / "net.yaml", {}))
     assert paths(graph) == ["sequence.010", "sequence.False", "sequence.0x1F"]
     assert (graph.name, print_graph(again)) == ("True", print_graph(graph))
+
+
+def test_a_scope_has_its_items_as_attributes_wherever_it_stands() -> None:
+    graph = layers("""\
+        - stem: {layers: [linear: {name: fc, out_features: 3}, relu]}
+        - stages: [relu, stem: {layers: [linear: 2]}]
+        - sum: [{left.arm: {layers: [linear: 2]}}, {down: {layers: [{inner: {layers: [linear: 2]}}]}}]
+        - aux: {head: {layers: [flatten, linear: {name: fc, out_features: 5}]}}
+    """)
+    assert keys(graph)[::2] == [
+        "stem.fc.weight", "stages.stem.linear.weight", "left.arm.linear.weight", "down.inner.linear.weight",
+        "head.fc.weight",
+    ]  # fmt: skip
+    scopes = {scope.path: (scope.class_name, scope.sequence) for scope in graph.scopes if scope.path}
+    assert scopes == {
+        "stem": ("Stem", False), "stages": ("Sequential", True), "stages.stem": ("Stem", False),
+        "left.arm": ("LeftArm", False), "down": ("Down", False), "down.inner": ("Inner", False),
+        "head": ("Head", False),
+    }  # fmt: skip
+    assert [output.name for output in graph.outputs] == ["output", "head"]
+
+
+def test_a_layer_that_is_given_has_the_name_that_the_item_says() -> None:
+    head = """\
+        blocks:
+          unit:
+            parameters: {norm: layer = batch_norm}
+            layers: [$norm: {name: bn$n}, $norm, $norm: {name: down.bn}]
+    """
+    assert paths(layers("- unit: {count: 2}", head))[::2] == ["unit.bn1", "unit.down.bn", "unit_1.batch_norm"]
+    assert keys(layers("- unit: {norm: {conv_norm_act: {out_channels: 2}}}", head))[0] == "unit.bn1.0.weight"
+    assert paths(layers("[unit: {norm: none}, tanh]", head)) == ["tanh"]
+
+
+def test_a_head_may_be_a_layer_that_is_given() -> None:
+    graph = layers("[relu, aux: {$head: {name: side}}, tanh]", "parameters: {head: layer = flatten}")
+    assert [output.name for output in graph.outputs] == ["output", "side"]

@@ -14,7 +14,7 @@ SOURCE = Source("<test>", "x")
 SPAN = Span(SOURCE, 0, 0, 0, 1)
 ENVIRONMENT = {
     "in_channels": 64, "width": 48, "stride": 2, "i": 3, "kernel_size": (7, 3), "half": 0.5,
-    "deep": True, "act": None, "broken": UNKNOWN, "word": "abc", "size": (3, 3),
+    "deep": True, "act": None, "broken": UNKNOWN, "word": "abc", "size": (3, 3), "widths": (64, 128, 256),
 }  # fmt: skip
 
 
@@ -54,6 +54,18 @@ def complaint(text: str) -> tuple[str, str, str | None]:
         ("$kernel_size == 7", False),
         ("$size == 3 and $size != $kernel_size", True),
         ("$stride != 1 or $in_channels != 4 * $width", True),
+        ("$widths[$i - 1] + $widths[-3]", 320),
+        ("($widths // 2)[0] + min($kernel_size, 5)[1]", 35),
+        ("$widths * (0 - 1)", (-64, -128, -256)),
+        ("$widths == 64 or $size == $widths", False),
+        ("sqrt($in_channels) + log2($stride)", 9.0),
+        ("int(0 - 2.7) + int(2.7) + abs(-3)", 3),
+        ("$i if $deep else 1 // 0", 3),
+        ("1 // 0 if not $deep else $i", 3),
+        ("1 if $i == 1 else 2 if $i == 2 else $i", 3),
+        ("(1 if true else 2 if true else 3) + 4", 5),
+        ("1 if false or true else 2 + 8", 1),
+        ("$widths[0 if $deep else 1]", 64),
         ("not $deep or not not 1 <= 1", True),
         ("1 < 2 and 2 >= 3", False),
         ("true and not false", True),
@@ -77,6 +89,12 @@ def test_expressions_have_the_value_that_python_would_give(text: str, expected: 
         ("$deep or $broken", True),
         ("$broken or $deep", True),
         ("$broken and not $deep", False),
+        ("1 if $broken else 2", UNKNOWN),
+        ("1 if $broken else 1 // 0", UNKNOWN),
+        ("$broken if $deep else 2", UNKNOWN),
+        ("2 if $deep else $broken", 2),
+        ("$widths[$broken]", UNKNOWN),
+        ("$broken[0]", UNKNOWN),
     ],
 )
 def test_what_depends_on_an_unknown_value_is_unknown_unless_it_is_decided(text: str, expected: object) -> None:
@@ -96,6 +114,8 @@ def test_the_right_side_of_a_decided_condition_is_not_evaluated() -> None:
         "-" * 1000 + "1",
         "not " * 1000 + "true",
         "min(" * 99,
+        "1 if true else " * 60 + "1",
+        "$widths[" * 60 + "0" + "]" * 60,
     ],
 )
 def test_size_and_depth_are_limited(text: str) -> None:
@@ -139,8 +159,8 @@ def test_make_divisible_is_the_nearest_multiple_but_not_below_nine_tenths(x: int
 
 
 def test_a_scalar_with_a_dollar_or_a_function_is_an_expression() -> None:
-    texts = ["$x", "2 * $x", "max(8, 4)", " round (2.5)", "relu", "4 * 8", "maximum", "max", "(1)"]
-    assert [is_expression(Scalar(text, text, SPAN)) for text in texts] == [True] * 4 + [False] * 5
+    texts = ["$x", "2 * $x", "max(8, 4)", "8 if true else 4", "sqrt (2)", "relu", "4 * 8", "maximum", "max", "(1)"]
+    assert [is_expression(Scalar(text, text, SPAN)) for text in texts] == [True] * 5 + [False] * 5
     assert not is_expression(Scalar(5, "5", SPAN))
 
 

@@ -34,11 +34,12 @@ def items(text: str, *, root: bool = False) -> list[str]:
 def show(item: Item) -> str:
     match item:
         case Call(word, _, fields, short, name, count, init):
-            parts = [plain(fields) if fields else None, short and short.text, name and name.text]
+            parts = [plain(fields) if fields else None, short and plain(short), name and name.text]
             parts += [count and count.text, plain(init) if init else None]
             return f"{word}({', '.join('-' if part is None else str(part) for part in parts)})"
-        case Group(name, inner, _):
-            return f"{name.text if name else 'sequence'}[{', '.join(map(show, inner))}]"
+        case Group(name, inner, _, numbered):
+            listed = ", ".join(map(show, inner))
+            return f"{name.text if name else 'sequence'}{f'[{listed}]' if numbered else f'{{{listed}}}'}"
         case Composite(kind, branches, _):
             return f"{kind}[{' | '.join(arm(branch) for branch in branches)}]"
         case When(_, then, otherwise, _):
@@ -47,8 +48,8 @@ def show(item: Item) -> str:
             return f"output {name.text}"
         case Auxiliary(inner, _):
             return f"aux {show(inner)}"
-        case Reference(parameter, _):
-            return f"${parameter}"
+        case Reference(parameter, _, name):
+            return f"${parameter} {name.text}" if name else f"${parameter}"
         case Mark(name) | From(name) | Share(name):
             return f"{type(item).__name__.lower()} {name.text}"
         case Unread():
@@ -69,6 +70,11 @@ def arm(branch: Branch | When | None) -> str:
         ("- relu", "relu(-, -, -, -, -)"),
         ("- linear: 1000", "linear(-, 1000, -, -, -)"),
         ("- linear: 4 * $width", "linear(-, 4 * $width, -, -, -)"),
+        ("- permute: [0, $a, 2]", "permute(-, [0, '$a', 2], -, -, -)"),
+        ("- pad: [$a, $a]", "pad(-, ['$a', '$a'], -, -, -)"),
+        ("- mine: [3, 4]", "mine(-, [3, 4], -, -, -)"),
+        ("- mine: [$a, $b]", "mine[$a, $b]"),
+        ("- permute: [relu, $b]", "permute[relu(-, -, -, -, -), $b]"),
         ("- relu: {}", "relu({}, -, -, -, -)"),
         (
             "- conv2d: {name: c$i.0, out_channels: 8, count: $n, init: {bias: zeros}}",
@@ -76,7 +82,11 @@ def arm(branch: Branch | When | None) -> str:
         ),
         ("- features: [relu, flatten]", "features[relu(-, -, -, -, -), flatten(-, -, -, -, -)]"),
         ("- sequence: [relu]", "sequence[relu(-, -, -, -, -)]"),
+        ("- features: {layers: [$a, {x: {layers: [$b]}}]}", "features{$a, x{$b}}"),
+        ("- sum: [{x: {layers: [$a]}}, $b]", "sum[x{$a} | $b]"),
+        ("- x: {layers: [1, 2]}", "x({'layers': [1, 2]}, -, -, -, -)"),
         ("- $norm", "$norm"),
+        ("- $norm: {name: bn$i.0}", "$norm bn$i.0"),
         ("- sum: [identity, relu]", "sum[identity | relu(-, -, -, -, -)]"),
         ("- concat: [[$a, $b], {x: [$c]}, none]", "concat[$a $b | x[$c]]"),
         ("- product:\n    - - $a\n      - $b\n    - $c", "product[$a $b | $c]"),

@@ -1,8 +1,8 @@
 """The tree that an expression is parsed into, and what its parts compute.
 
-Values are integers, floats, booleans, pairs of numbers (arithmetic is elementwise) and opaque values, which
-can only be passed on or compared. UNKNOWN is what an earlier problem left open; what is computed from it is
-unknown.
+Values are integers, floats, booleans, lists of numbers (arithmetic is elementwise; a pair is a list of two) and
+opaque values, which can only be passed on or compared. UNKNOWN is what an earlier problem left open; what is computed
+from it is unknown.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from archc.diagnostics import as_written, did_you_mean
 from archc.diagnostics.codes import Code
@@ -35,6 +35,13 @@ class Unknown(Enum):
 
 
 UNKNOWN: Final = Unknown.UNKNOWN
+
+
+class Refusal(NamedTuple):
+    """A name's value that cannot be used where it is asked for, such as a dynamic size."""
+
+    message: str
+    help: str
 
 
 class ExpressionError(Exception):
@@ -79,9 +86,12 @@ class Name(Node):
 
 
 def look_up(name: str, environment: Environment) -> object:
-    """The value of `$name`. Raises ExpressionError: there is none."""
+    """The value of `$name`. Raises ExpressionError: there is none, or it cannot be used."""
     if name in environment:
-        return environment[name]
+        value = environment[name]
+        if isinstance(value, Refusal):
+            raise ExpressionError(value.message, "shape-mismatch", value.help, part=f"${name}")
+        return value
     listed = [f"${other}" for other in islice(environment, MAX_LISTED)]
     more = ", …" if len(environment) > MAX_LISTED else ""
     available = f"available are {', '.join(listed)}{more}" if environment else None
@@ -113,6 +123,52 @@ class Logical(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Conditional(Node):
+    """`then if condition else otherwise`: the other arm does not count."""
+
+    condition: Node
+    then: Node
+    otherwise: Node
+
+    def evaluate(self, environment: Environment) -> Any:
+        """The value of the chosen arm; UNKNOWN where the condition is."""
+        holds = self.condition.evaluate(environment)
+        if isinstance(holds, bool):
+            return (self.then if holds else self.otherwise).evaluate(environment)
+        if holds is not UNKNOWN:
+            raise ExpressionError(f"'if' needs true or false, not {as_written(holds)}")
+        for arm in (self.then, self.otherwise):  # either may be chosen, so a wrong name is wrong in both
+            try:
+                arm.evaluate(environment)
+            except ExpressionError as error:
+                if error.code == "unknown-name":
+                    raise
+        return UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Index(Node):
+    """`$widths[$i]`: one number of a list, counted from 0, or from the end where the index is negative."""
+
+    numbers: Node
+    index: Node
+
+    def evaluate(self, environment: Environment) -> Any:
+        """The number. Raises ExpressionError: this is no list, or it has no such number."""
+        numbers, index = self.numbers.evaluate(environment), self.index.evaluate(environment)
+        if UNKNOWN in (numbers, index):
+            return UNKNOWN
+        if not isinstance(numbers, tuple):
+            raise ExpressionError(f"only a list has an index, and this is {as_written(numbers)}")
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise ExpressionError(f"an index must be an integer, not {as_written(index)}")
+        if not -len(numbers) <= index < len(numbers):
+            help = f"the first is [0], the last [{len(numbers) - 1}] or [-1]"
+            raise ExpressionError(f"the index is {index}, but the list has {len(numbers)} numbers", help=help)
+        return numbers[index]
+
+
+@dataclass(frozen=True, slots=True)
 class Application(Node):
     """An operator or function applied to values."""
 
@@ -121,21 +177,24 @@ class Application(Node):
     arguments: tuple[Node, ...]
 
     def evaluate(self, environment: Environment) -> Any:
-        """The result; where an argument is a pair, the pair of the results."""
+        """The result; where an argument is a list, the list of the results."""
         values = [argument.evaluate(environment) for argument in self.arguments]
         if any(value is UNKNOWN for value in values):
             return UNKNOWN
         if self.symbol in ("==", "!="):
             return self._compare(values)
         if any(isinstance(value, tuple) for value in values) and self.symbol not in _SINGLE:
-            pairs = [_as_pair(value) for value in values]
-            return tuple(self._apply([pair[axis] for pair in pairs]) for axis in (0, 1))
+            lists = _as_lists(values)
+            if len({*map(len, lists)}) > 1:
+                shown = " and ".join(map(as_written, lists))
+                raise ExpressionError(f"'{self.symbol}' needs lists of one length, not {shown}")
+            return tuple(self._apply(list(numbers)) for numbers in zip(*lists, strict=True))
         return self._apply(values)
 
     def _compare(self, values: list[Any]) -> bool:
-        """Equality, in which a number equals the pair that has it twice."""
+        """Equality, in which a number equals the list that has nothing else."""
         if any(isinstance(value, tuple) for value in values):
-            values = [_as_pair(value) for value in values]
+            values = _as_lists(values)
         return bool(self.function(*values))
 
     def _apply(self, values: list[Any]) -> Any:
@@ -147,6 +206,8 @@ class Application(Node):
             result = self.function(*values)
         except ZeroDivisionError:
             raise ExpressionError(f"'{self.symbol}' divides by zero") from None
+        except ValueError:  # of sqrt and log2
+            raise ExpressionError(f"'{self.symbol}' has no value for {as_written(values[0])}") from None
         if not abs(result) < MAX_MAGNITUDE:
             raise ExpressionError(f"'{self.symbol}' gives a number beyond 64 bits")
         return result
@@ -157,8 +218,10 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _as_pair(value: Any) -> Any:
-    return value if isinstance(value, tuple) else (value, value)
+def _as_lists(values: list[Any]) -> list[tuple[Any, ...]]:
+    """Values, at least one of which is a list: each number becomes a list of the same length that has nothing else."""
+    length = max(len(value) for value in values if isinstance(value, tuple))
+    return [value if isinstance(value, tuple) else (value,) * length for value in values]
 
 
 def _make_divisible(x: float, divisor: float = 8) -> int:
@@ -173,7 +236,7 @@ def _make_divisible(x: float, divisor: float = 8) -> int:
     return rounded + divisor if rounded < 0.9 * x else rounded
 
 
-_SINGLE = ("<", "<=", ">", ">=", "not")  # of pairs they would give pairs of booleans, which nothing takes
+_SINGLE = ("<", "<=", ">", ">=", "not")  # of lists they would give lists of booleans, which nothing takes
 
 FUNCTIONS: dict[str, tuple[Function, int, int]] = {
     "min": (min, 2, 8),
@@ -181,6 +244,10 @@ FUNCTIONS: dict[str, tuple[Function, int, int]] = {
     "round": (round, 1, 1),
     "ceil": (math.ceil, 1, 1),
     "floor": (math.floor, 1, 1),
+    "abs": (abs, 1, 1),
+    "int": (int, 1, 1),
+    "sqrt": (math.sqrt, 1, 1),
+    "log2": (math.log2, 1, 1),
     "make_divisible": (_make_divisible, 1, 2),
 }
 """Functions by name, with the least and the greatest number of arguments."""

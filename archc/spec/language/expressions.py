@@ -1,13 +1,14 @@
 """The arithmetic of specs: `max(8, $width * 2) // 4`, `$stride == 1 and $in_channels == $out_channels`.
 
-    is_expression(tree) -> bool                     a scalar with a `$`, or a call of a function
+    is_expression(tree) -> bool                     a scalar with a `$`, a call of a function, or `… if … else …`
     parse(scalar) -> Expression                     raises SpecError
     Expression.evaluate(environment) -> value       raises SpecError; UNKNOWN if something it needs is unknown
     substitute(text, environment, span) -> str      a name with its `$i`, `$n` and parameters filled in
 
 There are no strings, no powers and no way to anything else. Loosest to tightest:
 
-    or < and < not < comparison < + - < * / // % < unary - < number, true, false, $name, function(…), (…)
+    if else < or < and < not < comparison < + - < * / // % < unary -
+    < …[index] < number, true, false, $name, function(…), (…)
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from archc.spec.language.arithmetic import (
     SUMS,
     UNKNOWN,
     Application,
+    Conditional,
     Constant,
     Environment,
     ExpressionError,
     Function,
+    Index,
     Logical,
     Name,
     Node,
@@ -49,7 +52,7 @@ MAX_TOKENS = 256
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]+\.?[0-9]*(?:[eE][-+]?[0-9]+)?|\.[0-9]+)|\$(?P<name>[A-Za-z_][A-Za-z0-9_]*)"
-    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol>//|==|!=|<=|>=|[-+*/%<>(),]))"
+    r"|(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<symbol>//|==|!=|<=|>=|[-+*/%<>(),\[\]]))"
 )
 _TEMPLATE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _FUNCTION_CALL = re.compile(rf"\s*({'|'.join(FUNCTIONS)})\s*\(")
@@ -71,10 +74,11 @@ class Expression:
 
 
 def is_expression(tree: Tree) -> bool:
-    """True if a value is an expression: a scalar that contains `$`, or that calls a function."""
+    """True if a value is an expression: a scalar that contains `$`, that calls a function, or that chooses by `if`."""
     if not isinstance(tree, Scalar) or not isinstance(tree.value, str):
         return False
-    return "$" in tree.value or _FUNCTION_CALL.match(tree.value) is not None
+    text = tree.value
+    return "$" in text or _FUNCTION_CALL.match(text) is not None or (" if " in text and " else " in text)
 
 
 def parse(scalar: Scalar) -> Expression:
@@ -140,7 +144,7 @@ class _Parser:
 
     def parse(self) -> Node:
         """The tree of the whole text. Raises ExpressionError."""
-        tree = self._or()
+        tree = self._conditional()
         if self._next() is not None:
             self._fail()
         return tree
@@ -188,17 +192,26 @@ class _Parser:
         if self._tokens[max(0, self._position - 1) : self._position + 1] == [symbol, symbol]:
             return "there are no powers: write a product, such as $x * $x"
         token = self._next()
+        if not token and ("word", "if") in self._tokens:
+            return "a conditional has two values, such as 1 if $deep else 2"
         if token and token[1] in COMPARISONS and any(text in COMPARISONS for _, text in self._tokens[: self._position]):
             return "join two comparisons by 'and', such as 0 < $x and $x < 8"
         return None
 
-    def _or(self) -> Node:
+    def _conditional(self) -> Node:
         self._depth += 1
         if self._depth > MAX_DEPTH:
-            raise ExpressionError(f"an expression of more than {MAX_DEPTH} levels of brackets")
-        tree = self._logical("or", lambda: self._logical("and", self._not))
+            raise ExpressionError(f"an expression of more than {MAX_DEPTH} levels of brackets and conditions")
+        tree = self._or()
+        if self._take("if"):
+            condition = self._or()
+            self._expect("else")
+            tree = Conditional(condition, tree, self._conditional())
         self._depth -= 1
         return tree
+
+    def _or(self) -> Node:
+        return self._logical("or", lambda: self._logical("and", self._not))
 
     def _logical(self, word: str, operand: Callable[[], Node]) -> Node:
         tree = operand()
@@ -248,8 +261,14 @@ class _Parser:
         elif kind == "word" and text in ("true", "false"):
             tree = Constant(text == "true")
         else:
-            return self._brackets(kind, text)
+            return self._indexed(self._brackets(kind, text))
         self._position += 1
+        return self._indexed(tree)
+
+    def _indexed(self, tree: Node) -> Node:
+        while self._take("["):
+            tree = Index(tree, self._conditional())
+            self._expect("]")
         return tree
 
     def _brackets(self, kind: str, text: str) -> Node:
@@ -257,12 +276,12 @@ class _Parser:
         if kind == "word" and self._tokens[self._position + 1 : self._position + 2] == [("symbol", "(")]:
             self._position += 2
             return self._function(text, self._blamed(self._position - 2))
-        if kind == "word" and text not in ("and", "or", "not"):
+        if kind == "word" and text not in ("and", "or", "not", "if", "else"):
             hint = did_you_mean(text, FUNCTIONS) or f"write '${text}' for a parameter"
             raise ExpressionError(f"'{text}' is not a value", help=hint, **self._blamed(self._position))
         if not self._take("("):
             self._fail()
-        tree = self._or()
+        tree = self._conditional()
         self._expect(")")
         return tree
 
@@ -270,9 +289,9 @@ class _Parser:
         if name not in FUNCTIONS:
             help = function_meant(name, FUNCTIONS)
             raise ExpressionError(f"there is no function '{name}'", "unknown-function", help, **blamed)
-        arguments = [self._or()]
+        arguments = [self._conditional()]
         while self._take(","):
-            arguments.append(self._or())
+            arguments.append(self._conditional())
         self._expect(")")
         function, fewest, most = FUNCTIONS[name]
         if not fewest <= len(arguments) <= most:

@@ -10,9 +10,9 @@ from typing import NoReturn
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
-from archc.operators import JOINS, branch_fields, is_join, join_words, known_elsewhere
+from archc.operators import JOINS, branch_fields, is_join, is_operator, join_words, known_elsewhere
 from archc.spec.language.arithmetic import Constant
-from archc.spec.language.expressions import UNKNOWN, Expression, parse
+from archc.spec.language.expressions import UNKNOWN, Expression, is_expression, parse
 from archc.spec.language.items import (
     Auxiliary,
     Branch,
@@ -105,6 +105,8 @@ class Grammar:
             return self._when(tree, partial(self._arm, root=root))
         entry = self._single(tree)
         word = entry.key.text
+        if word.startswith("$") and is_variable(word[1:]):
+            return self._reference(entry)
         if word in JOINS or (isinstance(entry.value, Sequence) and is_join(word)):
             return self._composite(entry)
         if word in _NAMED:
@@ -114,7 +116,12 @@ class Grammar:
         if word in ("output", "aux"):
             return self._root_item(entry, root)
         if isinstance(entry.value, Sequence):
+            if word != "sequence" and _are_values(entry.value, word):
+                self._check_callable(entry.key)
+                return Call(word, entry.key.span, short=entry.value)
             return self._group(entry, entry.value)
+        if word != "sequence" and isinstance(entry.value, Mapping) and (layers := _layers(entry.value)):
+            return self._group(entry, layers, numbered=False)
         return self._call(entry, entry.value)
 
     def _word(self, scalar: Scalar) -> Item:
@@ -221,18 +228,33 @@ class Grammar:
             self._refuse("bad-name", f"'{word}' takes a name", value, "it has letters, digits and '_'")
         return value
 
-    def _group(self, entry: Entry, items: Sequence) -> Group:
+    def _reference(self, entry: Entry) -> Reference:
+        """`$norm: {name: bn1}`."""
+        key, fields = entry.key, entry.value
+        if isinstance(fields, Unreadable) or (isinstance(fields, Mapping) and fields.lost):
+            raise _Refused
+        if not isinstance(fields, Mapping) or not fields.entries:
+            self._refuse("wrong-kind", f"'{key.text}' takes a name", key.span, f"write '{key.text}: {{name: …}}'")
+        for other, field in fields.entries.items():
+            if other != "name":
+                help = (
+                    f"the fields of {key.text} are written where the layer is given, as {{batch_norm: {{eps: 1e-3}}}}"
+                )
+                self._refuse("misplaced", f"'{key.text}' takes a name only, not '{other}'", field.key.span, help)
+        return Reference(key.text[1:], key.span, self._item_name(fields))
+
+    def _group(self, entry: Entry, items: Sequence, *, numbered: bool = True) -> Group:
         key = entry.key
         if key.text != "sequence":
             if key.text in RESERVED:
                 self._refuse("reserved-word", f"'{key.text}' cannot name a sequence", key.span)
             if not is_path_template(key.text) or "$" in key.text:
                 self._refuse("bad-name", f"'{key.text}' is not a name", key.span, f"a name has {_LETTERS}")
-            self._refuse_branches(key)
-        if items.items and not any(map(_may_be_item, items.items)):
-            return Group(key, (), key.span, items)
+            if numbered:
+                self._refuse_branches(key)
         name = None if key.text == "sequence" else key
-        return Group(name, self._some_items(items, "this sequence"), key.span)
+        what = "this sequence" if numbered else f"the scope {key.text}"
+        return Group(name, self._some_items(items, what), key.span, numbered=numbered)
 
     def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
@@ -344,7 +366,7 @@ class Grammar:
             item = self._item(value, root=False)
             if len(self.problems) > known or (isinstance(item, Call) and not item.is_whole):  # it may be the name
                 raise _Refused
-            if isinstance(item, Call | Group) and item.name is not None:
+            if isinstance(item, Call | Group | Reference) and item.name is not None:
                 self._check_output_name(item.name)
             return Auxiliary(item, entry.key.span)
         if not isinstance(value, Scalar) or not isinstance(value.value, str):
@@ -390,6 +412,22 @@ def _may_be_item(tree: Tree) -> bool:
     if isinstance(tree, Scalar):
         return tree.value is None or isinstance(tree.value, str)
     return not isinstance(tree, Unreadable)
+
+
+def _are_values(tree: Sequence, word: str) -> bool:
+    """True if nothing in a list is an item: `permute: [0, 2, 3, 1]`. Below an operator's word `$x` is a value, too."""
+    is_known = is_operator(word)
+    return bool(tree.items) and not any(
+        _may_be_item(item) and not (is_known and is_expression(item)) for item in tree.items
+    )
+
+
+def _layers(fields: Mapping) -> Sequence | None:
+    """The items of a scope, `{layers: […]}`; None for the fields of a call."""
+    layers = fields.get("layers") if len(fields.entries) == 1 and not fields.lost else None
+    if isinstance(layers, Sequence) and (not layers.items or any(map(_may_be_item, layers.items))):
+        return layers
+    return None
 
 
 def _is_word(tree: Tree, word: str) -> bool:

@@ -18,14 +18,14 @@ class Call:
     """`- relu`, `- conv2d: {…}` or `- linear: 1000`: an operator or block applied to the current value.
 
     `fields` excludes the keys that every call may have: `name`, `count`, `init`, `keys` and `results`. `short` is the
-    scalar short form (the value of the call's first field). `span` covers the word. If the call is not whole, the
-    loader could not read a part of it: the rest is checked, and its result is unknown.
+    short form, the value of the call's first field. `span` covers the word. If the call is not whole, the loader could
+    not read a part of it: the rest is checked, and its result is unknown.
     """
 
     word: str
     span: Span
     fields: Mapping | None = None
-    short: Scalar | Unreadable | None = None
+    short: Scalar | Unreadable | Sequence | None = None
     name: Scalar | None = None
     count: Scalar | None = None
     init: Tree | None = None
@@ -37,13 +37,13 @@ class Call:
 class Group(NamedTuple):
     """`- features: […]`, or `- sequence: […]` (`name` is None): a module that numbers its items.
 
-    `span` covers the key. `values` is a list in which nothing is an item, which only a field could have.
+    One that is not `numbered`, `- features: {layers: […]}`, has them as attributes. `span` covers the key.
     """
 
     name: Scalar | None
     items: tuple[Item, ...]
     span: Span
-    values: Sequence | None = None
+    numbered: bool = True
 
 
 class Branch(NamedTuple):
@@ -90,10 +90,14 @@ class Auxiliary(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`."""
+    """`- $parameter`: the operator or block that the caller gave for a parameter of type `layer`.
+
+    `- $parameter: {name: NAME}` says what it is called here.
+    """
 
     parameter: str
     span: Span
+    name: Scalar | None = None
 
 
 class Mark(NamedTuple):

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.spec.language.arithmetic import is_number
 from archc.spec.language.names import is_name
 from archc.spec.tree import Scalar, Sequence, Tree
 from archc.spec.yaml.scalars import resolve
@@ -16,6 +17,7 @@ TYPES = {
     "bool": "true or false",
     "str": "a word",
     "size": "an integer or a pair of them",
+    "list": "a list of numbers",
     "layer": "an operator or block, or none",
     "value": "the name of a value",
 }
@@ -45,6 +47,8 @@ class Signature(NamedTuple):
                 return _is_int(value) or (
                     isinstance(value, tuple | list) and len(value) == 2 and all(map(_is_int, value))
                 )
+            case "list":
+                return isinstance(value, tuple | list) and len(value) > 0 and all(map(is_number, value))
         return False
 
     def read(self, text: str) -> Tree:

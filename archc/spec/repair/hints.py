@@ -8,11 +8,13 @@ from collections.abc import Iterable
 from archc.diagnostics import did_you_mean
 
 _SYMBOLS = {"&&": "'and'", "||": "'or'", "&": "'and'", "|": "'or'", "=": "'=='", "!": "'not'"}
-_WHOLE = ("int", "trunc", "long")
+_WHOLE = ("trunc", "long")
 _FAR = 200  # characters in which a hint is looked for
 _LAST_WORD = re.compile(r"(?P<semicolon>;)?\s+(?P<word>[A-Za-z_]\w*)$")
 _CALL_WITHOUT_COLON = re.compile(r"\s*- ([A-Za-z_]\w*) *\{")
 _WORD_ALONE = re.compile(r"\s*- ([A-Za-z_]\w*) *")
+_BEFORE_BRACKET = re.compile(r"(?::\s|[\[,])\s*(?P<text>[^\s,\[\]{}:][^,\[\]{}:]*)$")
+_BRACKET = re.compile(r"\[[^\]]*\][^,\[\]{}]*")
 _COLON = re.compile(r"(?P<word>[A-Za-z][\w.]*)[:\uff1a](?P<value>.*)", re.DOTALL)
 
 
@@ -27,7 +29,7 @@ def symbol_meant(text: str) -> str | None:
 def function_meant(name: str, functions: Iterable[str]) -> str:
     """For a function that there is not; `functions` are those that there are."""
     if name in _WHOLE:
-        return "divide by '//', or use floor, ceil or round"
+        return "divide by '//', or use int, floor, ceil or round"
     return did_you_mean(name, functions) or f"the functions are {', '.join(functions)}"
 
 
@@ -41,6 +43,15 @@ def fields_meant(above: str, line: str, column: int, *, is_flow: bool) -> str:
     if call := _WORD_ALONE.fullmatch(above[:_FAR]):
         return f"write '- {call[1]}:' with a colon to give it fields"
     return "a value that contains ': ' must be quoted; the fields of a call are indented below it"
+
+
+def bracket_meant(before: str, after: str) -> str | None:
+    """For a bracket that a flow collection cannot hold: `{kernel: size = [1, 3]}`, `{width: $widths[0]}`."""
+    begin, rest = _BEFORE_BRACKET.search(before[-_FAR:]), _BRACKET.match(after[:_FAR])
+    if begin is None or rest is None:
+        return None
+    text = begin["text"] + rest[0].rstrip()
+    return f'quote it: "{text}"' if text.count("(") == text.count(")") else "quote the whole expression"
 
 
 def colon_meant(text: str) -> str | None:

@@ -25,13 +25,11 @@ from archc.diagnostics import MAX_EXCERPT, MAX_PROBLEMS, Diagnostic, Note, Sourc
 from archc.diagnostics.codes import Code
 from archc.files import open_regular
 from archc.spec.repair.commas import goes_on, join_cut_entries, join_cut_items
-from archc.spec.repair.hints import fields_meant
+from archc.spec.repair.hints import bracket_meant, fields_meant
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
 from archc.spec.yaml.scalars import resolve
 
 _STRING_TAGS = ("!", "tag:yaml.org,2002:str")
-_CUT_SIGNATURE = re.compile(r":\s+(size\s*=\s*)$")
-"""What stands before the bracket of a default that a flow mapping cannot hold: `{kernel: size = [1, 3]}`."""
 
 # What YAML 1.2 does not allow as it stands, and what its parsers count as a line break but editors do not.
 _TAG_DIRECTIVE = re.compile(r"^%TAG", re.MULTILINE)
@@ -209,8 +207,10 @@ class _Composer:
         earlier = self._source.lines[start.line] if start.line < span.line else ""
         if (opened := earlier[start.column : start.column + 1]) in ("{", "["):
             return f"is the '{opened}' that begins there closed?"
-        if match := _CUT_SIGNATURE.search(line, start.column if start.line == span.line else 0, span.column):
-            return f'quote it: "{match[1]}{line[span.column :].partition("]")[0]}]"'
+        if meant := bracket_meant(
+            line[start.column if start.line == span.line else 0 : span.column], line[span.column :]
+        ):
+            return meant
         if line[span.column : span.column + 1] == ":":
             above = self._source.lines[span.line - 1] if span.line else ""
             return fields_meant(above, line, span.column, is_flow=line[start.column : start.column + 1] == "{")
@@ -237,7 +237,7 @@ class _Composer:
     def _count_expression(self, text: str, span: Span) -> None:
         """To parse expressions takes most of the time that a file of them takes."""
         key = self._stack[-1].key if self._stack else None
-        if "$" in text or "(" in text or (key is not None and key.value == "when"):
+        if "$" in text or "(" in text or " if " in text or (key is not None and key.value == "when"):
             self._expressions += len(text)
             if self._expressions > self._limits.expression_characters:
                 most = f"{self._limits.expression_characters:,}"

@@ -120,6 +120,7 @@ def _wrap(random: Random, document: Document) -> None:
         item = random.choice((
             {"sequence": [item]}, {"sum": [item, "identity"]}, {"concat": ["identity", item]}, [item], {"aux": item},
             {"when": random.choice(EXPRESSIONS), "then": item}, {"product": [[item], "sigmoid"]}, {"group": [item]},
+            {"scope": {"layers": [item]}}, {"$layer": {"name": item}},
         ))  # fmt: skip
     owner[key] = item
 
@@ -159,6 +160,8 @@ def _call(random: Random) -> Any:
     """A call of an operator or block, with some of its own fields."""
     word = random.choice((*OPERATORS, *block_words()))
     model = operator_model(word) if word in OPERATORS else block_model(word)
+    if random.random() < 0.1:  # a list as the first field
+        return {word: [random_value(random, 2) for _ in range(4)] if random.random() < 0.5 else [0, 2, 3, 1]}
     names = [*model.model_fields, "count", "name"]
     fields = {name: random_value(random, 2) for name in random.sample(names, random.randint(0, min(3, len(names))))}
     return {word: {name: random.randint(1, 4) if random.random() < 0.7 else fields[name] for name in fields}}

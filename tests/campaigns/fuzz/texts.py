@@ -21,10 +21,14 @@ NUMBERS = (
 """Numbers at the limits of something, and what only looks like a number."""
 
 EXPRESSIONS = (
-    "$i", "$n", "$in_channels", "$in_features", "$num_classes", "$", "$$", "$ x", "1 // 0", "1 % 0", "8 // 3", "not 3",
+    "$i", "$n", "$in_channels", "$in_features", "$num_classes", "$channels", "$features // 2",
+    "2 * $height", "$width", "$tokens", "$length", "$depth", "x$channels",
+    "$", "$$", "$ x", "1 // 0", "1 % 0", "8 // 3", "not 3",
     "min(1, 2)", "max(8, 4", "round(2.5)", "ceil(1e300)", "make_divisible(8, 0)", "make_divisible(1e308, 8)",
     "9223372036854775807 + $i", "$in_channels * $in_channels * 4611686018427387904", "1e308 * 10", "$i == true",
     "1 < 2", "1 < 2 < 3", "true and", "true or $nothing", "((((((((1))))))))", "-" * 40 + "1", "$i" + " + $i" * 130,
+    "1 if $i else 2", "8 if $n > 1 else 4", "1 if true else " * 40 + "1", "$i[0]", "$n[$i]", "sqrt(-1)", "int(1e300)",
+    "log2($n) + abs(-3)", "list = [1, 2]", "list = []",
     "2 ** 8", "$in_channels == [1, 2]", "block-$i", "block.$n", "$i.$i", "0.1 + 0.2", "1 > 2", "false",
 )  # fmt: skip
 
