@@ -95,8 +95,11 @@ def test_an_lrn_is_written_with_a_whole_bias_because_openvino_rounds_it_down() -
 
 # What the constants of each operator are called, over all its cases.
 CONSTANTS = {
+    "adaptive_avg_pool1d": "columns",
     "adaptive_avg_pool2d": "columns rows",
+    "adaptive_avg_pool3d": "columns layers merged rows shape",
     "avg_pool2d": "factor pads value",
+    "avg_pool3d": "factor pads value",
     "batch_norm": "scale shift",
     "channel_shuffle": "shape split",
     "flatten": "shape",
