@@ -93,6 +93,8 @@ class Operator(BaseModel):
 
     arity: ClassVar[int | None] = 1
     """The number of inputs: 0 for a source, None for two or more."""
+    not_short_for: ClassVar[str | None] = None
+    """Set where a call has no short form: the field for which a number alone would be meant, and not for the first."""
     tensors: ClassVar[tuple[str, ...]] = ()
     """The names that `weights` may give, but for counters."""
 

@@ -87,6 +87,7 @@ SUPPORTED: dict[str, Support] = {
     "PRelu": _FLOAT,
     "Pad": _NUMBER,
     "Pow": _NUMBER,
+    "RMSNormalization": _FLOAT,
     "ReduceL2": _REDUCTION,
     "ReduceMax": _REDUCTION,
     "ReduceMean": _REDUCTION,

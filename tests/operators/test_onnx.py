@@ -106,7 +106,9 @@ CONSTANTS = {
     "gelu": "cubic half one scale",
     "group_norm": "grouped scale shape",
     "hardtanh": "max min",
+    "instance_norm": "grouped scale shape",
     "layer_norm": "scale",
+    "layer_norm2d": "scale",
     "local_response_norm": "alpha beta column factor k shape",
     "max_pool2d": "pads value",
     "mean": "axes",
@@ -114,6 +116,7 @@ CONSTANTS = {
     "narrow": "axis end start",
     "pad": "pads value",
     "relu6": "max min",
+    "rms_norm": "axes eps",
     "softplus": "beta",
     "select": "axes axis end start",
 }
