@@ -16,9 +16,10 @@ from pydantic import BaseModel, ValidationError
 from archc.blocks import Layer, LayerField
 from archc.diagnostics import Note, Span, SpecError, as_written, did_you_mean
 from archc.elaborate.environment import declared
-from archc.elaborate.hints import field_meant, value_meant
+from archc.elaborate.hints import field_meant, fields_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import Initializer
+from archc.ir.operator import Operator
 from archc.spec.language.arithmetic import Refusal
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown, is_expression, parse
 from archc.spec.language.grammar import parse_layer
@@ -149,6 +150,9 @@ def validate(
         if name not in model.model_fields and not (name and model.model_config.get("extra") == "allow"):
             help = field_meant(word, name, model.model_fields, of_call=not issubclass(model, Initializer))
             message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
+            if not name and issubclass(model, Operator) and model.not_short_for:
+                message = f"{word} has no short form"
+                help = fields_meant(word, model.model_fields, model.not_short_for, argument.tree)
             problems.add("unknown-field", message, argument.key, help=help)
             wrong.update(model.model_fields)  # whichever field was meant, it is not missing
             continue

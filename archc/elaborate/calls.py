@@ -20,7 +20,7 @@ from archc.elaborate.arguments import (
     validate,
     written_arguments,
 )
-from archc.elaborate.callees import Callee, Callees, arity_of, fields_of, strides_once
+from archc.elaborate.callees import Callee, Callees, arity_of, first_field, strides_once
 from archc.elaborate.context import Context
 from archc.elaborate.definitions import bind
 from archc.elaborate.environment import Here, at, size
@@ -253,8 +253,7 @@ class Caller:
 
     def _arguments(self, callee: Callee, call: Call, here: Here, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
-        fields = fields_of(callee)
-        written = written_arguments(call, fields[0] if fields else None, here)
+        written = written_arguments(call, first_field(callee), here)
         if copy and strides_once(callee):
             written["stride"] = Argument(call.span, Scalar(1, "1", call.span), here)
         return {**self.defaults(call.word, here.type), **written}

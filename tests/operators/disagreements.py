@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.operators.cases import Case
+from archc.ir.operator import IMAGE, SIGNAL, VOLUME
+from tests.operators.cases import CASES, Case
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,11 @@ DISAGREEMENTS = (
     ),
     *(
         Disagreement("torch.onnx, older", "torch 2.13.0", case, "computes something else", "the same")
-        for case in (_DIVISOR, Case("avg_pool2d", {"kernel_size": [2, 3], "divisor_override": 5}))
+        for case in (
+            _DIVISOR,
+            Case("avg_pool2d", {"kernel_size": [2, 3], "divisor_override": 5}),
+            Case("avg_pool3d", {"kernel_size": 2, "divisor_override": 3}, (VOLUME,)),
+        )
     ),
     *(
         Disagreement(
@@ -50,10 +55,31 @@ DISAGREEMENTS = (
     ),
     *(
         Disagreement(
-            "torch.onnx, older", "torch 2.13.0", Case("adaptive_avg_pool2d", {"output_size": size}), "refuses",
+            "torch.onnx, older", "torch 2.13.0", Case(word, {"output_size": size}, shapes), "refuses",
             "the output's size does not divide the input's"
         )
-        for size in ([4, 7], [10, 13], [2, 20])
+        for word, shapes, sizes in (
+            ("adaptive_avg_pool1d", (SIGNAL,), (7, 23)),
+            ("adaptive_avg_pool2d", (IMAGE,), ([4, 7], [10, 13], [2, 20])),
+            ("adaptive_avg_pool3d", (VOLUME,), ([4, 2, 3], [2, 7, 7])),
+            ("adaptive_max_pool2d", (IMAGE,), ([1, 2], [4, 5])),
+        )
+        for size in sizes
+    ),
+    *(
+        Disagreement(
+            "onnx.reference", "onnx 1.23.2", Case(word, {"output_size": 1}, (shape,)), "computes something else",
+            "its GlobalMaxPool takes every value for an image"
+        )
+        for word, shape in (("adaptive_max_pool1d", SIGNAL), ("adaptive_max_pool3d", VOLUME))
+    ),
+    *(
+        Disagreement(
+            "onnx.reference", "onnx 1.23.2", case, "refuses",
+            "its ConvTranspose divides the wrong axis of the weight into groups"
+        )
+        for case in CASES
+        if "transpose" in case.word and case.fields.get("groups") == 2
     ),
     *(
         Disagreement(

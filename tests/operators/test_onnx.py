@@ -95,15 +95,20 @@ def test_an_lrn_is_written_with_a_whole_bias_because_openvino_rounds_it_down() -
 
 # What the constants of each operator are called, over all its cases.
 CONSTANTS = {
+    "adaptive_avg_pool1d": "columns",
     "adaptive_avg_pool2d": "columns rows",
+    "adaptive_avg_pool3d": "columns layers merged rows shape",
     "avg_pool2d": "factor pads value",
+    "avg_pool3d": "factor pads value",
     "batch_norm": "scale shift",
     "channel_shuffle": "shape split",
     "flatten": "shape",
     "gelu": "cubic half one scale",
     "group_norm": "grouped scale shape",
     "hardtanh": "max min",
+    "instance_norm": "grouped scale shape",
     "layer_norm": "scale",
+    "layer_norm2d": "scale",
     "local_response_norm": "alpha beta column factor k shape",
     "max_pool2d": "pads value",
     "mean": "axes",
@@ -111,6 +116,7 @@ CONSTANTS = {
     "narrow": "axis end start",
     "pad": "pads value",
     "relu6": "max min",
+    "rms_norm": "axes eps",
     "softplus": "beta",
     "select": "axes axis end start",
 }
