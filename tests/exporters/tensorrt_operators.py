@@ -38,6 +38,11 @@ def _pooling(attributes: Attributes) -> bool:
     return len(attributes["kernel_shape"]) in (2, 3) and set(attributes.get("dilations", [1])) == {1}
 
 
+def _resizing(attributes: Attributes) -> bool:
+    """Without antialias."""
+    return not attributes.get("antialias", 0)
+
+
 _FLOAT = Support(frozenset({"float32"}))
 _NUMBER = Support(frozenset({"float32", "int32", "int64"}))
 _ANY = Support(frozenset({"float32", "int32", "int64", "bool"}))
@@ -91,6 +96,7 @@ SUPPORTED: dict[str, Support] = {
     "ReduceSum": _REDUCTION,
     "Relu": _NUMBER,
     "Reshape": _ANY,
+    "Resize": Support(_FLOAT.dtypes, restriction=_resizing),
     "Selu": _FLOAT,
     "Sigmoid": _FLOAT,
     "Slice": _ANY,
