@@ -51,6 +51,7 @@ _RESHAPING = Support(_ANY.dtypes, constant_inputs=(1,))
 _POOLING = Support(_FLOAT.dtypes, restriction=_pooling)
 
 SUPPORTED: dict[str, Support] = {
+    "Abs": _NUMBER,
     "Add": _NUMBER,
     "AveragePool": _POOLING,
     "BatchNormalization": _FLOAT,
@@ -90,9 +91,11 @@ SUPPORTED: dict[str, Support] = {
     "PRelu": _FLOAT,
     "Pad": _NUMBER,
     "Pow": _NUMBER,
+    "ReduceL1": _REDUCTION,
     "ReduceL2": _REDUCTION,
     "ReduceMax": _REDUCTION,
     "ReduceMean": _REDUCTION,
+    "ReduceMin": _REDUCTION,
     "ReduceSum": _REDUCTION,
     "Relu": _NUMBER,
     "Reshape": _ANY,
