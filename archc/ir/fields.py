@@ -30,6 +30,10 @@ def _as_single(value: Any) -> Any:
     return (value,) if _is_integer(value) else as_tuple(value)
 
 
+def _as_single_number(value: Any) -> Any:
+    return (value,) if isinstance(value, float) else _as_single(value)
+
+
 def _as_pair(value: Any) -> Any:
     return (value, value) if _is_integer(value) else as_tuple(value)
 
@@ -42,10 +46,20 @@ def _as_written(value: tuple[int, ...]) -> int | list[int]:
     return value[0] if len(set(value)) == 1 else list(value)
 
 
+def _numbers_as_written(value: tuple[float, ...]) -> float | list[float]:
+    return value[0] if len(set(value)) == 1 else list(value)
+
+
 def axes_schema(minimum: int, axes: int) -> list[dict[str, Any]]:
     """The alternatives of a size along each axis in JSON Schema: one number for all axes, or one for each."""
     number = {"type": "integer", "minimum": minimum}
     return [number, {"type": "array", "items": number, "minItems": axes, "maxItems": axes}]
+
+
+def several_schema(type: str) -> list[dict[str, Any]]:
+    """One positive number, or a list of any number of them."""
+    number = {"type": type, "exclusiveMinimum": 0}
+    return [number, {"type": "array", "items": number, "minItems": 1}]
 
 
 # One number for all axes, or one for each ([length], [height, width], [depth, height, width]); pixels.
@@ -84,6 +98,21 @@ NonNegativeTriple = Annotated[
     BeforeValidator(_as_triple),
     PlainSerializer(_as_written),
     WithJsonSchema({"anyOf": axes_schema(0, 3)}),
+]
+# The same where the number of axes is the input's to say.
+Sizes = Annotated[
+    tuple[Positive, ...],
+    BeforeValidator(_as_single),
+    Field(min_length=1),
+    PlainSerializer(_as_written),
+    WithJsonSchema({"anyOf": several_schema("integer")}),
+]
+Factors = Annotated[
+    tuple[PositiveNumber, ...],
+    BeforeValidator(_as_single_number),
+    Field(min_length=1),
+    PlainSerializer(_numbers_as_written),
+    WithJsonSchema({"anyOf": several_schema("number")}),
 ]
 Ints = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 Axes = Annotated[

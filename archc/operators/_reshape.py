@@ -41,8 +41,8 @@ def group_size(type: TensorType, groups: int) -> Dim:
     return product([channels // groups, *space])
 
 
-def slice_axis(b: Emitter, x: OnnxTensor, axis: int, start: int, end: int) -> OnnxTensor:
-    """The elements from `start` up to `end` along one axis."""
+def slice_axis(b: Emitter, x: OnnxTensor, axis: int, start: int, end: int, size: Dim | None = None) -> OnnxTensor:
+    """The elements from `start` up to `end` along one axis; `size` of them where that is not their difference."""
     bounds = [b.constant(label, [value], INT64) for label, value in (("start", start), ("end", end), ("axis", axis))]
-    shape = x.type.shape
-    return b.emit("Slice", [x, *bounds], x.type.with_shape(*shape[:axis], end - start, *shape[axis + 1 :]))
+    shape, size = x.type.shape, end - start if size is None else size
+    return b.emit("Slice", [x, *bounds], x.type.with_shape(*shape[:axis], size, *shape[axis + 1 :]))

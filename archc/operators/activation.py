@@ -268,19 +268,3 @@ class Hardtanh(Operator):
 
 def _clip(b: Emitter, low: float, high: float, x: Sequence[OnnxTensor]) -> OnnxTensor:
     return b.emit("Clip", [*x, b.constant("min", low), b.constant("max", high)], b.output)
-
-
-class Mul(Operator):
-    """x times a constant, as residual branches are scaled.
-
-    Source: torch.mul; Szegedy et al. 2016, arXiv:1602.07261, section 3.3.
-    """
-
-    word = "mul"
-    torch = "{x} * {other}"
-    other: Number
-    examples = cases({"other": 0.25}, {"other": -3.0})
-
-    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Mul."""
-        return b.emit("Mul", [*x, b.constant("other", self.other)], b.output)

@@ -9,7 +9,7 @@ from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import PositivePair, PositiveSingle, PositiveTriple
 from archc.ir.operator import SIGNAL, VOLUME, WHOLE, Operator, Window, cases, expect, expect_rank, images
 from archc.ir.types import SymbolicDim, TensorType, largest
-from archc.operators._mean import LONGEST_SUM, mean
+from archc.operators._reduce import LONGEST_SUM, mean
 from archc.operators._reshape import product, reshape
 
 

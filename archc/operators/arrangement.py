@@ -7,9 +7,9 @@ from pydantic import BeforeValidator, Field
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import Ints, NonNegative, Number, Positive, as_tuple
-from archc.ir.operator import TOKENS, VECTOR, Operator, cases, expect, expect_rank
-from archc.ir.types import SymbolicDim, TensorType
+from archc.ir.fields import Axes, Ints, NonNegative, Number, Positive, as_tuple
+from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_rank
+from archc.ir.types import SymbolicDim, TensorType, smallest
 from archc.operators._broadcast import batch_axis
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
@@ -210,6 +210,51 @@ class Pad(Operator):
         before, after = self.per_axis(x[0].type)
         pads = b.constant("pads", [*before, *after], INT64)
         return b.emit("Pad", [*x, pads, b.constant("value", self.value)], b.output, mode="constant")
+
+
+class Roll(Operator):
+    """Moves the elements along axes: by `shifts` to the end, and what leaves there comes in at the front.
+
+    Source: torch.roll.
+    """
+
+    word = "roll"
+    torch = "torch.roll({x}, {shifts}, {dims})"
+    shifts: Axes
+    dims: Axes
+    examples = (
+        *cases({"shifts": 2, "dims": 2}, {"shifts": [-3, 1], "dims": [2, -1]}, {"shifts": [7, 20], "dims": [1, 3]}),
+        *cases({"shifts": -1, "dims": 1}, on=[TOKENS]),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Unchanged. Raises ShapeError: not a shift for each axis, no such axis, or a dynamic one shifted too far."""
+        (x,) = inputs
+        message = f"has {len(self.shifts)} shifts for {len(self.dims)} dims"
+        expect(len(self.shifts) == len(self.dims), message, "shifts")
+        for shift, axis in zip(self.shifts, self.dims, strict=True):
+            expect(-x.ndim <= axis < x.ndim, f"dim {axis} is not an axis of {x}", "dims")
+            expect(axis % x.ndim != 0, "dim 0 is the batch axis", "dims")
+            size = x.shape[axis]
+            message = f"moves {abs(shift)} elements of a dynamic axis, which may have fewer"
+            expect(isinstance(size, int) or abs(shift) < smallest(size), message, "shifts")
+        return x
+
+    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
+        """Two slices and Concat for each axis that moves."""
+        (y,) = x
+        for shift, dim in zip(self.shifts, self.dims, strict=True):
+            axis = dim % y.type.ndim
+            size = y.type.shape[axis]
+            back = shift % size if isinstance(size, int) else shift
+            if back:
+                count = back if back > 0 else size + back
+                parts = [
+                    slice_axis(b, y, axis, -back, MAX_SIZE, count),
+                    slice_axis(b, y, axis, 0, -back, size - back if back > 0 else -back),
+                ]
+                y = b.emit("Concat", parts, y.type, axis=axis)
+        return y
 
 
 class ChannelShuffle(Operator):

@@ -21,7 +21,7 @@ from archc.ir.operator import (
     images,
 )
 from archc.ir.types import TensorType
-from archc.operators._mean import mean
+from archc.operators._reduce import mean
 from archc.operators.normalization import affine, scale
 
 FLOAT32_EPS = 2.0**-23

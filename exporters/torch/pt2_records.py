@@ -34,9 +34,11 @@ _OPERATOR = re.compile(r"torch\.ops\.aten\.(\w+)\.\w+")
 SIZES = {"torch.ops.aten.sym_size.int", "torch.ops.aten.lift_fresh_copy.default"} | {
     f"_operator.{name}" for name in "add floordiv ge getitem gt le lt mod mul neg sub".split()
 }
-_FUNCTIONS = "Symbol|Integer|Rational|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|floor|ceiling"
-_WORD = rf"{_FUNCTIONS}|True|False|positive|nonnegative|integer|[su]\d+"
-_EXPRESSION = re.compile(rf"(?:(?:{_WORD})\b|'[su]\d+'|\d+\b|[-+*/(),= ])*")
+_FUNCTIONS = (
+    "Symbol|Integer|Rational|Add|Mul|Pow|Max|Min|Mod|PythonMod|FloorDiv|CleanDiv|floor|ceiling|TruncToInt|ToFloat|Float"
+)
+_WORD = rf"{_FUNCTIONS}|True|False|positive|nonnegative|integer|precision|[su]\d+"
+_EXPRESSION = re.compile(rf"(?:(?:{_WORD})\b|'[su]\d+'|'\d+\.\d+'|\d+\b|[-+*/(),= ])*")
 _GUARD = re.compile(r"(?:L\b|\['\w+'\]|\[\d+\]|\.size\(\)|(?:and|or|not|Max|Min|Mod)\b|\d+\b|[-+*/%()<>=!, ])*")
 _ANY = re.compile(r".*", re.DOTALL)
 TEXTS: dict[str, re.Pattern[str]] = {

@@ -39,6 +39,11 @@ def _pooling(attributes: Attributes) -> bool:
     return len(attributes["kernel_shape"]) <= 3 and set(attributes.get("dilations", [1])) == {1}
 
 
+def _resizing(attributes: Attributes) -> bool:
+    """Without antialias."""
+    return not attributes.get("antialias", 0)
+
+
 _FLOAT = Support(frozenset({"float32"}))
 _NUMBER = Support(frozenset({"float32", "int32", "int64"}))
 _ANY = Support(frozenset({"float32", "int32", "int64", "bool"}))
@@ -47,6 +52,7 @@ _RESHAPING = Support(_ANY.dtypes, constant_inputs=(1,))
 _POOLING = Support(_FLOAT.dtypes, restriction=_pooling)
 
 SUPPORTED: dict[str, Support] = {
+    "Abs": _NUMBER,
     "Add": _NUMBER,
     "AveragePool": _POOLING,
     "BatchNormalization": _FLOAT,
@@ -88,12 +94,15 @@ SUPPORTED: dict[str, Support] = {
     "Pad": _NUMBER,
     "Pow": _NUMBER,
     "RMSNormalization": _FLOAT,
+    "ReduceL1": _REDUCTION,
     "ReduceL2": _REDUCTION,
     "ReduceMax": _REDUCTION,
     "ReduceMean": _REDUCTION,
+    "ReduceMin": _REDUCTION,
     "ReduceSum": _REDUCTION,
     "Relu": _NUMBER,
     "Reshape": _ANY,
+    "Resize": Support(_FLOAT.dtypes, restriction=_resizing),
     "Selu": _FLOAT,
     "Sigmoid": _FLOAT,
     "Slice": _ANY,

@@ -83,6 +83,13 @@ DISAGREEMENTS = (
     ),
     *(
         Disagreement(
+            "torch.onnx, older", "torch 2.13.0", Case("interpolate", {**size, "mode": "nearest-exact"}), "refuses",
+            "it does not know the mode"
+        )
+        for size in ({"scale_factor": 1.7}, {"size": [4, 20]})
+    ),
+    *(
+        Disagreement(
             "onnx.reference", "onnx 1.23.2", case, "computes something else",
             "its LRN goes over as many channels as there are images"
         )
