@@ -1,6 +1,7 @@
 """Reductions over axes."""
 
 from collections.abc import Mapping
+from math import prod
 from typing import Literal
 
 from archc.ir.emitter import Emitter, OnnxTensor
