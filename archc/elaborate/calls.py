@@ -192,12 +192,12 @@ class Caller:
             self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
         self.callees.check_layers(callee, arguments)
         model = validate(callee, call.word, call.span, arguments, self.problems, partial=partial)
+        initializers = self.context.initializers.of(callee, call.init) if issubclass(callee, Operator) else {}
         if inputs is UNKNOWN or model is UNKNOWN:
             return UNKNOWN
         named = call.name.span if call.name else call.span
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
-            initializers = self.context.initializers.of(type(model), call.init)
             keys = self._keys(call, model, here)
             return self.context.add(
                 model,

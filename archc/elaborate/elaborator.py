@@ -97,7 +97,7 @@ class Elaborator:
         for item in items:
             if root and isinstance(item, OutputMark):
                 self._declare_output(item.name, x)
-                self.context.marks.set(item.name, x)
+                self.context.marks.set(item.name, x, once=False)
             elif isinstance(item, Mark):
                 self.mark(item, x)
             elif root and isinstance(item, Auxiliary):

@@ -151,6 +151,7 @@ class MaxPool2d(_MaxPool):
     """
 
     word = "max_pool2d"
+    elsewhere = ("max_pool",)
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
@@ -261,6 +262,7 @@ class AvgPool2d(_DividedPool):
     """
 
     word = "avg_pool2d"
+    elsewhere = ("avg_pool",)
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
