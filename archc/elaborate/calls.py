@@ -114,7 +114,8 @@ class Caller:
             return UNKNOWN
         here = at(site.environment, inputs if inputs is UNKNOWN else inputs[0])
         with self.context.nested(span):
-            return self._apply(callee, replace(site.call, name=written), inputs, here, 0, name)
+            call = replace(site.call, name=written) if written else site.call
+            return self._apply(callee, call, inputs, here, 0, name)
 
     def _copies(
         self, callee: Callee, call: Call, x: Value | Unknown, env: Environment, count: int, named: bool
