@@ -18,6 +18,7 @@ from archc.operators import OPERATORS, known_elsewhere, operator_model, operator
 from archc.spec.language.document import BlockDefinition
 from archc.spec.language.items import Call, Group
 from archc.spec.repair.foreign import OPERATOR_KEYS
+from archc.spec.repair.pytorch import is_of_pytorch, same_word
 from archc.spec.tree import Scalar, Sequence
 
 Callee = type[Operator] | type[Block] | BlockDefinition
@@ -69,11 +70,16 @@ class Callees:
             return
         words = (*self._blocks, *operator_words(), *block_words())
         word = call.word.rpartition(".")[2]  # of nn.Linear
-        meant = did_you_mean(known_elsewhere().get(word.lower(), word), words)
+        same = known_elsewhere().get(word.lower()) or same_word(word, words)
+        is_absent = not same and is_of_pytorch(word)
+        meant = f"did you mean '{same}'?" if same else None if is_absent else did_you_mean(word, words)
         if call.word in OPERATOR_KEYS and isinstance(call.short, Scalar):
-            meant = f"the operator is the key: '- {call.short.text}'"
+            meant, is_absent = f"the operator is the key: '- {call.short.text}'", False
+        message = f"there is no operator or block '{call.word}'"
+        if is_absent:
+            message = f"'{call.word}' is not supported by archc"
         help = meant or "`archc explain` lists every operator and block"
-        self._problems.add("unknown-block", f"there is no operator or block '{call.word}'", call.span, help=help)
+        self._problems.add("unknown-block", message, call.span, help=help)
 
     def check_layers(self, model: type[BaseModel], arguments: Mapping[str, Argument]) -> None:
         """Report unknown words in layer-typed fields, also where another mistake keeps them from being applied."""

@@ -117,7 +117,8 @@ class Caller:
             return UNKNOWN
         here = at(site.environment, inputs if inputs is UNKNOWN else inputs[0])
         with self.context.nested(span):
-            return self._apply(callee, replace(site.call, name=written), inputs, here, 0, name)
+            call = replace(site.call, name=written) if written else site.call
+            return self._apply(callee, call, inputs, here, 0, name)
 
     def joining(self, composite: Composite, env: Environment) -> Operator | Unknown:
         """The operator that joins the branches of a composite, with its fields; what is wrong is recorded."""

@@ -44,9 +44,15 @@ def _explained(word: str) -> str:
     if word in CODES:
         return explanation(word)
     from archc.reference.words import describe, sections
+    from archc.spec.repair.pytorch import is_of_pytorch, same_word
 
     words = [word for section in sections().values() for word in section]
     if word in words:
         return describe(word)
-    help = did_you_mean(word, (*CODES, *words)) or "`archc explain` lists every one"
+    every = "`archc explain` lists every one"
+    if same := same_word(word, words):
+        raise UsageError(f"there is no operator '{word}'", code="unknown-code", help=f"did you mean '{same}'?")
+    if is_of_pytorch(word):
+        raise UsageError(f"'{word}' is not supported by archc", code="unknown-code", help=every)
+    help = did_you_mean(word, (*CODES, *words)) or every
     raise UsageError(f"there is no code, operator or block '{word}'", code="unknown-code", help=help)

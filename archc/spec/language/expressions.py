@@ -202,16 +202,16 @@ class _Parser:
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise ExpressionError(f"an expression of more than {MAX_DEPTH} levels of brackets and conditions")
-        tree = self._or()
+        tree = self._logical("or", self._and)
         if self._take("if"):
-            condition = self._or()
+            condition = self._logical("or", self._and)
             self._expect("else")
             tree = Conditional(condition, tree, self._conditional())
         self._depth -= 1
         return tree
 
-    def _or(self) -> Node:
-        return self._logical("or", lambda: self._logical("and", self._not))
+    def _and(self) -> Node:
+        return self._logical("and", self._not)
 
     def _logical(self, word: str, operand: Callable[[], Node]) -> Node:
         tree = operand()
