@@ -132,6 +132,7 @@ class MaxPool1d(_MaxPool):
 
     word = "max_pool1d"
     axes = 1
+    torch = "layers.MaxPool1d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
     kernel_size: PositiveSingle
     stride: PositiveSingle | None = None
     padding: NonNegativeSingle = (0,)
@@ -151,6 +152,7 @@ class MaxPool2d(_MaxPool):
     """
 
     word = "max_pool2d"
+    elsewhere = ("max_pool",)
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
@@ -261,6 +263,7 @@ class AvgPool2d(_DividedPool):
     """
 
     word = "avg_pool2d"
+    elsewhere = ("avg_pool",)
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None

@@ -8,7 +8,8 @@ from __future__ import annotations
 _TENSORS = """
     __and__ __contains__ __getitem__ __is__ __isnot__ __not__ __or__ __xor__ _convolution _log_softmax
     _native_batch_norm_legit_no_training _scaled_dot_product_attention _softmax abs adaptive_avg_pool1d
-    adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d add addcdiv addcmul addmm
+    adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d add
+    addcdiv addcmul addmm
     all alpha_dropout amax amin any append arange argmax argmin avg_pool1d avg_pool2d avg_pool3d baddbmm
     batch_norm bitwise_and bitwise_not bitwise_or bmm broadcast_tensors cat ceil celu channel_shuffle chunk
     clamp clamp_max clamp_min clone concat constant_pad_nd contiguous conv1d conv2d conv3d conv_transpose1d
