@@ -132,6 +132,7 @@ class MaxPool1d(_MaxPool):
 
     word = "max_pool1d"
     axes = 1
+    torch = "layers.MaxPool1d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
     kernel_size: PositiveSingle
     stride: PositiveSingle | None = None
     padding: NonNegativeSingle = (0,)
