@@ -6,8 +6,8 @@ from archc.ir.fields import Positive
 from archc.ir.graph import Value
 from archc.ir.operator import expect_channels
 from archc.operators.activation import Relu, Sigmoid
+from archc.operators.adaptive_pooling import AdaptiveAvgPool2d
 from archc.operators.join import Product
-from archc.operators.reduction import AdaptiveAvgPool2d
 
 
 class SqueezeExcitation(Block):

@@ -15,9 +15,10 @@ from pydantic import BaseModel, ValidationError
 
 from archc.blocks import Layer, LayerField
 from archc.diagnostics import Note, Span, SpecError, as_written, did_you_mean
-from archc.elaborate.hints import field_meant, value_meant
+from archc.elaborate.hints import field_meant, fields_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import Initializer
+from archc.ir.operator import Operator
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown, is_expression, parse
 from archc.spec.language.grammar import parse_layer
 from archc.spec.language.items import Call
@@ -104,9 +105,13 @@ def layer_fields(model: type[BaseModel]) -> frozenset[str]:
 
 @cache
 def _default(model: type[BaseModel]) -> BaseModel | None:
-    """What a call without fields stands for; None if there are fields that it needs."""
-    needs = any(field.is_required() for field in model.model_fields.values())
-    return None if needs else model()
+    """What a call without fields stands for; None if there are fields that it needs, or one of several."""
+    if any(field.is_required() for field in model.model_fields.values()):
+        return None
+    try:
+        return model()
+    except ValidationError:
+        return None
 
 
 def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) -> Any:
@@ -154,6 +159,9 @@ def validate(
         if name not in model.model_fields:
             help = field_meant(word, name, model.model_fields, of_call=not issubclass(model, Initializer))
             message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
+            if not name and issubclass(model, Operator) and model.not_short_for:
+                message = f"{word} has no short form"
+                help = fields_meant(word, model.model_fields, model.not_short_for, argument.tree)
             problems.add("unknown-field", message, argument.key, help=help)
             wrong.update(model.model_fields)  # whichever field was meant, it is not missing
             continue

@@ -87,6 +87,12 @@ def fields_of(callee: Callee) -> list[str]:
     return list(callee.parameters if isinstance(callee, BlockDefinition) else callee.model_fields)
 
 
+def first_field(callee: Callee) -> str | None:
+    """The field that a call's short form gives; None if it has none."""
+    has_none = not isinstance(callee, BlockDefinition) and issubclass(callee, Operator) and callee.not_short_for
+    return None if has_none else next(iter(fields_of(callee)), None)
+
+
 def strides_once(callee: Callee) -> bool:
     """True if only the first copy of a counted call strides: a block that declares a stride."""
     if isinstance(callee, BlockDefinition):

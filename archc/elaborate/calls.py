@@ -19,7 +19,7 @@ from archc.elaborate.arguments import (
     validate,
     written_arguments,
 )
-from archc.elaborate.callees import Callee, Callees, arity_of, fields_of, strides_once
+from archc.elaborate.callees import Callee, Callees, arity_of, first_field, strides_once
 from archc.elaborate.context import Context
 from archc.elaborate.definitions import bind
 from archc.elaborate.naming import camel_case, is_template, item_name
@@ -173,8 +173,7 @@ class Caller:
 
     def _arguments(self, callee: Callee, call: Call, env: Environment, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""
-        fields = fields_of(callee)
-        written = written_arguments(call, fields[0] if fields else None, env)
+        written = written_arguments(call, first_field(callee), env)
         if copy and strides_once(callee):
             written["stride"] = Argument(call.span, Scalar(1, "1", call.span), env)
         return {**self.defaults(call.word), **written}

@@ -9,7 +9,7 @@ from archc.diagnostics import did_you_mean
 from archc.spec.language.arithmetic import FUNCTIONS
 from archc.spec.language.grammar import CALL_KEYS
 from archc.spec.repair.hints import colon_meant, function_meant
-from archc.spec.tree import Scalar, Sequence
+from archc.spec.tree import Scalar, Sequence, Tree
 
 _CALLED = re.compile(r"(\w+)\s*\(")
 _WORD = re.compile(r"(?<![\w.$])[A-Za-z_]\w*")
@@ -25,6 +25,15 @@ def field_meant(word: str, name: str, fields: Iterable[str], *, of_call: bool = 
     """Help for a field that is not there; every call has a name, a count and an `init`."""
     candidates = (*fields, *CALL_KEYS) if of_call and name else fields
     return colon_meant(name) or did_you_mean(name, candidates) or known_fields(word, fields)
+
+
+def fields_meant(word: str, fields: Iterable[str], follows: str, value: Tree) -> str:
+    """Help for a value alone where there is no short form; a whole number may be meant for what `follows` by itself."""
+    text = value.text if isinstance(value, Scalar) else "…"
+    written = f"'{word}: {{{next(iter(fields))}: {text}}}'"
+    if isinstance(value, Scalar) and isinstance(value.value, float):
+        return f"write {written}"
+    return f"write '{word}' alone, for {follows} follows from the input, or {written}"
 
 
 def list_meant(word: str, fields: Iterable[str], values: Sequence, *, of_numbers: bool) -> str:

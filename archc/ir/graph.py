@@ -33,12 +33,14 @@ class Derivation(ABC):
     def sources(self) -> tuple[str, ...]:
         """The `state_dict` keys that `compute` needs, in its order."""
 
+    @property
+    def sliced(self) -> bool:
+        """True if all have one length along axis 0, and a slice of the sources gives that slice of the result."""
+        return True
+
     @abstractmethod
     def compute(self, *arrays: Any) -> Any:
-        """The tensor, from NumPy arrays or torch tensors (only their operators are used).
-
-        All have one length along axis 0, and a slice of the sources gives that slice of the result.
-        """
+        """The tensor, from NumPy arrays or torch tensors (only their operators are used)."""
 
 
 class Parameter(NamedTuple):

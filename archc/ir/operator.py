@@ -7,6 +7,7 @@ onnx or numpy.
 """
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from functools import cache, lru_cache
 from string import Formatter
 from typing import Any, ClassVar, NamedTuple
@@ -45,10 +46,13 @@ class Weight(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What one element of an output sees along one axis of an input: extent and step, in elements of the input."""
+    """What one element of an output sees along one axis of an input: extent and step, in elements of the input.
+
+    The step is a fraction where the output is finer than the input.
+    """
 
     extent: int | None
-    stride: int | None = 1
+    stride: int | Fraction | None = 1
 
 
 WHOLE = Window(None, None)  # the whole axis
@@ -62,6 +66,7 @@ class Example(NamedTuple):
 
 
 IMAGE, TOKENS, VECTOR = (6, 9, 11), (5, 8), (12,)
+SIGNAL, VOLUME = (6, 20), (4, 6, 5, 7)
 
 
 def cases(*settings: Mapping[str, Any], on: Sequence[tuple[int, ...]] = (IMAGE,)) -> tuple[Example, ...]:
@@ -88,6 +93,8 @@ class Operator(BaseModel):
 
     arity: ClassVar[int | None] = 1
     """The number of inputs: 0 for a source, None for two or more."""
+    not_short_for: ClassVar[str | None] = None
+    """Set where a call has no short form: the field for which a number alone would be meant, and not for the first."""
     tensors: ClassVar[tuple[str, ...]] = ()
     """The names that `weights` may give, but for counters."""
 
@@ -104,7 +111,7 @@ class Operator(BaseModel):
     needs_output: ClassVar[bool] = True
     """False: its backward pass does not need its output, which may so be overwritten."""
     linear_axis: ClassVar[int | None] = None
-    """Of a linear map with a `weight` and a field `bias`: the axis of the output that axis 0 of the weight makes."""
+    """Of a linear map with a `weight` and a field `bias`: the axis of the output along which its filters lie."""
     normalizes: ClassVar[bool] = False
     """True: `weight` and `bias`, if there are any, decide the scale of the output, whatever the input's."""
     tracks_statistics: ClassVar[bool] = False
@@ -139,6 +146,13 @@ class Operator(BaseModel):
     def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
         """For each axis of the output the axes of an input along which it runs."""
         return tuple([(axis,) for axis in range(x.ndim)])
+
+    def per_filter(self, weight: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Shapes, for `reshape`, in which a weight is multiplied by a factor for each filter: its own, and theirs.
+
+        Of a linear map. Where both begin with -1, they are right for a slice of the filters too.
+        """
+        return (-1, *weight[1:]), (-1, *[1] * (len(weight) - 1))
 
     def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
         """What `torch` needs beside the fields."""

@@ -1,4 +1,4 @@
-"""How much of the image one element of a value sees.
+"""How much of the image (a signal, a volume) one element of a value sees.
 
 Along each axis of the image, r' = r + (extent - 1) * stride, and the strides multiply. Which axis of a value runs along
 which axis of the image is followed through permutations, reductions and reshapes; an axis into which several were
@@ -9,7 +9,9 @@ Source: Araujo, Norris and Sim 2019, "Computing Receptive Fields of Convolutiona
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 from functools import lru_cache
+from math import ceil
 from typing import NamedTuple
 
 from archc.ir.graph import Graph
@@ -17,25 +19,27 @@ from archc.ir.operator import Operator, Window
 from archc.ir.types import TensorType
 
 Sizes = tuple[int | None, ...]
+Steps = tuple[int | Fraction | None, ...]
 
 
 class Field(NamedTuple):
-    """What one element of a value sees of the image, for each of its axes (height, width), in pixels.
+    """What one element of a value sees of the image, for each of its axes (such as height, width), in pixels.
 
-    `size` is the extent, `stride` the distance between neighbours'. Along an axis that is seen as a whole both have
+    `size` is the extent, `stride` the distance between neighbours', a fraction where the value is finer than the image.
+    Along an axis that is seen as a whole both have
     None; where every axis is, they are None themselves. What does not depend on the image sees 0 pixels.
     """
 
     size: Sizes | None
-    stride: Sizes | None
+    stride: Steps | None
 
 
 class _View(NamedTuple):
     """The sizes and strides of a field, and for each axis of the value the axes of the image along which it runs."""
 
     axes: tuple[tuple[int, ...], ...]
-    size: Sizes
-    stride: Sizes
+    size: Steps
+    stride: Steps
 
 
 def receptive_fields(graph: Graph) -> dict[str, Field]:
@@ -56,8 +60,11 @@ def receptive_fields(graph: Graph) -> dict[str, Field]:
 
 
 @lru_cache(4096)
-def _field(size: Sizes, stride: Sizes) -> Field:
-    return Field(None, None) if all(extent is None for extent in size) else Field(size, stride)
+def _field(size: Steps, stride: Steps) -> Field:
+    if all(extent is None for extent in size):
+        return Field(None, None)
+    whole = tuple([None if extent is None else ceil(extent) for extent in size])
+    return Field(whole, tuple([int(step) if step is not None and step == int(step) else step for step in stride]))
 
 
 class _Rule(NamedTuple):
@@ -89,16 +96,18 @@ def _through(operator: Operator, x: TensorType, view: _View) -> _View:
     return view._replace(axes=tuple([tuple([d for a in followed for d in view.axes[a]]) for followed in follows]))
 
 
-def _slid(window: Window, size: int | None, stride: int | None, *, alone: bool) -> Window:
+def _slid(
+    window: Window, size: int | Fraction | None, stride: int | Fraction | None, *, alone: bool
+) -> tuple[int | Fraction | None, int | Fraction | None]:
     if window == (1, 1):
-        return Window(size, stride)
+        return size, stride
     if None in (size, stride, *window) or not alone:
-        return Window(None, None)
+        return None, None
     assert size is not None
     assert stride is not None
     assert window.extent is not None
     assert window.stride is not None
-    return Window(size + (window.extent - 1) * stride, stride * window.stride)
+    return size + (window.extent - 1) * stride, stride * window.stride
 
 
 def _union(views: list[_View]) -> _View:
@@ -110,5 +119,5 @@ def _union(views: list[_View]) -> _View:
     return _View(tuple(axes), _largest(view.size for view in views), _largest(view.stride for view in views))
 
 
-def _largest(sizes: Iterable[Sizes]) -> Sizes:
+def _largest(sizes: Iterable[Steps]) -> Steps:
     return tuple([None if None in each else max(n for n in each if n is not None) for each in zip(*sizes, strict=True)])

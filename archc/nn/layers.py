@@ -38,8 +38,30 @@ class GroupNorm(nn.GroupNorm):
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        """Shapes: input [N, C, H, W] -> the same."""
+        """Shapes: input [N, C, ...] -> the same."""
         return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class InstanceNorm(nn.InstanceNorm1d):
+    """torch.nn.InstanceNorm1d, 2d and 3d without running statistics, and without tests of the input's size.
+
+    Source: torch.nn.functional.instance_norm.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Shapes: input [N, C, ...] -> the same."""
+        return torch.instance_norm(input, self.weight, self.bias, None, None, True, 0.0, self.eps, False)
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """torch.nn.LayerNorm over the channels of an image.
+
+    Source: torchvision.models.convnext.LayerNorm2d.
+    """
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Shapes: input [N, C, H, W] -> the same."""
+        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class LocalResponseNorm(nn.Module):

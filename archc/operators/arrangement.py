@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import Axes, Ints, NonNegative, Number, Positive, as_tuple
+from archc.ir.fields import Axes, Ints, NonNegative, Number, Positive, Shifts, as_tuple
 from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_rank
 from archc.ir.types import SymbolicDim, TensorType, smallest
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
@@ -220,7 +220,7 @@ class Roll(Operator):
 
     word = "roll"
     torch = "torch.roll({x}, {shifts}, {dims})"
-    shifts: Axes
+    shifts: Shifts
     dims: Axes
     examples = (
         *cases({"shifts": 2, "dims": 2}, {"shifts": [-3, 1], "dims": [2, -1]}, {"shifts": [7, 20], "dims": [1, 3]}),

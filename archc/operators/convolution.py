@@ -2,14 +2,25 @@
 
 from collections.abc import Iterator, Mapping
 from math import prod
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Discriminator, Tag, WithJsonSchema
 
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import NonNegativePair, Positive, PositivePair, axes_schema
+from archc.ir.fields import (
+    NonNegativePair,
+    NonNegativeSingle,
+    NonNegativeTriple,
+    Positive,
+    PositivePair,
+    PositiveSingle,
+    PositiveTriple,
+    axes_schema,
+)
 from archc.ir.initializers import TORCH_DEFAULT, Uniform
 from archc.ir.operator import (
+    SIGNAL,
+    VOLUME,
     Operator,
     ShapeError,
     Weight,
@@ -21,6 +32,8 @@ from archc.ir.operator import (
     images,
 )
 from archc.ir.types import Dim, TensorType, smallest
+
+SIDES = ("left", "right", "top", "bottom", "front", "back")
 
 
 def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: int) -> Dim:
@@ -37,33 +50,14 @@ def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: in
     return (size + (2 * padding - extent)) // stride + 1
 
 
-def _kind(value: object) -> str:
-    return "same" if isinstance(value, str) else "sizes"
+class Filters(Operator):
+    """Learned filters over `axes` axes, each over a group of the channels; a subclass gives the number.
 
-
-# The kind is chosen by what was written, so that a mistake is told once.
-PaddingPair = Annotated[
-    Annotated[NonNegativePair, Tag("sizes")] | Annotated[Literal["same"], Tag("same")],
-    Discriminator(_kind),
-    WithJsonSchema({"anyOf": [*axes_schema(0, 2), {"const": "same"}]}),
-]
-
-
-class Convolution(Operator):
-    """Cross-correlation with a learned kernel over `axes` axes; a subclass gives the number and the fields' types.
-
-    Shapes: x [N, C_in, *S] -> [N, out_channels, *S'], where along each axis
-        S' = (S + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
     Units: lengths in pixels.
-    Source: torch.nn.Conv1d, Conv2d, Conv3d; ONNX Conv-11.
     """
 
     axes: ClassVar[int]
     tensors = ("weight", "bias")
-    torch = (
-        "nn.Conv{axes}d({channels}, {out_channels}, {kernel_size}, stride={stride}, padding={pads}, "
-        "dilation={dilation}, groups={groups}, bias={bias})"
-    )
     needs_output = False
     linear_axis = 1
 
@@ -75,6 +69,60 @@ class Convolution(Operator):
     groups: Positive = 1
     bias: bool = True
     in_channels: Positive | None = None
+
+    def channels(self, x: TensorType) -> int:
+        """The channels of the input. Raises ShapeError: wrong rank, dynamic, or not divisible by groups."""
+        expect_rank(x, self.axes + 2, images(self.axes))
+        channels = expect_channels(x)
+        expect_declared(self.in_channels, channels, "in_channels")
+        for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
+            if count % self.groups:
+                raise ShapeError(f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
+        return channels
+
+    def started(self, weight: tuple[int, ...]) -> tuple[Weight, ...]:
+        """`weight` of this shape and `bias` [out], started as torch.nn's are."""
+        filters = Weight("weight", weight, TORCH_DEFAULT)
+        bound = prod(weight[1:]) ** -0.5
+        return (filters, Weight("bias", (self.out_channels,), Uniform(a=-bound, b=bound))) if self.bias else (filters,)
+
+    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
+        """The channels of the input, and for how many axes torch.nn's class is."""
+        return {"channels": expect_channels(inputs[0]), "axes": self.axes}
+
+
+def _kind(value: object) -> str:
+    return "same" if isinstance(value, str) else "sizes"
+
+
+def _schema(axes: int) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"const": "same"}]})
+
+
+_Sizes = TypeVar("_Sizes")
+# The kind is chosen by what was written, so that a mistake is told once.
+_Padding = Annotated[
+    Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same"], Tag("same")],
+    Discriminator(_kind),
+]
+PaddingSingle = Annotated[_Padding[NonNegativeSingle], _schema(1)]
+PaddingPair = Annotated[_Padding[NonNegativePair], _schema(2)]
+PaddingTriple = Annotated[_Padding[NonNegativeTriple], _schema(3)]
+
+
+class Convolution(Filters):
+    """Cross-correlation with a learned kernel over `axes` axes; a subclass gives the number and the fields' types.
+
+    Shapes: x [N, C_in, *S] -> [N, out_channels, *S'], where along each axis
+        S' = (S + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
+    Units: lengths in pixels.
+    Source: torch.nn.Conv1d, Conv2d, Conv3d; ONNX Conv-11.
+    """
+
+    torch = (
+        "nn.Conv{axes}d({channels}, {out_channels}, {kernel_size}, stride={stride}, padding={pads}, "
+        "dilation={dilation}, groups={groups}, bias={bias})"
+    )
 
     @property
     def pads(self) -> tuple[int, ...]:
@@ -89,14 +137,9 @@ class Convolution(Operator):
         Raises ShapeError: channels dynamic or not divisible by groups, S' < 1, or `same` cannot be.
         """
         (x,) = inputs
-        expect_rank(x, self.axes + 2, images(self.axes))
+        self.channels(x)
         if self.padding == "same":
             self._refuse_asymmetric()
-        channels = expect_channels(x)
-        expect_declared(self.in_channels, channels, "in_channels")
-        for name, count in (("in_channels", channels), ("out_channels", self.out_channels)):
-            if count % self.groups:
-                raise ShapeError(f"{name} (={count}) must be divisible by groups (={self.groups})", "groups")
         windows = zip(x.shape[2:], self.kernel_size, self.stride, self.pads, self.dilation, strict=True)
         return x.with_shape(x.shape[0], self.out_channels, *[sliding_size(*window) for window in windows])
 
@@ -104,17 +147,13 @@ class Convolution(Operator):
         if any(step != 1 for step in self.stride):
             raise ShapeError("cannot keep the size ('same') with a stride", "padding", "write the padding as a number")
         if any(d * (k - 1) % 2 for d, k in zip(self.dilation, self.kernel_size, strict=True)):
-            help = "write a pad before it, such as pad: {pad: [left, right, top, bottom]}"
+            sides = ", ".join(SIDES[: 2 * self.axes])
+            help = f"write a pad before it, such as pad: {{pad: [{sides}]}}"
             raise ShapeError("needs more padding on one side than on the other to keep the size", "padding", help)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight` [out, in/groups, *kernel_size] and `bias` [out], started as torch.nn's are."""
-        shape = (self.out_channels, expect_channels(inputs[0]) // self.groups, *self.kernel_size)
-        weight = Weight("weight", shape, TORCH_DEFAULT)
-        if not self.bias:
-            return (weight,)
-        bound = prod(shape[1:]) ** -0.5
-        return weight, Weight("bias", (self.out_channels,), Uniform(a=-bound, b=bound))
+        return self.started((self.out_channels, expect_channels(inputs[0]) // self.groups, *self.kernel_size))
 
     def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """One per weight of a filter and output element; the bias is not counted."""
@@ -123,10 +162,6 @@ class Convolution(Operator):
     def windows(self, x: TensorType) -> Mapping[int, Window]:
         """The dilated kernel."""
         return dict(enumerate(dilated_windows(self.kernel_size, self.stride, self.dilation), 2))
-
-    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
-        """The channels of the input."""
-        return {"channels": expect_channels(inputs[0])}
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """Conv."""
@@ -148,6 +183,29 @@ def dilated_windows(
     """What a sliding window sees along each axis."""
     for kernel, step, spread in zip(kernel_size, stride, dilation, strict=True):
         yield Window(spread * (kernel - 1) + 1, step)
+
+
+class Conv1d(Convolution):
+    """One-dimensional cross-correlation with a learned kernel.
+
+    Shapes: x [N, C_in, L] -> [N, out_channels, L'], where
+        L' = (L + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
+    `padding: same` keeps the length, at stride 1.
+    Source: torch.nn.Conv1d; ONNX Conv-11.
+    """
+
+    word = "conv1d"
+    axes = 1
+    kernel_size: PositiveSingle
+    stride: PositiveSingle = (1,)
+    padding: PaddingSingle = (0,)
+    dilation: PositiveSingle = (1,)
+    examples = cases(
+        {"out_channels": 4, "kernel_size": 3},
+        {"out_channels": 6, "kernel_size": 5, "stride": 3, "padding": 2, "groups": 2, "bias": False},
+        {"out_channels": 4, "kernel_size": 3, "dilation": 3, "padding": "same"},
+        on=[SIGNAL],
+    )
 
 
 class Conv2d(Convolution):
@@ -172,4 +230,27 @@ class Conv2d(Convolution):
         {"out_channels": 12, "kernel_size": 3, "groups": 3, "padding": 1, "bias": False},
         {"out_channels": 6, "kernel_size": 3, "groups": 6, "dilation": [2, 3], "padding": [1, 3]},
         {"out_channels": 4, "kernel_size": [3, 2], "dilation": [1, 2], "padding": "same"},
+    )
+
+
+class Conv3d(Convolution):
+    """Three-dimensional cross-correlation with a learned kernel.
+
+    Shapes: x [N, C_in, D, H, W] -> [N, out_channels, D', H', W'], where
+        D' = (D + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
+    `padding: same` keeps the size, at stride 1.
+    Source: torch.nn.Conv3d; ONNX Conv-11.
+    """
+
+    word = "conv3d"
+    axes = 3
+    kernel_size: PositiveTriple
+    stride: PositiveTriple = (1, 1, 1)
+    padding: PaddingTriple = (0, 0, 0)
+    dilation: PositiveTriple = (1, 1, 1)
+    examples = cases(
+        {"out_channels": 4, "kernel_size": 2},
+        {"out_channels": 4, "kernel_size": [1, 2, 3], "stride": [1, 2, 1], "padding": [0, 1, 1], "groups": 2},
+        {"out_channels": 3, "kernel_size": [3, 1, 2], "dilation": [1, 1, 2], "padding": "same", "bias": False},
+        on=[VOLUME],
     )

@@ -1,19 +1,20 @@
-"""Normalisations."""
+"""Norms over pixels, with a weight and a bias for each channel."""
 
-from collections.abc import Mapping, Sequence
-from math import log
-from typing import Annotated, ClassVar
+from collections.abc import Mapping
+from math import prod
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import MAX_NUMBER, Number, Positive, PositiveNumber
+from archc.ir.fields import Positive, PositiveNumber
 from archc.ir.initializers import ONES, ZEROS
 from archc.ir.operator import (
     IMAGE,
-    TOKENS,
+    SIGNAL,
     VECTOR,
+    VOLUME,
     WHOLE,
     Operator,
     ShapeError,
@@ -25,36 +26,35 @@ from archc.ir.operator import (
     expect_declared,
     images,
 )
-from archc.ir.types import TensorType
-from archc.operators._reshape import group_size, product, reshape, reshape_like
+from archc.ir.types import TensorType, smallest
+from archc.operators._reshape import group_size, reshape, reshape_like
 
-LEAST_FACTOR = 1e-30  # of an LRN: a smaller one may be 0 as a float32
-
-LARGEST_WINDOW = 255
-"""Channels of a local response norm that are always accepted; PyTorch pads with that many planes."""
+MOST_AXES = 3  # of space
 
 
-def _affine(shape: tuple[int, ...]) -> tuple[Weight, Weight]:
+def affine(shape: tuple[int, ...]) -> tuple[Weight, Weight]:
+    """The weight and bias of a norm."""
     return Weight("weight", shape, ONES), Weight("bias", shape, ZEROS)
 
 
-def _scale(b: Emitter, size: object) -> OnnxTensor:
+def scale(b: Emitter, size: object) -> OnnxTensor:
     """The norm's own weight, or as many ones."""
     own = b.own("weight")
     return own[0] if own else b.constant("scale", [1.0] * int(str(size)))
 
 
 class _ChannelNorm(Operator):
-    """A norm with one weight and bias for each channel, over as many axes of space as `spaces` lists."""
+    """A norm with one weight and bias for each channel."""
 
     normalizes = True
     tensors: ClassVar[tuple[str, ...]] = ("weight", "bias")
-    spaces: ClassVar[tuple[int, ...]]
+    fewest_axes: ClassVar[int] = 0
+    """Of space."""
 
     def _channels(self, x: TensorType, declared: int | None, field: str) -> int:
-        if x.ndim - 2 not in self.spaces:
-            accepted = " or ".join(images(ndim) if ndim else "[N, C]" for ndim in self.spaces)
-            raise ShapeError(f"expects {accepted}, received {x}")
+        if not self.fewest_axes <= x.ndim - 2 <= MOST_AXES:
+            *accepted, last = (images(axes) if axes else "[N, C]" for axes in range(self.fewest_axes, MOST_AXES + 1))
+            raise ShapeError(f"expects {', '.join(accepted)} or {last}, received {x}")
         channels = expect_channels(x)
         expect_declared(declared, channels, field)
         return channels
@@ -63,8 +63,8 @@ class _ChannelNorm(Operator):
 class BatchNorm(_ChannelNorm):
     """(x - mean) / sqrt(var + eps) * weight + bias per channel; statistics of the batch in training, else running ones.
 
-    Shapes: x [N, C, H, W] or [N, C] -> the same.
-    Source: torch.nn.BatchNorm2d, BatchNorm1d; ONNX BatchNormalization-15.
+    Shapes: x [N, C] or [N, C, ...] with up to three axes of space -> the same.
+    Source: torch.nn.BatchNorm1d, BatchNorm2d, BatchNorm3d; ONNX BatchNormalization-15.
     """
 
     word = "batch_norm"
@@ -73,7 +73,7 @@ class BatchNorm(_ChannelNorm):
     torch = "nn.BatchNorm{axes}d({channels}, {eps}, {momentum}, {affine})"
     needs_output = False
     tracks_statistics = True
-    spaces = (2, 0)
+    not_short_for = "num_features"
     eps: PositiveNumber = 1e-5
     momentum: Annotated[float, Field(ge=0, le=1)] | None = 0.1
     affine: bool = True
@@ -81,6 +81,8 @@ class BatchNorm(_ChannelNorm):
     examples = (
         *cases({}, {"eps": 0.1}, {"affine": False, "momentum": None}, on=[IMAGE]),
         *cases({}, {"affine": False}, on=[VECTOR]),
+        *cases({}, on=[SIGNAL]),
+        *cases({}, on=[VOLUME]),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:
@@ -92,7 +94,7 @@ class BatchNorm(_ChannelNorm):
         """`weight`, `bias` and the running statistics."""
         shape = (expect_channels(inputs[0]),)
         return (
-            *(_affine(shape) if self.affine else ()),
+            *(affine(shape) if self.affine else ()),
             Weight("running_mean", shape, ZEROS, buffer=True),
             Weight("running_var", shape, ONES, buffer=True),
             Weight("num_batches_tracked", (), ZEROS, dtype=INT64, buffer=True),
@@ -105,38 +107,26 @@ class BatchNorm(_ChannelNorm):
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """BatchNormalization."""
         channels = b.output.shape[1]
-        scale = _scale(b, channels)
+        factors = scale(b, channels)
         shift = b.own("bias") or [b.constant("shift", [0.0] * int(str(channels)))]
         statistics = b.own("running_mean", "running_var")
-        return b.emit("BatchNormalization", [*x, scale, *shift, *statistics], b.output, epsilon=self.eps)
+        return b.emit("BatchNormalization", [*x, factors, *shift, *statistics], b.output, epsilon=self.eps)
 
 
-class GroupNorm(_ChannelNorm):
-    """Normalises each image over groups of channels and all pixels.
+class _GroupedNorm(_ChannelNorm):
+    """A norm of each image over groups of channels and all pixels."""
 
-    Shapes: x [N, C, H, W] -> the same.
-    Source: torch.nn.GroupNorm; Wu and He 2018.
-    """
+    if TYPE_CHECKING:  # the subclasses' fields, in their own order
+        eps: PositiveNumber
+        affine: bool
 
-    word = "group_norm"
-    torch = "layers.GroupNorm({num_groups}, {channels}, {eps}, {affine})"
-    spaces = (2,)
-    num_groups: Positive
-    eps: PositiveNumber = 1e-5
-    affine: bool = True
-    num_channels: Positive | None = None
-    examples = cases({"num_groups": 1}, {"num_groups": 3, "eps": 0.1}, {"num_groups": 6, "affine": False})
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """Unchanged. Raises ShapeError: wrong rank, or channels dynamic or not divisible by num_groups."""
-        channels = self._channels(inputs[0], self.num_channels, "num_channels")
-        message = f"channels (={channels}) must be divisible by num_groups (={self.num_groups})"
-        expect(channels % self.num_groups == 0, message, "num_groups")
-        return inputs[0]
+    def groups(self, channels: int) -> int:
+        """The number of groups."""
+        raise NotImplementedError
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """`weight` and `bias` per channel."""
-        return _affine((expect_channels(inputs[0]),)) if self.affine else ()
+        return affine((expect_channels(inputs[0]),)) if self.affine else ()
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:
         """All pixels."""
@@ -152,7 +142,8 @@ class GroupNorm(_ChannelNorm):
         Not as a channel of an instance norm, whose sums ONNX Runtime makes in float32, one value after the other: where
         the mean outweighs the deviation, as after a softmax, its error is thirty times PyTorch's.
         """
-        grouped = b.output.with_shape(b.output.shape[0], self.num_groups, group_size(b.output, self.num_groups))
+        groups = self.groups(expect_channels(b.output))
+        grouped = b.output.with_shape(b.output.shape[0], groups, group_size(b.output, groups))
         y = reshape(b, x[0], grouped, "grouped")
         y = b.emit("LayerNormalization", [y, _ones(b, y)], grouped, axis=-1, epsilon=self.eps)
         y = reshape_like(b, y, x[0])
@@ -162,129 +153,79 @@ class GroupNorm(_ChannelNorm):
         return b.emit("Add", [y, b.per_channel("bias")], b.output)
 
 
+class GroupNorm(_GroupedNorm):
+    """Normalises each image over groups of channels and all pixels.
+
+    Shapes: x [N, C] or [N, C, ...] with up to three axes of space -> the same.
+    Source: torch.nn.GroupNorm; Wu and He 2018.
+    """
+
+    word = "group_norm"
+    torch = "layers.GroupNorm({num_groups}, {channels}, {eps}, {affine})"
+    num_groups: Positive
+    eps: PositiveNumber = 1e-5
+    affine: bool = True
+    num_channels: Positive | None = None
+    examples = (
+        *cases({"num_groups": 1}, {"num_groups": 3, "eps": 0.1}, {"num_groups": 6, "affine": False}),
+        *cases({"num_groups": 3}, on=[SIGNAL]),
+        *cases({"num_groups": 2}, on=[VOLUME]),
+        *cases({"num_groups": 2}, on=[VECTOR]),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Unchanged. Raises ShapeError: wrong rank, or channels dynamic or not divisible by num_groups."""
+        channels = self._channels(inputs[0], self.num_channels, "num_channels")
+        message = f"channels (={channels}) must be divisible by num_groups (={self.num_groups})"
+        expect(channels % self.num_groups == 0, message, "num_groups")
+        return inputs[0]
+
+    def groups(self, channels: int) -> int:
+        """The field num_groups."""
+        return self.num_groups
+
+
+class InstanceNorm(_GroupedNorm):
+    """Normalises each channel of each image over all pixels, in training and at inference alike.
+
+    Statistics of all images (`track_running_stats: true`) are not supported.
+
+    Shapes: x [N, C, ...] with up to three axes of space -> the same.
+    Source: torch.nn.InstanceNorm1d, InstanceNorm2d, InstanceNorm3d; Ulyanov et al. 2016, arXiv:1607.08022.
+    """
+
+    word = "instance_norm"
+    elsewhere = ("in",)
+    torch = "layers.InstanceNorm({channels}, {eps}, affine={affine})"
+    fewest_axes = 1
+    not_short_for = "num_features"
+    eps: PositiveNumber = 1e-5
+    affine: bool = False
+    track_running_stats: bool = False
+    num_features: Positive | None = None
+    examples = (
+        *cases({}, {"eps": 0.1, "affine": True}),
+        *cases({"affine": True}, on=[SIGNAL]),
+        *cases({"affine": True}, on=[VOLUME]),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """Unchanged. Raises ShapeError: wrong rank, dynamic channels, a single pixel, or statistics to be tracked."""
+        (x,) = inputs
+        self._channels(x, self.num_features, "num_features")
+        help = "leave it out, or use batch_norm, which tracks statistics"
+        expect(not self.track_running_stats, "cannot track statistics of all images", "track_running_stats", help)
+        expect(prod(map(smallest, x.shape[2:])) > 1, f"normalises over all pixels, and {x} can have a single one")
+        return x
+
+    def groups(self, channels: int) -> int:
+        """One for each channel."""
+        return channels
+
+
 def _ones(b: Emitter, x: OnnxTensor) -> OnnxTensor:
     """A vector of ones, as many as the last axis has."""
     size = x.type.shape[-1]
     if isinstance(size, int):
         return b.ones(b.constant("scale", [size], INT64), size)
     return b.ones(b.emit("Shape", [x], TensorType((1,), INT64), start=x.type.ndim - 1), size)
-
-
-class LayerNorm(Operator):
-    """Normalises over the last axis.
-
-    Shapes: x [N, ..., C] -> the same.
-    Source: torch.nn.LayerNorm; ONNX LayerNormalization-17.
-    """
-
-    word = "layer_norm"
-    elsewhere = ("ln",)
-    tensors = ("weight", "bias")
-    torch = "nn.LayerNorm({features}, {eps}, {elementwise_affine}, {bias})"
-    normalizes = True
-    eps: PositiveNumber = 1e-5
-    elementwise_affine: bool = True
-    bias: bool = True
-    normalized_shape: Positive | None = None
-    examples = (
-        *cases({}, {"eps": 0.1, "bias": False}, {"elementwise_affine": False}, on=[TOKENS]),
-        *cases({}, on=[IMAGE]),
-        *cases({}, on=[VECTOR]),
-    )
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """Unchanged. Raises ShapeError: no fixed last axis, or not the declared normalized_shape."""
-        (x,) = inputs
-        expect(x.ndim >= 2 and isinstance(x.shape[-1], int), f"needs a last axis of fixed size, received {x}")
-        expect_declared(self.normalized_shape, x.shape[-1], "normalized_shape")
-        return x
-
-    def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        """`weight` and `bias` of the last axis."""
-        if not self.elementwise_affine:
-            return ()
-        size = inputs[0].shape[-1]
-        assert isinstance(size, int), "infer refuses a dynamic last axis"
-        return _affine((size,))[: 2 if self.bias else 1]
-
-    def windows(self, x: TensorType) -> Mapping[int, Window]:
-        """All of the last axis."""
-        return {x.ndim - 1: WHOLE}
-
-    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
-        """The size of the last axis."""
-        return {"features": inputs[0].shape[-1]}
-
-    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """LayerNormalization."""
-        inputs = [*x, _scale(b, b.output.shape[-1]), *b.own("bias")]
-        return b.emit("LayerNormalization", inputs, b.output, axis=-1, epsilon=self.eps)
-
-
-class LocalResponseNorm(Operator):
-    """x / (k + alpha / size * sum of squares over `size` neighbouring channels) ** beta.
-
-    Shapes: x [N, C, H, W] -> the same.
-    Source: torch.nn.LocalResponseNorm; Krizhevsky et al. 2012, section 3.3 (whose alpha is not divided by size).
-    """
-
-    word = "local_response_norm"
-    elsewhere = ("lrn",)
-    torch = "layers.LocalResponseNorm({size}, {alpha}, {beta}, {k})"
-    size: Positive
-    alpha: Number = 1e-4
-    beta: Number = 0.75
-    k: Number = 1.0
-    examples = cases(
-        {"size": 5, "alpha": 0.5},
-        {"size": 4, "alpha": 0.5},
-        {"size": 6, "alpha": 0.5},
-        {"size": 1, "alpha": 1.0, "beta": 0.5, "k": 2.0},
-        {"size": 2, "alpha": 1.0, "beta": 0.5, "k": 2.0},
-        {"size": 3, "alpha": 1.0, "beta": 0.5, "k": 2.5},
-        {"size": 9, "alpha": 1.0},
-        {"size": 3, "alpha": 0.5, "beta": -0.5},
-    )
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """Unchanged. Raises ShapeError: wrong rank, or a window of more channels than any image of this size has."""
-        (x,) = inputs
-        if x.ndim != 4:
-            raise ShapeError(f"expects {images(2)}, received {x}")
-        most = max(2 * expect_channels(x) + 1, LARGEST_WINDOW)
-        expect(self.size <= most, f"size (={self.size}) must be at most {most}, which reaches every channel", "size")
-        if self.k > 0:
-            size = abs(self.beta * log(self.k))
-            expect(size < log(MAX_NUMBER), f"k ** -beta (={self.k} ** -{self.beta}) must be a float32", "beta")
-        return x
-
-    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """LRN where it can be; else what it computes, spelled out.
-
-        ONNX centres an even window on the other side than PyTorch, and runtimes refuse an alpha or beta of 0 or less. A
-        fractional k is taken out of the brackets, because OpenVINO rounds it down:
-        (k + a) ** -beta = k ** -beta * (1 + a / k) ** -beta.
-        """
-        if self.size % 2 == 0 or min(self.alpha, self.beta) < LEAST_FACTOR:
-            return self._spelled_out(b, x)
-        if self.k > 0 and self.k % 1:
-            y = b.emit("LRN", x, b.output, size=self.size, alpha=self.alpha / self.k, beta=self.beta, bias=1.0)
-            return b.emit("Mul", [y, b.constant("factor", self.k**-self.beta)], b.output)
-        return b.emit("LRN", x, b.output, size=self.size, alpha=self.alpha, beta=self.beta, bias=self.k)
-
-    def _spelled_out(self, b: Emitter, x: Sequence[OnnxTensor]) -> OnnxTensor:
-        batch, channels, *space = b.output.shape
-        column = b.output.with_shape(batch, 1, channels, product(space))
-        squares = reshape(b, b.emit("Mul", [*x, *x], b.output), column, "column")
-        means = b.emit(
-            "AveragePool",
-            [squares],
-            column,
-            kernel_shape=(self.size, 1),
-            pads=(self.size // 2, 0, (self.size - 1) // 2, 0),
-            count_include_pad=1,
-        )
-        means = reshape_like(b, means, x[0])
-        scaled = b.emit("Mul", [means, b.constant("alpha", self.alpha)], b.output)
-        shifted = b.emit("Add", [scaled, b.constant("k", self.k)], b.output)
-        return b.emit("Div", [*x, b.emit("Pow", [shifted, b.constant("beta", self.beta)], b.output)], b.output)

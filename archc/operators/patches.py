@@ -113,7 +113,9 @@ class _Patches(Operator):
         assert isinstance(columns, int), "of a fixed size"
         return rows, columns
 
-    def _convolved(self, b: Emitter, x: OnnxTensor, type: TensorType, channels: int, end: tuple[int, int]) -> OnnxTensor:
+    def _convolved(
+        self, b: Emitter, x: OnnxTensor, type: TensorType, channels: int, end: tuple[int, int]
+    ) -> OnnxTensor:
         """A convolution of each channel by kernels each of which picks one place of the window."""
         places = prod(self.kernel_size)
         rows, columns = self.kernel_size

@@ -11,8 +11,16 @@ from typing import ClassVar
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import NonNegativePair, Positive, PositivePair
-from archc.ir.operator import Operator, ShapeError, Window, cases, expect, expect_rank, images
+from archc.ir.fields import (
+    NonNegativePair,
+    NonNegativeSingle,
+    NonNegativeTriple,
+    Positive,
+    PositivePair,
+    PositiveSingle,
+    PositiveTriple,
+)
+from archc.ir.operator import SIGNAL, VOLUME, Operator, ShapeError, Window, cases, expect, expect_rank, images
 from archc.ir.types import Dim, SymbolicDim, TensorType
 from archc.operators.convolution import dilated_windows, sliding_size
 
@@ -94,24 +102,11 @@ def _padded(b: Emitter, x: OnnxTensor, pads: tuple[int, ...], value: float) -> O
     return b.emit("Pad", inputs, x.type.with_shape(*x.type.shape[:2], *sizes), mode="constant")
 
 
-class MaxPool2d(_Pool):
-    """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
+class _MaxPool(_Pool):
+    """The largest value of each window."""
 
-    Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
-    Source: torch.nn.MaxPool2d; ONNX MaxPool-12.
-    """
-
-    word = "max_pool2d"
-    axes = 2
     torch = "nn.MaxPool{axes}d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
-    kernel_size: PositivePair
-    stride: PositivePair | None = None
-    padding: NonNegativePair = (0, 0)
-    dilation: PositivePair = (1, 1)
-    examples = cases(
-        {"kernel_size": 3, "stride": 2, "padding": 1},
-        {"kernel_size": [2, 3], "ceil_mode": True},
-    )
+    dilation: tuple[int, ...]
 
     @property
     def dilations(self) -> tuple[int, ...]:
@@ -128,31 +123,75 @@ class MaxPool2d(_Pool):
         return b.emit("MaxPool", x, b.output, **sizes)
 
 
-class AvgPool2d(_Pool):
-    """The mean of each window; `count_include_pad` counts the padding's zeros, `divisor_override` replaces the count.
+class MaxPool1d(_MaxPool):
+    """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
 
-    The stride is the kernel_size unless it is written.
-
-    Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
-    Source: torch.nn.AvgPool2d; ONNX AveragePool-11.
+    Shapes: x [N, C, L] -> [N, C, L'], L' as for a convolution, rounded up with `ceil_mode`.
+    Source: torch.nn.MaxPool1d; ONNX MaxPool-12.
     """
 
-    word = "avg_pool2d"
-    axes = 2
-    torch = (
-        "nn.AvgPool{axes}d({kernel_size}, {stride}, {padding}, {ceil_mode}, {count_include_pad}, {divisor_override})"
+    word = "max_pool1d"
+    axes = 1
+    kernel_size: PositiveSingle
+    stride: PositiveSingle | None = None
+    padding: NonNegativeSingle = (0,)
+    dilation: PositiveSingle = (1,)
+    examples = cases(
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": 3, "ceil_mode": True},
+        on=[SIGNAL],
     )
+
+
+class MaxPool2d(_MaxPool):
+    """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
+
+    Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
+    Source: torch.nn.MaxPool2d; ONNX MaxPool-12.
+    """
+
+    word = "max_pool2d"
+    axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
     padding: NonNegativePair = (0, 0)
-    count_include_pad: bool = True
-    divisor_override: Positive | None = None
+    dilation: PositivePair = (1, 1)
     examples = cases(
-        {"kernel_size": 3, "padding": 1},
-        {"kernel_size": 2, "divisor_override": 3},
-        {"kernel_size": [2, 3], "divisor_override": 5},
-        {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": [2, 3], "ceil_mode": True},
     )
+
+
+class MaxPool3d(_MaxPool):
+    """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
+
+    Shapes: x [N, C, D, H, W] -> [N, C, D', H', W'], D' as for a convolution, rounded up with `ceil_mode`.
+    Source: torch.nn.MaxPool3d; ONNX MaxPool-12.
+    """
+
+    word = "max_pool3d"
+    axes = 3
+    kernel_size: PositiveTriple
+    stride: PositiveTriple | None = None
+    padding: NonNegativeTriple = (0, 0, 0)
+    dilation: PositiveTriple = (1, 1, 1)
+    examples = cases(
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+        {"kernel_size": [1, 2, 3], "ceil_mode": True},
+        on=[VOLUME],
+    )
+
+
+class _AvgPool(_Pool):
+    """The mean of each window."""
+
+    torch = "nn.AvgPool{axes}d({kernel_size}, {stride}, {padding}, {ceil_mode}, {count_include_pad})"
+    count_include_pad: bool = True
+
+    @property
+    def divisor(self) -> int | None:
+        """What the sum of a window is divided by, if not by the number of its pixels."""
+        return None
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """AveragePool.
@@ -162,9 +201,9 @@ class AvgPool2d(_Pool):
         """
         overhang = self._overhang(x[0].type, b.output)
         pads, counted = self._pads(overhang), self.count_include_pad
-        if self.divisor_override is not None:
+        if self.divisor is not None:
             y = self._average(b, x[0], pads, counted=True)
-            return b.emit("Mul", [y, b.constant("factor", prod(self.kernel_size) / self.divisor_override)], b.output)
+            return b.emit("Mul", [y, b.constant("factor", prod(self.kernel_size) / self.divisor)], b.output)
         if counted and any(overhang):
             if any(self.padding):
                 x = (_padded(b, x[0], (*self.padding, *self.padding), 0.0),)
@@ -175,3 +214,82 @@ class AvgPool2d(_Pool):
         counts = int(counted and any(pads))
         sizes = {"kernel_shape": self.kernel_size, "strides": self.strides, "pads": pads, "count_include_pad": counts}
         return b.emit("AveragePool", [x], b.output, **sizes)
+
+
+class _DividedPool(_AvgPool):
+    """A mean with a divisor of its own."""
+
+    torch = (
+        "nn.AvgPool{axes}d({kernel_size}, {stride}, {padding}, {ceil_mode}, {count_include_pad}, {divisor_override})"
+    )
+    divisor_override: Positive | None = None
+
+    @property
+    def divisor(self) -> int | None:
+        """The divisor_override."""
+        return self.divisor_override
+
+
+class AvgPool1d(_AvgPool):
+    """The mean of each window; `count_include_pad` counts the padding's zeros.
+
+    The stride is the kernel_size unless it is written.
+
+    Shapes: x [N, C, L] -> [N, C, L'], L' as for a convolution, rounded up with `ceil_mode`.
+    Source: torch.nn.AvgPool1d; ONNX AveragePool-11.
+    """
+
+    word = "avg_pool1d"
+    axes = 1
+    kernel_size: PositiveSingle
+    stride: PositiveSingle | None = None
+    padding: NonNegativeSingle = (0,)
+    examples = cases(
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True},
+        on=[SIGNAL],
+    )
+
+
+class AvgPool2d(_DividedPool):
+    """The mean of each window; `count_include_pad` counts the padding's zeros, `divisor_override` replaces the count.
+
+    The stride is the kernel_size unless it is written.
+
+    Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
+    Source: torch.nn.AvgPool2d; ONNX AveragePool-11.
+    """
+
+    word = "avg_pool2d"
+    axes = 2
+    kernel_size: PositivePair
+    stride: PositivePair | None = None
+    padding: NonNegativePair = (0, 0)
+    examples = cases(
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 2, "divisor_override": 3},
+        {"kernel_size": [2, 3], "divisor_override": 5},
+        {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True},
+    )
+
+
+class AvgPool3d(_DividedPool):
+    """The mean of each window; `count_include_pad` counts the padding's zeros, `divisor_override` replaces the count.
+
+    The stride is the kernel_size unless it is written.
+
+    Shapes: x [N, C, D, H, W] -> [N, C, D', H', W'], D' as for a convolution, rounded up with `ceil_mode`.
+    Source: torch.nn.AvgPool3d; ONNX AveragePool-11.
+    """
+
+    word = "avg_pool3d"
+    axes = 3
+    kernel_size: PositiveTriple
+    stride: PositiveTriple | None = None
+    padding: NonNegativeTriple = (0, 0, 0)
+    examples = cases(
+        {"kernel_size": [2, 3, 1], "padding": [1, 1, 0]},
+        {"kernel_size": 2, "divisor_override": 3},
+        {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+        on=[VOLUME],
+    )

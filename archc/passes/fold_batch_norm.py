@@ -16,6 +16,7 @@ from typing import Any
 
 from archc.ir.graph import Derivation, Graph, Node, Parameter
 from archc.ir.initializers import ZEROS
+from archc.ir.operator import expect_channels
 from archc.operators.normalization import BatchNorm
 from archc.passes.run import Pass, is_inference
 
@@ -49,21 +50,28 @@ def _square_root(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class FoldedWeight(Derivation):
-    """W' = W · γ/σ, per output channel."""
+    """W' = W · γ/σ, per output channel; `shapes` are those of `Operator.per_filter`."""
 
     weight: str
     norm: _Norm
+    shapes: tuple[tuple[int, ...], tuple[int, ...]]
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The layer's weight and the norm's tensors."""
         return self.weight, *self.norm.keys
 
+    @property
+    def sliced(self) -> bool:
+        """False for a transposed convolution, whose filters lie along axis 1."""
+        return self.shapes[1][0] == -1
+
     def compute(self, *arrays: Any) -> Any:
-        """Shapes: weight [out, ...], the norm's [out] each -> [out, ...]."""
+        """Shapes: weight [out, ...] (of a transposed convolution [in, out/groups, ...]), the norm's [out] each."""
         weight, *norm = arrays
         scale, _, _ = self.norm.scale_and_shift(tuple(norm))
-        return weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
+        own, factors = self.shapes
+        return (weight.reshape(own) * scale.reshape(factors)).reshape(weight.shape)
 
 
 @dataclass(frozen=True)
@@ -123,10 +131,11 @@ def _fold(layer: Node, norm_node: Node) -> Node:
     norm = _Norm(norm_node.path, norm_node.operator.affine, norm_node.operator.eps)
     weight, bias = layer.parameter("weight"), layer.parameter("bias")
     assert weight is not None, "a linear map has a weight"
-    folded_weight = weight._replace(derived=FoldedWeight(weight.path, norm))
+    shapes = layer.operator.per_filter(weight.shape)
+    folded_weight = weight._replace(derived=FoldedWeight(weight.path, norm, shapes))
     folded_bias = Parameter(
         f"{layer.path}.bias",
-        (weight.shape[0],),
+        (expect_channels(layer.output.type),),
         ZEROS,
         derived=FoldedBias(bias.path if bias else None, norm),
     )

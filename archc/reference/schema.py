@@ -211,7 +211,7 @@ def _fields(model: type[BaseModel], *, call: bool = True) -> Schema:
     """The fields of a call: a mapping, or the scalar short form, which is the value of the first field."""
     described = _model(model)
     fields = {name: _or_expression(field) for name, field in described["properties"].items()}
-    first = next(iter(fields.values()), False)
+    first = False if getattr(model, "not_short_for", None) else next(iter(fields.values()), False)
     return {
         "description": described.get("description", ""),
         "if": {"type": "object"},

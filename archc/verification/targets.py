@@ -53,7 +53,8 @@ def demand(operator: Operator) -> Target | None:
     if point is not None:
         return Target(*point)
     if operator.normalizes and not operator.tracks_statistics:
-        return Target(0.0, sqrt(EPSILONS * float(getattr(operator, "eps", 0.0))) or 1.0)
+        eps = getattr(operator, "epsilon", getattr(operator, "eps", 0.0))
+        return Target(0.0, sqrt(EPSILONS * float(eps)) or 1.0)
     return None
 
 

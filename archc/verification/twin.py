@@ -32,6 +32,7 @@ from torch.utils.hooks import RemovableHandle
 
 from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Graph, Node, Parameter
+from archc.ir.operator import Operator
 from archc.nn import build_module
 from archc.verification.targets import EPSILONS, PLAIN, Target, demand, targets, widened
 
@@ -41,7 +42,7 @@ LEAST_SPREAD = 0.1  # of the channels' means, in units of the deviation
 
 
 def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Weights of the twin by `state_dict` key. `images` [N, C, H, W] are what it is calibrated on."""
+    """Weights of the twin by `state_dict` key. `images` [N, ...] are what it is calibrated on."""
     wanted = targets(graph)
     weights, deviations = _calibrated(graph, images, wanted)
     wider = widened(graph, wanted, deviations)
@@ -93,7 +94,7 @@ def _hooks(node: Node, layer: nn.Module, target: Target, deviations: dict[str, f
         yield layer.register_forward_pre_hook(note)
     if node.operator.linear_axis is not None:
         axis = node.operator.linear_axis % node.output.type.ndim
-        yield layer.register_forward_hook(partial(_scale_linear, target, axis))
+        yield layer.register_forward_hook(partial(_scale_linear, target, axis, node.operator))
     elif node.operator.tracks_statistics:
         yield layer.register_forward_pre_hook(partial(_take_statistics, target))
     elif node.operator.normalizes:
@@ -101,7 +102,12 @@ def _hooks(node: Node, layer: nn.Module, target: Target, deviations: dict[str, f
 
 
 def _scale_linear(
-    target: Target, axis: int, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor
+    target: Target,
+    axis: int,
+    operator: Operator,
+    layer: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    output: torch.Tensor,
 ) -> torch.Tensor:
     """Normalise each channel to equal variance and, by the bias, the target's mean; then scale all to its deviation.
 
@@ -114,7 +120,8 @@ def _scale_linear(
     factor = target.deviation / (share + means.square().mean()).sqrt().clamp(min=LEAST_SPREAD)
     gains = factor / sizes
     shifts = factor * means - gains * mean + (0.0 if bias is None else target.mean)
-    layer.weight.mul_(gains.reshape(-1, *(1,) * (layer.weight.ndim - 1)))
+    own, factors = operator.per_filter(tuple(layer.weight.shape))
+    layer.weight.view(own).mul_(gains.reshape(factors))
     if bias is not None:
         bias.mul_(gains).add_(shifts)
     shape = (-1, *(1,) * (output.ndim - 1 - axis))

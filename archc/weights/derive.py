@@ -18,8 +18,8 @@ def resolve(parameter: Parameter, weights: Weights) -> Array:
     derived = np.empty(parameter.shape, parameter.dtype)
     channels = parameter.shape[0]
     step = max(1, BLOCK * channels // derived.size)
+    slices = [slice(start, start + step) for start in range(0, channels, step)]
     with np.errstate(all="ignore"):  # what is not finite is not, as in PyTorch; nobody has to be warned
-        for start in range(0, channels, step):
-            block = slice(start, start + step)
+        for block in slices if parameter.derived.sliced else [slice(None)]:
             derived[block] = parameter.derived.compute(*[source[block].astype(np.float64) for source in sources])
     return derived

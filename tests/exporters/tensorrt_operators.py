@@ -1,7 +1,8 @@
 """What TensorRT's ONNX parser documents as supported, for the operators that an image network may need.
 
 Source: onnx-tensorrt, docs/operators.md, as of TensorRT 10.15. Element types are listed as far as archc
-writes them: the reduced and quantised precisions of the document are left out.
+writes them: the reduced and quantised precisions of the document are left out. Of one axis of space the document says
+nothing; the parser (onnxOpImporters.cpp, `needToExpandDims`) makes an image of width 1 of it.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Support:
 
 
 def _pooling(attributes: Attributes) -> bool:
-    """Two or three spatial axes, no dilation."""
-    return len(attributes["kernel_shape"]) in (2, 3) and set(attributes.get("dilations", [1])) == {1}
+    """Up to three spatial axes, no dilation."""
+    return len(attributes["kernel_shape"]) <= 3 and set(attributes.get("dilations", [1])) == {1}
 
 
 def _resizing(attributes: Attributes) -> bool:
@@ -59,6 +60,7 @@ SUPPORTED: dict[str, Support] = {
     "Concat": _ANY,
     "ConstantOfShape": Support(frozenset({"int64"})),
     "Conv": _FLOAT,
+    "ConvTranspose": Support(_FLOAT.dtypes, constant_inputs=(1,)),
     "DepthToSpace": _NUMBER,
     "Div": _NUMBER,
     "Elu": _FLOAT,
@@ -91,6 +93,7 @@ SUPPORTED: dict[str, Support] = {
     "PRelu": _FLOAT,
     "Pad": _NUMBER,
     "Pow": _NUMBER,
+    "RMSNormalization": _FLOAT,
     "ReduceL1": _REDUCTION,
     "ReduceL2": _REDUCTION,
     "ReduceMax": _REDUCTION,

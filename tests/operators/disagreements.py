@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tests.operators.cases import Case
+from archc.ir.operator import IMAGE, SIGNAL, VOLUME
+from tests.operators.cases import CASES, Case
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,19 @@ _LRN = [
     )
 ]
 
+_FOLD = Case("fold", {"output_size": [6, 7], "kernel_size": 2, "stride": [2, 3], "padding": [1, 0]}, ((8, 8),))
+
 DISAGREEMENTS = (
     Disagreement(
         "torch.onnx", "torch 2.13.0", _DIVISOR, "computes something else", "it leaves divisor_override out"
     ),
     *(
         Disagreement("torch.onnx, older", "torch 2.13.0", case, "computes something else", "the same")
-        for case in (_DIVISOR, Case("avg_pool2d", {"kernel_size": [2, 3], "divisor_override": 5}))
+        for case in (
+            _DIVISOR,
+            Case("avg_pool2d", {"kernel_size": [2, 3], "divisor_override": 5}),
+            Case("avg_pool3d", {"kernel_size": 2, "divisor_override": 3}, (VOLUME,)),
+        )
     ),
     *(
         Disagreement(
@@ -50,10 +57,44 @@ DISAGREEMENTS = (
     ),
     *(
         Disagreement(
-            "torch.onnx, older", "torch 2.13.0", Case("adaptive_avg_pool2d", {"output_size": size}), "refuses",
+            "torch.onnx, older", "torch 2.13.0", Case(word, {"output_size": size}, shapes), "refuses",
             "the output's size does not divide the input's"
         )
-        for size in ([4, 7], [10, 13], [2, 20])
+        for word, shapes, sizes in (
+            ("adaptive_avg_pool1d", (SIGNAL,), (7, 23)),
+            ("adaptive_avg_pool2d", (IMAGE,), ([4, 7], [10, 13], [2, 20])),
+            ("adaptive_avg_pool3d", (VOLUME,), ([4, 2, 3], [2, 7, 7])),
+            ("adaptive_max_pool2d", (IMAGE,), ([1, 2], [4, 5])),
+        )
+        for size in sizes
+    ),
+    *(
+        Disagreement(
+            "onnx.reference", "onnx 1.23.2", Case(word, {"output_size": 1}, (shape,)), "computes something else",
+            "its GlobalMaxPool takes every value for an image"
+        )
+        for word, shape in (("adaptive_max_pool1d", SIGNAL), ("adaptive_max_pool3d", VOLUME))
+    ),
+    *(
+        Disagreement(
+            "onnx.reference", "onnx 1.23.2", case, "refuses",
+            "its ConvTranspose divides the wrong axis of the weight into groups"
+        )
+        for case in CASES
+        if "transpose" in case.word and case.fields.get("groups") == 2
+    ),
+    Disagreement(
+        "torch.onnx, older", "torch 2.13.0", Case("roll", {"shifts": [7, 20], "dims": [1, 3]}),
+        "computes something else", "it takes a shift by more than the size for one by all of it"
+    ),
+    Disagreement(
+        "torch.onnx, older", "torch 2.13.0", _FOLD, "computes something else", "it gives another size"
+    ),
+    *(
+        Disagreement(
+            "onnx.reference", "onnx 1.23.2", case, "refuses", "its ConvTranspose takes kernels of several groups for one"
+        )
+        for case in (_FOLD, Case("fold", {"output_size": [4, 5], "kernel_size": 2}, ((12, 12),)))
     ),
     *(
         Disagreement(

@@ -12,7 +12,8 @@ from archc.operators import OPERATORS, operator_model
 
 def class_name(word: str) -> str:
     """The name of the module that an operator's text constructs; over images, where there are several."""
-    return operator_model(word).torch.partition("(")[0].rpartition(".")[2].replace("{axes}", "2")
+    model = operator_model(word)
+    return model.torch.partition("(")[0].rpartition(".")[2].replace("{axes}", str(getattr(model, "axes", 2)))
 
 
 INFERRED = {"in_channels", "in_features", "num_features", "num_channels", "normalized_shape"}
@@ -36,8 +37,8 @@ def test_what_is_left_out_is_what_pytorch_takes(word: str) -> None:
         elif expected is Parameter.empty:
             assert field.is_required(), name
         else:
-            pair = isinstance(field.default, tuple)
-            assert field.default == ((expected, expected) if pair else expected), name
+            sizes = isinstance(field.default, tuple)
+            assert field.default == ((expected,) * len(field.default) if sizes else expected), name
 
 
 def test_a_softmax_left_alone_is_over_the_channels() -> None:

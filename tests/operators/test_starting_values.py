@@ -30,7 +30,10 @@ def started(word: str, fields: dict[str, Any]) -> dict[str, np.ndarray]:
     [
         ("batch_norm", {}, nn.BatchNorm2d(8)),
         ("group_norm", {"num_groups": 2}, nn.GroupNorm(2, 8)),
+        ("instance_norm", {"affine": True}, nn.InstanceNorm2d(8, affine=True)),
         ("layer_norm", {}, nn.LayerNorm(6)),
+        ("layer_norm2d", {}, nn.LayerNorm(8)),
+        ("rms_norm", {}, nn.RMSNorm(6)),
         ("prelu", {"num_parameters": 8}, nn.PReLU(8)),
     ],
 )
@@ -47,6 +50,7 @@ def test_a_norm_or_slope_starts_as_pytorch_s(word: str, fields: dict[str, Any], 
     [
         ("conv2d", {"out_channels": MANY, "kernel_size": [1, 3]}, nn.Conv2d(8, MANY, (1, 3))),
         ("conv2d", {"out_channels": MANY, "kernel_size": [2, 1], "groups": 4}, nn.Conv2d(8, MANY, (2, 1), groups=4)),
+        ("conv_transpose2d", {"out_channels": MANY, "kernel_size": [1, 3]}, nn.ConvTranspose2d(8, MANY, (1, 3))),
         ("linear", {"out_features": MANY}, nn.Linear(6, MANY)),
     ],
 )

@@ -1,48 +1,61 @@
 """What one element of an operator's output sees of an image, against where PyTorch's gradient reaches."""
 
 from collections.abc import Mapping
+from fractions import Fraction
 
 import pytest
 import torch
 
 from archc.ir.builder import GraphBuilder
 from archc.ir.graph import Graph
-from archc.ir.operator import IMAGE
+from archc.ir.operator import IMAGE, SIGNAL, VOLUME
 from archc.ir.receptive_field import Field, receptive_fields
 from archc.ir.types import BATCH, TensorType
 from archc.operators import OPERATORS, operator_model
 from tests.operators.cases import CASES, Case, with_random_weights
 
-SIZE = IMAGE[1:]
 # The gradient of a maximum reaches one pixel of its window; its windows are those of an average.
-WINDOWED = [case for case in CASES if case.shapes == (IMAGE,) and case.word != "max_pool2d"]
+# What is padded with the other side of the image sees that too.
+# An element that `unfold` gives sees one pixel, and those beside it in the channels the others of its window.
+UNSEEN = {case.word for case in CASES if "max_pool" in case.word} | {"amax", "amin", "unfold"}
+WINDOWED = [
+    case
+    for case in CASES
+    if case.shapes in ((IMAGE,), (SIGNAL,), (VOLUME,))
+    and case.word not in UNSEEN
+    and case.fields.get("padding_mode") != "circular"
+]
 
 
-def extents(graph: Graph) -> tuple[int, int]:
-    """The largest height and width of what the elements of the output depend on, one by one."""
-    image = torch.randn(1, *IMAGE, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+def extents(graph: Graph) -> tuple[int, ...]:
+    """The largest extent, such as height and width, of what the elements of the output depend on, one by one."""
+    shape = [int(str(size)) for size in graph.input.type.shape[1:]]
+    image = torch.randn(1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     module = with_random_weights(graph).inference_module().double()
     output = module(image)[0]
     # Elements that differ in the channel alone see the same pixels, so that a few of each row are enough.
-    found = [(0, 0)]
-    for index in torch.cartesian_prod(*map(torch.arange, output.shape[-3:])).reshape(-1, min(3, output.ndim))[::5]:
+    found = [(0,) * len(shape[1:])]
+    trailing = output.shape[-(len(shape)) :]
+    for index in torch.cartesian_prod(*map(torch.arange, trailing)).reshape(-1, len(trailing))[::5]:
         (gradient,) = torch.autograd.grad(output[tuple(index)], image, retain_graph=True)
-        touched = gradient[0].abs().sum(0).nonzero()
+        touched = gradient[0].nan_to_num().abs().sum(0).nonzero()  # a root of what is negative has none
         if len(touched):  # it may lie behind a zero
             found.append(tuple((touched.max(0).values - touched.min(0).values + 1).tolist()))
-    return max(height for height, _ in found), max(width for _, width in found)
+    return tuple(map(max, zip(*found, strict=True)))
 
 
-def seen(field: Field) -> tuple[int, ...]:
-    """The size of a field, at most the image's."""
-    sizes = (None, None) if field.size is None else field.size
-    return tuple(whole if size is None else min(size, whole) for size, whole in zip(sizes, SIZE, strict=True))
+def seen(graph: Graph) -> tuple[int, ...]:
+    """The size of the output's field, at most the image's."""
+    space = [int(str(size)) for size in graph.input.type.shape[2:]]
+    field = receptive_fields(graph)[graph.outputs[0].value.name]
+    sizes = (None,) * len(space) if field.size is None else field.size
+    return tuple(whole if size is None else min(size, whole) for size, whole in zip(sizes, space, strict=True))
 
 
 @pytest.mark.parametrize("case", WINDOWED, ids=str)
 def test_an_operator_sees_what_the_gradient_shows(case: Case) -> None:
     graph = case.graph()
-    assert seen(receptive_fields(graph)[graph.outputs[0].value.name]) == extents(graph)
+    assert seen(graph) == extents(graph)
 
 
 def chain(*items: tuple[str, Mapping[str, object]]) -> Graph:
@@ -55,6 +68,7 @@ def chain(*items: tuple[str, Mapping[str, object]]) -> Graph:
 
 
 CONV = ("conv2d", {"out_channels": 4, "kernel_size": 3, "stride": 2})
+UP = ("conv_transpose2d", {"out_channels": 2, "kernel_size": 4, "stride": 2, "padding": 1})
 CHANNELS_LAST = ("permute", {"dims": [0, 2, 3, 1]})
 
 
@@ -77,13 +91,16 @@ CHANNELS_LAST = ("permute", {"dims": [0, 2, 3, 1]})
         (chain(CONV, ("select", {"dim": 2, "index": 1}), ("layer_norm", {})), (3, None)),
         (chain(CONV, ("softmax", {"dim": 3}), ("conv2d", {"out_channels": 1, "kernel_size": 1})), (3, None)),
         (chain(CONV, ("group_norm", {"num_groups": 2})), None),
+        (chain(UP), (2, 2)),
+        (chain(UP, ("conv2d", {"out_channels": 1, "kernel_size": 3})), (3, 3)),
+        (chain(UP, ("conv2d", {"out_channels": 1, "kernel_size": 2})), (3, 3)),
+        (chain(CONV, UP, ("conv2d", {"out_channels": 1, "kernel_size": 3})), (7, 7)),
     ],
     ids=lambda value: "-".join(node.path for node in value.nodes) if isinstance(value, Graph) else str(value),
 )
 def test_axes_are_followed_through_what_moves_them(graph: Graph, size: tuple[int | None, ...] | None) -> None:
-    field = receptive_fields(graph)[graph.outputs[0].value.name]
-    assert field.size == size
-    assert seen(field) == extents(graph)
+    assert receptive_fields(graph)[graph.outputs[0].value.name].size == size
+    assert seen(graph) == extents(graph)
 
 
 def test_a_dilated_maximum_sees_its_whole_window() -> None:
@@ -96,6 +113,9 @@ def test_a_step_is_the_distance_between_neighbours() -> None:
     assert receptive_fields(graph)["max_pool2d"] == Field((3, 5), (2, 4))
     graph = chain(("adaptive_avg_pool2d", {"output_size": [3, 4]}))
     assert receptive_fields(graph)["adaptive_avg_pool2d"] == Field((3, 4), (3, 2))
+    graph = chain(UP, CONV)
+    assert receptive_fields(graph)["conv_transpose2d"] == Field((2, 2), (Fraction(1, 2), Fraction(1, 2)))
+    assert receptive_fields(graph)["conv2d"] == Field((3, 3), (1, 1))
 
 
 def test_what_does_not_depend_on_the_image_sees_nothing_of_it() -> None:
@@ -106,5 +126,6 @@ def test_what_does_not_depend_on_the_image_sees_nothing_of_it() -> None:
     assert (fields[blind.name].size, fields["mask"].size, fields[":sum"].size) == ((0, 0), (0, 0), (1, 1))
 
 
-def test_every_operator_has_an_example_on_images() -> None:
-    assert {case.word for case in CASES if IMAGE in case.shapes} == set(OPERATORS)
+def test_every_operator_has_an_example_with_axes_of_space() -> None:
+    spatial = {IMAGE, SIGNAL, VOLUME}
+    assert {case.word for case in CASES if spatial & set(case.shapes)} == set(OPERATORS) - {"fold"}

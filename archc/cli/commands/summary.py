@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from archc.cli.app import Format, FormatOption, SetOption, TargetArgument, app, examples
 from archc.cli.figures import quantity, size
 from archc.cli.output import print_fields, print_json, print_lines, print_table
 from archc.cli.settings import parse_settings
+
+if TYPE_CHECKING:
+    from archc.ir.receptive_field import Steps
 
 HEADER = ["layer", "operator", "output", "parameters", "multiply-adds", "receptive field", "stride"]
 LEAST_IMPORTANT = ["stride", "receptive field", "operator"]
@@ -31,7 +36,7 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
             "multiply_adds": layer.multiply_adds,
             "activation_bytes": layer.activation_bytes,
             "receptive_field": layer.field.size,
-            "effective_stride": layer.field.stride,
+            "effective_stride": _steps(layer.field.stride),
         }
         for node, layer in zip(graph.nodes, total.nodes, strict=True)
     ]
@@ -74,7 +79,13 @@ def _layer_row(layer: Mapping[str, object]) -> list[str]:
     ]
 
 
+def _steps(stride: Steps | None) -> tuple[float | None, ...] | None:
+    if stride is None:
+        return None
+    return tuple([float(step) if isinstance(step, Fraction) else step for step in stride])
+
+
 def _pair(value: object) -> str:
     assert isinstance(value, tuple)
-    sizes = ["all" if size is None else str(size) for size in value]
+    sizes = ["all" if size is None else str(round(size, 3)) for size in value]
     return sizes[0] if len(set(sizes)) == 1 else "x".join(sizes)
