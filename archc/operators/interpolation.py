@@ -109,7 +109,7 @@ class Interpolate(Operator):
         factors = _for_each(self.scale_factor, x, "scale_factor")
         return tuple([_scaled(size, factor) for size, factor in zip(x.shape[2:], factors, strict=True)])
 
-    def _area(self, sizes: tuple[Dim, ...]) -> Operator:
+    def _area(self, sizes: tuple[Dim, ...]) -> AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d:
         """What computes the mode `area`."""
         if any(isinstance(size, SymbolicDim) for size in sizes):
             raise ShapeError("of mode area has windows that depend on the size, which is dynamic", "mode")

@@ -88,11 +88,12 @@ DISAGREEMENTS = (
         "computes something else", "it takes a shift by more than the size for one by all of it"
     ),
     Disagreement(
-        "torch.onnx, older", "torch 2.13.0", _FOLD, "computes something else", "it gives another size"
+        "torch.onnx, older", "torch 2.13.0", _FOLD, "refuses",
+        "its Col2Im has other windows"
     ),
     *(
         Disagreement(
-            "onnx.reference", "onnx 1.23.2", case, "refuses", "its ConvTranspose takes kernels of several groups for one"
+            "onnx.reference", "onnx 1.23.2", case, "refuses", "its ConvTranspose takes several groups for one"
         )
         for case in (_FOLD, Case("fold", {"output_size": [4, 5], "kernel_size": 2}, ((12, 12),)))
     ),
