@@ -94,6 +94,19 @@ class PaddedConv3d(_Padded, nn.Conv3d):
     """torch.nn.Conv3d with margins of its own."""
 
 
+class MaxPool1d(nn.MaxPool1d):
+    """torch.nn.MaxPool1d, computed as an image's of height 1: its own kernel makes torch.export fix the length."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Shapes: input [N, C, L] -> [N, C, L']."""
+        fields = (self.kernel_size, self.stride, self.padding, self.dilation)
+        kernel_size, stride, padding, dilation = (each if isinstance(each, int) else each[0] for each in fields)
+        y = functional.max_pool2d(
+            input.unsqueeze(-2), (1, kernel_size), (1, stride), (0, padding), (1, dilation), self.ceil_mode
+        )
+        return y.squeeze(-2)
+
+
 class LocalResponseNorm(nn.Module):
     """torch.nn.LocalResponseNorm for [N, C, H, W], without its test of the input's size, which no trace can hold.
 

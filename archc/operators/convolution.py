@@ -280,6 +280,7 @@ class Conv2d(Convolution):
     """
 
     word = "conv2d"
+    elsewhere = ("conv", "convolution")
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair = (1, 1)

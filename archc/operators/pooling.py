@@ -129,6 +129,7 @@ class MaxPool1d(_MaxPool):
 
     word = "max_pool1d"
     axes = 1
+    torch = "layers.MaxPool1d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
     kernel_size: PositiveSingle
     stride: PositiveSingle | None = None
     padding: NonNegativeSingle = (0,)
@@ -148,6 +149,7 @@ class MaxPool2d(_MaxPool):
     """
 
     word = "max_pool2d"
+    elsewhere = ("max_pool",)
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
@@ -258,6 +260,7 @@ class AvgPool2d(_DividedPool):
     """
 
     word = "avg_pool2d"
+    elsewhere = ("avg_pool",)
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None

@@ -148,8 +148,8 @@ def _scale_affine(norm: nn.Module, target: Target, spread: float) -> None:
     with torch.no_grad():
         if isinstance(norm.weight, torch.Tensor):
             norm.weight.mul_(target.deviation)
-        if isinstance(norm.bias, torch.Tensor):
-            norm.bias.mul_(target.deviation * spread).add_(target.mean)
+        if isinstance(bias := getattr(norm, "bias", None), torch.Tensor):
+            bias.mul_(target.deviation * spread).add_(target.mean)
 
 
 def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:

@@ -11,7 +11,7 @@ Node = onnx.NodeProto
 
 
 def _is(node: Node, name: str, value: str) -> bool:
-    return attribute(node, name) == value.encode()
+    return bool(attribute(node, name) == value.encode())
 
 
 @seeded("Resize")
