@@ -123,8 +123,7 @@ class Caller:
     def joining(self, composite: Composite, env: Environment) -> Operator | Unknown:
         """The operator that joins the branches of a composite, with its fields; what is wrong is recorded."""
         model = operator_model(composite.kind)
-        needed = model.branches[: len(model.branches) - model.optional_branches]
-        for name in needed:
+        for name in model.needed():
             if name not in composite.names:
                 self.problems.add("missing-field", f"{model.word} needs the field '{name}'", composite.span)
                 return UNKNOWN
@@ -137,8 +136,7 @@ class Caller:
         self, operator: Operator, composite: Composite, held: list[str], values: tuple[Value, ...]
     ) -> Value | Unknown:
         """Apply an operator to the branches that its fields hold; the current value, the first one, if it takes it."""
-        needed = operator.branches[: len(operator.branches) - operator.optional_branches]
-        for name in needed:
+        for name in operator.needed():
             if name not in held:
                 message = f"the branch '{name}' of this {operator.word} is absent"
                 self.problems.add("empty", message, composite.span)

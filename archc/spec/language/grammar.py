@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from archc.diagnostics import MAX_PROBLEMS, Diagnostic, Span, SpecError, did_you_mean
 from archc.diagnostics.codes import Code
-from archc.operators import JOINS, branch_fields, is_join, is_operator, join_words, known_elsewhere
+from archc.operators import JOINS, branch_fields, constant_words, is_join, is_operator, join_words, known_elsewhere
 from archc.spec.language.arithmetic import Constant
 from archc.spec.language.expressions import UNKNOWN, Expression, is_expression, parse
 from archc.spec.language.items import (
@@ -113,6 +113,8 @@ class Grammar:
             return _NAMED[word](self._value_name(entry), entry.key.span)
         if isinstance(entry.value, Mapping) and (fields := branch_fields(word)):
             return self._with_branches(entry, entry.value, fields)
+        if word == "constant":
+            return self._constant(entry)
         if word in ("output", "aux"):
             return self._root_item(entry, root)
         if isinstance(entry.value, Sequence):
@@ -165,10 +167,6 @@ class Grammar:
 
     def _call(self, entry: Entry, value: Scalar | Unreadable | Mapping) -> Call:
         word, span = entry.key.text, entry.key.span
-        if word == "constant" and isinstance(value, Mapping) and isinstance(value.get("value"), Scalar):
-            function = value.entries["value"].value  # its function is the operator
-            assert isinstance(function, Scalar), "it was looked at"
-            return self._call(Entry(function, value), value._replace(entries=_without(value, ("value",))))
         if word != "identity":  # with fields it is a module that does nothing
             self._check_callable(entry.key)
         if not isinstance(value, Mapping):
@@ -189,6 +187,22 @@ class Grammar:
             results=self.results(value.get("results")),
             is_whole=not (value.lost or any(isinstance(value.get(key), Unreadable) for key in CALL_KEYS)),
         )
+
+    def _constant(self, entry: Entry) -> Call:
+        """`constant: {value: full, …}`, whose function is the operator."""
+        fields, word = entry.value, entry.key
+        if isinstance(fields, Unreadable) or (isinstance(fields, Mapping) and fields.lost):
+            raise _Refused
+        function = fields.get("value") if isinstance(fields, Mapping) else None
+        if not isinstance(fields, Mapping) or function is None:
+            help = f"it says how the numbers are computed: {', '.join(constant_words())}"
+            self._refuse("missing-field", "constant needs the field 'value'", word.span, help)
+        if not isinstance(function, Scalar) or function.text not in constant_words():
+            help = f"the functions are {', '.join(constant_words())}"
+            if isinstance(function, Scalar):
+                help = did_you_mean(function.text, constant_words()) or help
+            self._refuse("invalid-value", "constant.value is the name of a function", function, help)
+        return self._call(Entry(function, fields), fields._replace(entries=_without(fields, ("value",))))
 
     def _item_name(self, fields: Mapping) -> Scalar | None:
         name = self._scalar(fields, "name")
