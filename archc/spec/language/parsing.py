@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict
 
 from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.diagnostics.codes import Code
+from archc.spec.language.calls import CALL_KEYS
 from archc.spec.language.document import BlockDefinition, Ramp, Spec
 from archc.spec.language.expressions import is_expression
 from archc.spec.language.expressions import parse as parse_expression
-from archc.spec.language.grammar import CALL_KEYS, Grammar
+from archc.spec.language.grammar import Grammar
 from archc.spec.language.inputs import UNKNOWN_INPUT, Input, parse_input
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
@@ -273,7 +274,7 @@ class _Parser:
             self.grammar.report("empty", f"the block {name} has no items", body.span)
         parameters = self.each(definition, "parameters", _is_parameter_name, _signature)
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
-        results = self.grammar.results(definition.get("results")) or ()
+        results = self.grammar.calls.results(definition.get("results")) or ()
         self.grammar.add(*unused_marks(items, results))
         return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results)
 
