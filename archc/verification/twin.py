@@ -37,7 +37,7 @@ from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Graph, Node, Parameter
 from archc.ir.operator import Operator
 from archc.nn import build_module
-from archc.verification.targets import EPSILONS, PLAIN, Target, demand, targets, widened
+from archc.verification.targets import EPSILONS, PLAIN, Target, demand, is_source, targets, widened
 from archc.weights.initialize import computed
 
 LARGEST_GAIN = 2.5  # of a channel's deviation, in units of the root mean square over all channels
@@ -61,6 +61,10 @@ def _calibrated(
     parameters = list(graph.parameters())
     with ThreadPoolExecutor() as threads:  # NumPy draws without Python's lock
         drawn = dict(zip([each.path for each in parameters], threads.map(_drawn, parameters), strict=True))
+    for node in filter(is_source, graph.nodes):
+        for parameter in node.parameters:
+            if computed(parameter) is None:
+                drawn[parameter.path] = drawn[parameter.path] * np.float32(targets.get(node.path, PLAIN).deviation)
     module = build_module(graph, drawn).eval()
     deviations: dict[str, float] = {}
     hooks = [
