@@ -126,6 +126,10 @@ class Caller:
         if arity_of(callee) == 0 and inputs is not UNKNOWN:
             self.context.instead(inputs[0], UNKNOWN, call.span)
             inputs = tuple[Value, ...]()
+        if not isinstance(callee, BlockDefinition) and issubclass(callee, Operator) and callee.branches:
+            message = f"{call.word} needs the fields {', '.join(callee.needed())}, which hold branches"
+            self.problems.add("missing-field", message, call.span)
+            return UNKNOWN
         if inputs is not UNKNOWN and not self.context.takes(call.word, arity_of(callee), inputs, call.span):
             inputs = UNKNOWN
         if call.results is not None and not (isinstance(callee, BlockDefinition) and callee.results):
