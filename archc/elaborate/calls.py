@@ -46,7 +46,13 @@ class Caller:
         self._blocks = Expander(context, self.defaults, self.layer)
 
     def call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
-        """Apply a call `count` times."""
+        """Apply a call `count` times. If it fails, its results are unknown."""
+        value = self._counted(call, x, env)
+        for name in (call.results or ()) if value is UNKNOWN else ():
+            self.context.marks.set(name, UNKNOWN, once=False)
+        return value
+
+    def _counted(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
         callee = self.callees.of(call)
         if callee is None:
             return UNKNOWN

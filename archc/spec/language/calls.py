@@ -93,8 +93,8 @@ class Calls:
         if not isinstance(function, Scalar):
             self._to.refuse("wrong-kind", "constant.value is the name of a function", function)
         if function.text not in constant_words():
-            help = did_you_mean(function.text, constant_words())
-            help = help or f"the functions are {', '.join(constant_words())}"
+            meant = did_you_mean(function.text, constant_words())
+            help = meant or f"the functions are {', '.join(constant_words())}"
             self._to.refuse("invalid-value", f"constant has no function '{function.text}'", function, help)
         return self.call(Entry(function, fields), fields._replace(entries=without(fields, ("value",))))
 
