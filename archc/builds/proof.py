@@ -122,16 +122,16 @@ def _compared(
         )
     progress(f"comparing {path.name} with {other.name}")
     artefacts = exporter.open(path), exporter_for(other).open(other)
-    shape = next(filter(None, map(_declared_shape, (path, other))), None)
+    shapes = next(filter(None, map(_declared_shapes, (path, other))), ())
     seed = secrets.randbelow(2**32) if options.inputs_seed is None else options.inputs_seed
-    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shape, seed),))
+    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shapes, seed),))
 
 
-def _declared_shape(artefact: Path) -> tuple[int, ...] | None:
-    """Shape of one image, from the spec of the build that an artefact lies in; None if it lies in none."""
+def _declared_shapes(artefact: Path) -> Sequence[tuple[int, ...]]:
+    """Shapes of one image, from the spec of the build that an artefact lies in; none if it lies in none."""
     if not (artefact.parent / MANIFEST).is_file():
-        return None
-    return Network(compile_target(artefact.parent, {}), {}, fresh=False).image_shape()
+        return ()
+    return Network(compile_target(artefact.parent, {}), {}, fresh=False).image_shapes()
 
 
 def verify_build(

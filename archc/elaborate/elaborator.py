@@ -78,11 +78,12 @@ class Elaborator:
         self.caller.defaults.check(self.caller.callees)
         value: Value | Unknown = UNKNOWN
         for name, given in zip(self.spec.inputs, self.builder.inputs, strict=True):
-            self.context.marks.set(Scalar(name, name, self.spec.input_span), given)
+            self.context.marks.set(Scalar(name, name, self.spec.input_spans[name]), given)
         with suppress(TooManyNodes):  # recorded where it was raised
             value = self.items(self.spec.items, self.builder.input, parameters, root=True)
             self._declare_main_output(value)
-            self.context.refuse_unused()
+            if value is not UNKNOWN:
+                self.context.refuse_unused()
         self.problems.raise_if_any()
         graph = self.builder.finish()
         if value is UNKNOWN:  # what could not be read has been reported by the grammar
@@ -173,8 +174,7 @@ class Elaborator:
         return UNKNOWN
 
     def _declare_output(self, name: Scalar, x: Value | Unknown, *, training_only: bool = False) -> None:
-        inputs = dict.fromkeys(self.spec.inputs, self.spec.input_span)
-        if given := (inputs | self._outputs).get(name.text):
+        if given := {**self.spec.input_spans, **self._outputs}.get(name.text):
             notes = (Note("it is given here", given),)
             message = f"there is already an input or output '{name.text}'"
             self.problems.add("name-taken", message, name.span, notes=notes)
@@ -209,7 +209,7 @@ class Elaborator:
             last = next(i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only)
             self.builder.outputs.insert(0, self.builder.outputs.pop(last))
             return
-        if "output" in self._outputs:
+        if "output" in self._outputs or "output" in self.spec.inputs:
             self.problems.add(
                 "name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span
             )

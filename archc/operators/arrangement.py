@@ -205,20 +205,25 @@ class Roll(Operator):
         return x
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Two slices and Concat for each axis that moves."""
+        """A Gather for each axis that moves; two slices and Concat for one whose size is dynamic."""
         (y,) = x
         for shift, dim in zip(self.shifts, self.dims, strict=True):
             axis = dim % y.type.ndim
             size = y.type.shape[axis]
-            back = shift % size if isinstance(size, int) else shift
-            if back:
-                count = back if back > 0 else size + back
-                parts = [
-                    slice_axis(b, y, axis, -back, MAX_SIZE, count),
-                    slice_axis(b, y, axis, 0, -back, size - back if back > 0 else -back),
-                ]
-                y = b.emit("Concat", parts, y.type, axis=axis)
+            if not isinstance(size, int):
+                y = _rolled(b, y, axis, shift) if shift else y
+            elif shift % size:
+                order = [(index - shift) % size for index in range(size)]
+                y = b.emit("Gather", [y, b.constant("order", order, INT64)], y.type, axis=axis)
         return y
+
+
+def _rolled(b: Emitter, x: OnnxTensor, axis: int, shift: int) -> OnnxTensor:
+    """A dynamic axis moved by `shift`."""
+    size = x.type.shape[axis]
+    front = slice_axis(b, x, axis, -shift, MAX_SIZE, shift if shift > 0 else size + shift)
+    back = slice_axis(b, x, axis, 0, -shift, size - shift if shift > 0 else -shift)
+    return b.emit("Concat", [front, back], x.type, axis=axis)
 
 
 class ChannelShuffle(Operator):

@@ -1,4 +1,4 @@
-"""Modules with own parameters, constants, attention, marks, keys and shared items read and work as hand-written ones."""
+"""Modules with own parameters, constants, attention, marks, keys and shared items work as hand-written ones do."""
 
 import copy
 import inspect

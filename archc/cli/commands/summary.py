@@ -54,8 +54,9 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
         print_json({**totals, "layers": layers})
         return
     print_table(HEADER, [_layer_row(layer) for layer in layers], LEAST_IMPORTANT)
+    inputs = ", ".join(str(value.type) for value in graph.inputs)
     outputs = ", ".join(str(output.value.type) for output in graph.outputs)
-    print_lines("", [(f"{graph.name}: ", "title"), (f"{graph.input.type} -> {outputs}", "")])
+    print_lines("", [(f"{graph.name}: ", "title"), (f"{inputs} -> {outputs}", "")])
     memory = f"{size(total.activation_bytes)} in training, {size(total.peak_bytes)} at inference's peak"
     print_fields(
         ("parameters", f"{total.parameters:,} ({size(total.parameter_bytes)} with buffers)"),

@@ -55,23 +55,21 @@ class BlockDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later."""
+    """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later.
+
+    The first of `inputs` is what the first item receives.
+    """
 
     name: str
     citation: str | None
-    input: Input
-    input_span: Span
+    inputs: MappingType[str, Input]
+    input_spans: MappingType[str, Span]
     items: tuple[Item, ...]
     parameters: MappingType[str, Signature] = field(default_factory=dict)
     blocks: MappingType[str, BlockDefinition] = field(default_factory=dict)
     defaults: MappingType[str, Entry] = field(default_factory=dict)
     ramps: MappingType[str, Ramp] = field(default_factory=dict)
     init: Mapping | None = None
-
-    @property
-    def inputs(self) -> MappingType[str, Input]:
-        """The inputs by name."""
-        return {"input": self.input}
 
     def resolve(self, settings: MappingType[str, str]) -> dict[str, object]:
         """The values of the parameters: settings (texts, as `--set` gives them), else the defaults.

@@ -19,7 +19,7 @@ from archc.spec.language.document import BlockDefinition, Ramp, Spec
 from archc.spec.language.expressions import is_expression
 from archc.spec.language.expressions import parse as parse_expression
 from archc.spec.language.grammar import Grammar
-from archc.spec.language.inputs import UNKNOWN_INPUT, Input, parse_input
+from archc.spec.language.inputs import ONLY, SUBSTITUTE, read_inputs
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
@@ -33,6 +33,7 @@ SPEC_KEYS = (
     "name",
     "source",
     "input",
+    "inputs",
     "parameters",
     "use",
     "defaults",
@@ -43,10 +44,10 @@ SPEC_KEYS = (
     *PIECES,
 )
 
-SECTIONS = ("input", "parameters", "let", "defaults", "ramps", "blocks", "init")
+SECTIONS = ("input", "inputs", "parameters", "let", "defaults", "ramps", "blocks", "init")
 """Keys of a spec or of a block whose values are mappings."""
 
-DECLARING = ("parameters", "let", "use", "ramps", "blocks")
+DECLARING = ("inputs", "parameters", "let", "use", "ramps", "blocks")
 """Keys below which names are declared."""
 
 Body = Literal["layers", "sequence", "inline"]
@@ -76,11 +77,14 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     """A spec; what is wrong is left out of it. Raises SpecError: it is no mapping, or there are too many problems."""
     parser = _Parser(problems)
     document = parser.mapping(tree, "a spec", SPEC_KEYS)
+    name, citation = parser.name(document), parser.text(document, "source")
+    inputs = read_inputs(document, _head(document), parser.grammar)
+    parser.traceable &= inputs.whole
     spec = Spec(
-        name=parser.name(document),
-        citation=parser.text(document, "source"),
-        input=parser.input(document),
-        input_span=_span_of(document, "input"),
+        name=name,
+        citation=citation,
+        inputs=inputs.models,
+        input_spans=inputs.spans,
         items=parser.network(document),
         parameters=parser.each(document, "parameters", is_variable, _setting),
         blocks=parser.each(document, "blocks", _is_block_name, parser.block),
@@ -98,7 +102,7 @@ def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     document = parser.mapping(tree, "a shared file", ("blocks",))
     definitions = parser.each(document, "blocks", _is_block_name, parser.block)
     blocks = {name: replace(definition, shared=True) for name, definition in definitions.items()}
-    spec = Spec("shared", None, UNKNOWN_INPUT, tree.span, (), blocks=blocks)
+    spec = Spec("shared", None, {ONLY: SUBSTITUTE}, {ONLY: tree.span}, (), blocks=blocks)
     return Parsed(spec, tuple(parser.grammar.problems), complete=parser.complete)
 
 
@@ -157,21 +161,6 @@ class _Parser:
             return value.text if value else None
         self.grammar.report("wrong-kind", f"'{key}' is a text", value)
         return None
-
-    def input(self, document: Mapping) -> Input:
-        """The input; a substitute if it is wrong."""
-        tree = document.get("input")
-        if tree is None:
-            help = "such as input: {channels: 3, height: 224, width: 224}"
-            self.grammar.report("missing-key", "a spec needs the key 'input'", _head(document), help)
-        else:
-            self.traceable &= not (isinstance(tree, Mapping) and tree.lost)
-            try:
-                return parse_input(tree)
-            except SpecError as error:
-                self._add(error, tree)
-        self.traceable = False
-        return UNKNOWN_INPUT
 
     def network(self, document: Mapping) -> tuple[Item, ...]:
         """The items of `layers`, or of stem, stages and head one after the other."""
@@ -344,8 +333,3 @@ def _why_not(name: str) -> str:
 def _head(tree: Mapping) -> Span:
     """The first key, which stands for a mapping of many lines."""
     return next((entry.key.span for entry in tree.entries.values()), tree.span)
-
-
-def _span_of(document: Mapping, key: str) -> Span:
-    value = document.get(key)
-    return value.span if value else document.span
