@@ -91,7 +91,7 @@ def attention(author: Author, x: TensorType, depth: int) -> tuple[Items, TensorT
     picked = {name: {"select": {"dim": 0, "index": index}} for index, name in enumerate(("query", "key", "value"))}
     bias = _bias(author, heads, tokens)
     scale = {"scale": draw(st.sampled_from([0.1, 1.0]))} if draw(st.booleans()) else {}
-    fields = {"out_features": 3 * features}
+    fields: Fields = {"out_features": 3 * features}
     if draw(st.booleans()):
         fields |= {"keys": {"weight": author.name("item"), "bias": author.name("item")}}
     return [
