@@ -57,8 +57,8 @@ class Caller:
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
             name = item_name(call.name, at(env, x), None)
-            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True):
-                return self._copies(callee, call, x, env, count, named=False)
+            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True) as scope:
+                return self.context.gave(scope, self._copies(callee, call, x, env, count, named=False))
         except NameTaken as error:
             self.context.name_taken(error, call.name.span)
             return UNKNOWN

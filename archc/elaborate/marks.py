@@ -38,6 +38,10 @@ class Marks:
             self._problems.add("name-taken", f"there is already a value '{name.text}' here", name.span, notes=notes)
         known[name.text] = value, name.span
 
+    def known(self) -> dict[str, Value]:
+        """The values that have a name here."""
+        return {name: value for name, (value, _) in self._bodies[-1].items() if value is not UNKNOWN}
+
     def get(self, name: Scalar) -> Value | Unknown:
         """The value with a name; what is wrong is recorded."""
         known, text = self._bodies[-1], name.text.removeprefix("$")
