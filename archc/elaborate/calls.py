@@ -46,7 +46,13 @@ class Caller:
         self._blocks = Expander(context, self.defaults, self.layer)
 
     def call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
-        """Apply a call `count` times."""
+        """Apply a call `count` times. If it fails, its results are unknown."""
+        value = self._counted(call, x, env)
+        for name in (call.results or ()) if value is UNKNOWN else ():
+            self.context.marks.set(name, UNKNOWN, once=False)
+        return value
+
+    def _counted(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
         callee = self.callees.of(call)
         if callee is None:
             return UNKNOWN
@@ -126,6 +132,10 @@ class Caller:
         if arity_of(callee) == 0 and inputs is not UNKNOWN:
             self.context.instead(inputs[0], UNKNOWN, call.span)
             inputs = tuple[Value, ...]()
+        if not isinstance(callee, BlockDefinition) and issubclass(callee, Operator) and callee.branches:
+            message = f"{call.word} needs the fields {', '.join(callee.needed())}, which hold branches"
+            self.problems.add("missing-field", message, call.span)
+            return UNKNOWN
         if inputs is not UNKNOWN and not self.context.takes(call.word, arity_of(callee), inputs, call.span):
             inputs = UNKNOWN
         if call.results is not None and not (isinstance(callee, BlockDefinition) and callee.results):

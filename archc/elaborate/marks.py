@@ -47,7 +47,7 @@ class Marks:
         known, text = self._bodies[-1], name.text.removeprefix("$")
         if text in known:
             return known[text][0]
-        listed = f"there are {', '.join(known)}" if known else f"write '- mark: {text}' where the value is"
+        listed = f"known here: {', '.join(known)}" if known else f"write '- mark: {text}' where the value is"
         help = did_you_mean(text, known) or listed
         self._problems.add("unknown-name", f"there is no value '{text}' here", name.span, help=help)
         return UNKNOWN
