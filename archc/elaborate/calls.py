@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
-from archc.blocks import Block, Layer, block_word
+from archc.blocks import Block, Layer
 from archc.diagnostics import Span, did_you_mean
 from archc.elaborate.arguments import (
     Argument,
@@ -24,6 +24,8 @@ from archc.elaborate.callees import Callee, Callees, arity_of, first_field, stri
 from archc.elaborate.context import Context
 from archc.elaborate.definitions import bind
 from archc.elaborate.environment import Here, at, size
+from archc.elaborate.expansion import Abandoned, PythonExpansion
+from archc.elaborate.likeness import likened
 from archc.elaborate.naming import camel_case, is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Scope, Value
@@ -40,10 +42,6 @@ Walk = Callable[[Iterable[Item], Value | Unknown, Environment], Value | Unknown]
 """Applies items one after the other to a value, in a scope of names."""
 
 LONG_TEXT = 8  # characters; an expression that is longer counts as several values
-
-
-class Abandoned(Exception):
-    """A block's expansion cannot go on, because a layer inside it was refused (and that has been recorded)."""
 
 
 class Caller:
@@ -72,7 +70,7 @@ class Caller:
         """Apply a call `count` times."""
         callee = self.callees.of(call)
         if callee is None:
-            return UNKNOWN
+            return self._unknown(call)
         count = self._count(call, env)
         if count is UNKNOWN:  # the fields are checked all the same
             count, x = 1, UNKNOWN
@@ -200,6 +198,9 @@ class Caller:
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             keys = self._keys(call, model, here)
+            model = likened(model, call, arguments, inputs, self.context)
+            if model is UNKNOWN:
+                return UNKNOWN
             return self.context.add(
                 model,
                 *inputs,
@@ -280,10 +281,10 @@ class Caller:
     ) -> Value | Unknown:
         if call.word in self._expanding:
             self.problems.add("recursive-block", f"the definition of {call.word} uses itself", call.span)
-            return UNKNOWN
+            return self._unknown(call)
         values = bind(definition, call, arguments, self.problems, self.context.marks, partial=partial)
         if inputs is UNKNOWN or values is UNKNOWN:
-            return UNKNOWN
+            return self._unknown(call)
         ramps = self.context.ramps.next_values(call.word, call.span)
         self.context.count_values(len(ramps), call.span)
         (x,) = inputs
@@ -314,9 +315,15 @@ class Caller:
             return value
         except NameTaken as error:
             self.context.name_taken(error, call.name.span if call.name else call.span)
-            return UNKNOWN
+            return self._unknown(call)
         finally:
             self._expanding.pop()
+
+    def _unknown(self, call: Call) -> Unknown:
+        """The result of a call that went wrong; its further results are unknown, too."""
+        for name in call.results or ():
+            self.context.marks.set(name, UNKNOWN, once=False)
+        return UNKNOWN
 
     def _name_results(self, call: Call, results: list[Value | Unknown]) -> None:
         """Give the further results of a block the names that its call has for them."""
@@ -342,7 +349,7 @@ class Caller:
         try:
             with self.context.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
-                    return block.expand(_Expansion(self, span), x)
+                    return block.expand(PythonExpansion(self, span), x)
                 except ShapeError as error:
                     self.context.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:
@@ -370,52 +377,3 @@ class Caller:
 
 def _inputs(x: Value | Unknown) -> tuple[Value, ...] | Unknown:
     return UNKNOWN if x is UNKNOWN else (x,)
-
-
-@dataclass(frozen=True)
-class _Expansion:
-    """What a Python block's `expand` builds with; everything that it adds stands where the block is used."""
-
-    caller: Caller
-    span: Span
-
-    def __call__(self, layer: Operator | Block | Layer | None, *inputs: Value, name: str | None = None) -> Value:
-        """Apply a layer. Raises Abandoned if it was refused."""
-        result = self._apply(layer, inputs, name)
-        if result is UNKNOWN:
-            raise Abandoned
-        return result
-
-    def sequence(self, name: str | None = None) -> AbstractContextManager[Scope]:
-        """A scope that numbers its items. Raises NameTaken."""
-        return self.caller.context.scope("sequence", name, "Sequential", self.span, sequence=True)
-
-    def _apply(
-        self, layer: Operator | Block | Layer | None, inputs: tuple[Value, ...], name: str | None
-    ) -> Value | Unknown:
-        if isinstance(layer, Layer):
-            return self.caller.layer(layer, inputs, name, self.span)
-        word = "none" if layer is None else layer.word if isinstance(layer, Operator) else block_word(type(layer))
-        arity = layer.arity if isinstance(layer, Operator) else 1
-        if not self.caller.takes(word, arity, inputs, self.span):
-            return UNKNOWN
-        if layer is None:
-            return inputs[0]
-        if isinstance(layer, Block):
-            return self.caller.expand(layer, word, inputs[0], name, self.span)
-        operator = self._with_defaults(layer, inputs[0].type)
-        context = self.caller.context
-        initializers = context.initializers.of(type(operator), None)
-        return context.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
-
-    def _with_defaults(self, operator: Operator, x: TensorType) -> Operator:
-        """The operator with the spec's defaults for the fields that the block did not write."""
-        defaults = self.caller.defaults(operator.word, x)
-        missing = {field: argument for field, argument in defaults.items() if field not in operator.model_fields_set}
-        if not missing:
-            return operator
-        written = {field: getattr(operator, field) for field in operator.model_fields_set}
-        merged = validate(type(operator), operator.word, self.span, missing, self.caller.problems, written)
-        if merged is UNKNOWN:
-            raise Abandoned
-        return merged
