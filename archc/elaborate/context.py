@@ -15,8 +15,9 @@ from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
 from archc.ir.graph import Node, Scope, Value
 from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import BATCH, SymbolicDim, TensorType
-from archc.spec.language.document import Range, Spec
+from archc.spec.language.document import Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
+from archc.spec.language.inputs import Range
 
 MAX_NESTING = 48  # levels of items and layers; each takes at most 13 of Python's 1000 frames
 
@@ -171,6 +172,6 @@ def _input_type(spec: Spec) -> TensorType:
     symbol = SymbolicDim(BATCH.symbol, batch.min, batch.opt, batch.max) if batch else BATCH
     sizes = (
         SymbolicDim(name, size.min, size.opt, size.max) if isinstance(size, Range) else size
-        for name, size in (("height", spec.input.height), ("width", spec.input.width))
+        for name, size in spec.input.sizes().items()
     )
-    return TensorType((symbol, spec.input.channels, *sizes))
+    return TensorType((symbol, *sizes))

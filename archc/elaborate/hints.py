@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from archc.diagnostics import did_you_mean
 from archc.spec.language.arithmetic import FUNCTIONS
-from archc.spec.language.grammar import CALL_KEYS
+from archc.spec.language.calls import CALL_KEYS
 from archc.spec.repair.hints import colon_meant, function_meant
 from archc.spec.tree import Scalar, Sequence, Tree
 

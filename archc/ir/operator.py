@@ -146,6 +146,8 @@ class Operator(BaseModel):
     """True: it normalises by running statistics."""
     adds: ClassVar[bool] = False
     """True: a sum of its inputs, such as joins a residual branch."""
+    multiplies: ClassVar[bool] = False
+    """True: a product of its inputs, or a quotient: none of them decides the scale alone."""
 
     @classmethod
     def is_composite(cls) -> bool:

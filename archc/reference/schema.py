@@ -15,7 +15,7 @@ from archc.blocks import block_words
 from archc.ir.initializers import INITIALIZERS
 from archc.operators import is_join, join_words, operator_model, operator_words
 from archc.reference.words import word_model
-from archc.spec.language.document import Input
+from archc.spec.language.inputs import FORMS
 from archc.spec.language.parsing import PIECES
 from archc.spec.language.signatures import TYPES
 
@@ -67,7 +67,7 @@ def _header() -> Schema:
     return {
         "name": {"type": "string", "pattern": NAME, "description": "The network's name, and its default folder's."},
         "source": {"type": "string", "description": "Where the architecture was published."},
-        "input": {**_model(Input), "description": "The image: channels, height and width in pixels."},
+        "input": _input(),
         "parameters": {
             "type": "object",
             "additionalProperties": signature,
@@ -89,6 +89,19 @@ def _header() -> Schema:
             "additionalProperties": False,
             "description": "Initializers by operator and tensor, where PyTorch's own are not wanted.",
         },
+    }
+
+
+def _input() -> Schema:
+    """Any key of any form, so that editors offer it; and the keys of one form."""
+    models = [_model(form) for form in FORMS]
+    return {
+        "description": "{channels, height, width}, {channels, length}, {channels, depth, height, width} or {features}.",
+        "type": "object",
+        "properties": {key: schema for model in models for key, schema in model["properties"].items()},
+        "anyOf": [
+            {"required": model["required"], "propertyNames": {"enum": list(model["properties"])}} for model in models
+        ],
     }
 
 

@@ -86,7 +86,7 @@ def _values(schema: dict[str, Any]) -> str:
         case {"const": word}:
             return str(word)
         case {"enum": words}:
-            return ", ".join(words[:-1]) + f" or {words[-1]}"
+            return ", ".join(map(str, words[:-1])) + f" or {words[-1]}"
         case {"format": "layer"}:
             return "an operator or block, or none"
         case {"type": "array", "minItems": 2, "maxItems": 2}:

@@ -12,6 +12,7 @@ import numpy as np
 from archc.diagnostics import BuildError, Diagnostic, Note, UsageError, nearest
 from archc.diagnostics.codes import Code
 from archc.ir.graph import Parameter
+from archc.ir.initializers import Values
 from archc.weights.convert import converted
 from archc.weights.initialize import InitializedWeights
 from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
@@ -38,7 +39,7 @@ class MatchedWeights(LazyWeights):
         drawn: InitializedWeights,
     ) -> None:
         self.source = _source(weights)
-        self.initialised = tuple(drawn)
+        self.initialised = tuple(name for name in drawn if not _follows(parameters[name]))
         self._weights, self._parameters, self._keys, self._drawn = weights, parameters, keys, drawn
 
     def shape(self, key: str) -> tuple[int, ...]:
@@ -82,7 +83,8 @@ def match(
     `rename` pairs (pattern, replacement) are applied to the file's keys in order. A pattern is a regular
     expression that is matched at the beginning of a key, so a prefix is one too; the replacement may use its
     groups (`\\1`). Keys of the file that match an `ignore` glob, before renaming, count as if they were not there; a
-    parameter that matches one and has no tensor is drawn from `seed`. A missing `num_batches_tracked` is zero.
+    parameter that matches one and has no tensor is drawn from `seed`. A missing `num_batches_tracked` is zero, and what
+    follows from the spec need not be there.
     Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys;
     UsageError: an invalid pattern, or a glob that matches nothing.
     """
@@ -92,7 +94,8 @@ def match(
     keys = _renamed(weights, [key for key in weights if not _matches(key, ignore)], rename)
     left_over = {key: name for name, key in keys.items() if name not in wanted}
     absent = [name for name in wanted if name not in keys]
-    missing = [name for name in absent if not _matches(name, ignore) and name.rpartition(".")[2] != COUNTER]
+    given = [name for name in absent if not _matches(name, ignore) and not _follows(wanted[name])]
+    missing = [name for name in given if name.rpartition(".")[2] != COUNTER]
     problems = [
         *_missing(missing, left_over, wanted, weights),
         *_unexpected(left_over, missing, wanted, weights),
@@ -100,8 +103,13 @@ def match(
     ]
     if problems:
         raise BuildError(problems)
-    drawn = InitializedWeights([wanted[name] for name in absent if _matches(name, ignore)], seed)
+    drawn = InitializedWeights([wanted[name] for name in absent if name not in given], seed)
     return MatchedWeights(weights, wanted, keys, drawn)
+
+
+def _follows(parameter: Parameter) -> bool:
+    """True for a tensor whose values follow from the spec."""
+    return isinstance(parameter.initializer, Values)
 
 
 def _matches(key: str, globs: Sequence[str]) -> bool:

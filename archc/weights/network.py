@@ -65,7 +65,7 @@ class Network:
         return replace(self, weights=weights)
 
     def image_shape(self, size: str = "optimum") -> tuple[int, ...]:
-        """Channels, height and width of one image, at the `minimum`, `optimum` or `maximum` of dynamic sizes."""
+        """The shape of one image (or signal, …), at the `minimum`, `optimum` or `maximum` of dynamic sizes."""
         return tuple(
             dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim for dim in self.input.shape[1:]
         )

@@ -4,51 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from typing import Literal
 
 from archc.diagnostics import Diagnostic, Span, SpecError, UsageError, did_you_mean, option
 from archc.spec.language.expressions import UNKNOWN
 from archc.spec.language.grammar import parse_layer
+from archc.spec.language.inputs import Input
 from archc.spec.language.items import Item
 from archc.spec.language.signatures import Signature, value_of
 from archc.spec.tree import Entry, Mapping, Scalar, Tree
-
-Size = Annotated[int, Field(gt=0, lt=2**31)]
-
-
-class Range(BaseModel):
-    """A dynamic size: what it can be at least, usually is, and can be at most."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    min: Size
-    opt: Size
-    max: Size
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Range:
-        if not self.min <= self.opt <= self.max:
-            raise ValueError(f"min (={self.min}), opt (={self.opt}) and max (={self.max}) must be in this order")
-        return self
-
-
-def _kind(value: object) -> str:
-    return "Range" if isinstance(value, dict | Range) else "int"
-
-
-# The kind is chosen by what was written, so that a mistake is told once.
-SizeOrRange = Annotated[Annotated[Size, Tag("int")] | Annotated[Range, Tag("Range")], Discriminator(_kind)]
-
-
-class Input(BaseModel):
-    """The image that the network takes, in pixels; a Range makes a size dynamic. The batch always is."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    channels: Size
-    height: SizeOrRange
-    width: SizeOrRange
-    batch: Range | None = None
 
 
 @dataclass(frozen=True, slots=True)

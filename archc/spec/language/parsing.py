@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict
 
 from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.diagnostics.codes import Code
-from archc.spec.language.document import BlockDefinition, Input, Ramp, Spec
+from archc.spec.language.calls import CALL_KEYS
+from archc.spec.language.document import BlockDefinition, Ramp, Spec
 from archc.spec.language.expressions import is_expression
 from archc.spec.language.expressions import parse as parse_expression
-from archc.spec.language.grammar import CALL_KEYS, Grammar
+from archc.spec.language.grammar import Grammar
+from archc.spec.language.inputs import UNKNOWN_INPUT, Input, parse_input
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
@@ -96,7 +98,7 @@ def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     document = parser.mapping(tree, "a shared file", ("blocks",))
     definitions = parser.each(document, "blocks", _is_block_name, parser.block)
     blocks = {name: replace(definition, shared=True) for name, definition in definitions.items()}
-    spec = Spec("shared", None, Input(channels=1, height=1, width=1), tree.span, (), blocks=blocks)
+    spec = Spec("shared", None, UNKNOWN_INPUT, tree.span, (), blocks=blocks)
     return Parsed(spec, tuple(parser.grammar.problems), complete=parser.complete)
 
 
@@ -165,11 +167,11 @@ class _Parser:
         else:
             self.traceable &= not (isinstance(tree, Mapping) and tree.lost)
             try:
-                return validate(Input, tree, "input")
+                return parse_input(tree)
             except SpecError as error:
                 self._add(error, tree)
         self.traceable = False
-        return Input(channels=1, height=1, width=1)
+        return UNKNOWN_INPUT
 
     def network(self, document: Mapping) -> tuple[Item, ...]:
         """The items of `layers`, or of stem, stages and head one after the other."""
@@ -272,7 +274,7 @@ class _Parser:
             self.grammar.report("empty", f"the block {name} has no items", body.span)
         parameters = self.each(definition, "parameters", _is_parameter_name, _signature)
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
-        results = self.grammar.results(definition.get("results")) or ()
+        results = self.grammar.calls.results(definition.get("results")) or ()
         self.grammar.add(*unused_marks(items, results))
         return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results)
 
