@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 
 from archc.diagnostics import Note, Span, SpecError, did_you_mean
+from archc.elaborate.budget import Budget
 from archc.elaborate.initializers import Chosen, Initializers
 from archc.elaborate.marks import Marks
 from archc.elaborate.naming import camel_case
@@ -35,8 +36,7 @@ class Context:
         self._check_ramps()
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
-        self._steps_left = 2 * max_nodes  # items that give no operator cost time too
-        self._values_left = 10 * max_nodes  # and so do the arguments and derived values of every copy
+        self.budget = Budget(max_nodes, self.problems)
         self._nesting = 0
         self._replaced: dict[str, Span] = {}  # values that another took the place of, by name
 
@@ -75,13 +75,22 @@ class Context:
             # Under another name, so that what follows is still checked; the graph is not used any more.
             return self.add(operator, *inputs, name=None, span=span, fields=fields) if name else UNKNOWN
         except TooManyNodes:
-            self._too_large(span)
+            self.budget.too_large(span)
             raise
         else:
             if initializers:
                 self.initializers.check_shapes(self.builder.nodes[-1], initializers)
             return output
         return UNKNOWN
+
+    def takes(self, word: str, arity: int | None, inputs: tuple[Value, ...], span: Span) -> bool:
+        """True if a layer takes this many inputs (`arity` is None: two or more). Side effect: records it if not."""
+        count = len(inputs)
+        fits = count >= 2 if arity is None else count == arity
+        if not fits:
+            wanted = "two inputs or more" if arity is None else "one input" if arity == 1 else f"{arity} inputs"
+            self.problems.add("wrong-kind", f"{word} takes {wanted}, not {count}", span)
+        return fits
 
     def instead(self, x: Value | Unknown, value: Value | Unknown, span: Span) -> Value | Unknown:
         """A value that takes the place of the current one, which something else has to use."""
@@ -138,25 +147,6 @@ class Context:
             yield
         finally:
             self._nesting -= 1
-
-    def count_steps(self, number: int, span: Span) -> None:
-        """Count items, or copies of one. Raises TooManyNodes."""
-        self._steps_left -= number
-        if self._steps_left < 0:
-            self._too_large(span)
-            raise TooManyNodes
-
-    def count_values(self, number: int, span: Span) -> None:
-        """Count values that are worked out for a call. Raises TooManyNodes."""
-        self._values_left -= number
-        if self._values_left < 0:
-            message = f"the calls of the network have more than {10 * self.builder.max_nodes:,} values to work out"
-            self.problems.add("over-budget", message, span, help="ARCHC_MAX_NODES raises the limit")
-            raise TooManyNodes
-
-    def _too_large(self, span: Span) -> None:
-        message = f"the network has more than {self.builder.max_nodes:,} operators"
-        self.problems.add("over-budget", message, span, help="ARCHC_MAX_NODES raises the limit")
 
 
 def _called(word: str, path: str) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from archc.diagnostics import SpecError
+from archc.diagnostics import Note, Span, SpecError
 from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
+from archc.elaborate.composites import Composites
 from archc.elaborate.context import Context
 from archc.elaborate.environment import Parameters, at
 from archc.elaborate.naming import camel_case
@@ -56,7 +57,7 @@ def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 
 
 
 class Elaborator:
-    """One walk over a spec. `caller` applies calls; this class does everything else that an item can be."""
+    """One walk over a spec. `caller` applies calls, and `composites` what has branches; this class does the rest."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -64,15 +65,16 @@ class Elaborator:
         self.problems = context.problems
         self.builder = context.builder
         self.caller = Caller(context, self.items)
+        self.composites = Composites(context, self.items, self._chosen)
         self.shares = Shares(context, self.item)
-        self._outputs: set[str] = set()  # their names
+        self._outputs: dict[str, Span] = {}  # their names, and where these stand
 
     def run(self, parameters: Environment) -> Graph:
         """Walk the whole network. Raises SpecError."""
         parameters = Parameters((name, as_layer(value)) for name, value in parameters.items())
         parameters.declared = {name: signature.span for name, signature in self.spec.parameters.items()}
         self.context.parameters = parameters
-        self.caller.check_defaults()
+        self.caller.defaults.check(self.caller.callees)
         value: Value | Unknown = UNKNOWN
         for name, given in zip(self.spec.inputs, self.builder.inputs, strict=True):
             self.context.marks.set(Scalar(name, name, self.spec.input_span), given)
@@ -110,7 +112,7 @@ class Elaborator:
 
     def item(self, item: Item, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply one item."""
-        self.context.count_steps(1, item.span)
+        self.context.budget.count_steps(1, item.span)
         self.shares.remember(item, env)
         env = at(env, x)
         with self.problems.caught(), self.context.nested(item.span):
@@ -120,7 +122,7 @@ class Elaborator:
                 case Group():
                     return self._group(item, x, env)
                 case Composite():
-                    return self._composite(item, x, env)
+                    return self.composites.apply(item, x, env)
                 case When():
                     return self._when(item, x, env)
                 case Reference():
@@ -152,33 +154,6 @@ class Elaborator:
             self.context.name_taken(error, group.span)
             return UNKNOWN
 
-    def _composite(self, composite: Composite, x: Value | Unknown, env: Environment) -> Value | Unknown:
-        branches = [self._branch(branch, x, env) for branch in composite.branches]
-        values = [value for value in branches if isinstance(value, Value)]
-        operator = self.caller.joining(composite, env)
-        if x is UNKNOWN or operator is UNKNOWN or UNKNOWN in branches:
-            return UNKNOWN
-        if composite.names:
-            held = [name for name, value in zip(composite.names, branches, strict=True) if value is not None]
-            return self.caller.joined(operator, composite, held, (x, *values))
-        if not values:
-            self.problems.add("empty", f"every branch of this {composite.kind} is absent", composite.span)
-            return UNKNOWN
-        if len(values) == 1:
-            return values[0]
-        return self.context.add(operator, *values, name=None, span=composite.span)
-
-    def _branch(self, branch: Branch | When, x: Value | Unknown, env: Environment) -> Value | Unknown | None:
-        """The branch's value; None for an absent branch: a `when` whose arm is `none`."""
-        if isinstance(branch, When):
-            chosen = self._chosen(branch, env)
-            return self.items(chosen.items, x, env) if isinstance(chosen, Branch) else chosen
-        value = self.items(branch.items, x, env)
-        if value is x is not UNKNOWN and branch.items:
-            help = "write 'identity' for a shortcut, or 'none' in a 'when' for no branch at all"
-            self.problems.add("empty", "nothing is left of this branch", branch.span, help=help)
-        return value
-
     def _when(self, when: When, x: Value | Unknown, env: Environment, *, root: bool = False) -> Value | Unknown:
         chosen = self._chosen(when, env)
         if isinstance(chosen, Branch):
@@ -197,10 +172,13 @@ class Elaborator:
         return UNKNOWN
 
     def _declare_output(self, name: Scalar, x: Value | Unknown, *, training_only: bool = False) -> None:
-        if name.text == self.builder.input.name or name.text in self._outputs:
-            self.problems.add("name-taken", f"there is already an input or output '{name.text}'", name.span)
+        inputs = dict.fromkeys(self.spec.inputs, self.spec.input_span)
+        if given := (inputs | self._outputs).get(name.text):
+            notes = (Note("it is given here", given),)
+            message = f"there is already an input or output '{name.text}'"
+            self.problems.add("name-taken", message, name.span, notes=notes)
+        self._outputs.setdefault(name.text, name.span)
         if x is not UNKNOWN:
-            self._outputs.add(name.text)
             self.builder.output(name.text, x, training_only)
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | Unknown, env: Environment) -> None:

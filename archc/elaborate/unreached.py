@@ -52,7 +52,7 @@ class _Everywhere(Elaborator):
         parameters = dict.fromkeys(self.spec.parameters, UNKNOWN)
         self.context.parameters = parameters
         try:
-            self.caller.check_defaults()
+            self.caller.defaults.check(self.caller.callees)
             for name in self.spec.inputs:
                 self.context.marks.set(Scalar(name, name, self.spec.input_span), UNKNOWN)
             self.items(self.spec.items, UNKNOWN, parameters, root=True)
@@ -70,7 +70,7 @@ class _Everywhere(Elaborator):
             (*KNOWN_TO_BLOCKS, *self.context.unclear_ramps, *ramps, *definition.parameters), UNKNOWN
         )
         with self.problems.caught():
-            self.context.count_values(sum(map(self.caller.weight, definition.let.values())), definition.span)
+            self.context.budget.count_trees(definition.let.values(), definition.span)
             for name, tree in definition.let.items():
                 environment[name] = UNKNOWN
                 with self.problems.caught():

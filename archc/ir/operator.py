@@ -155,6 +155,16 @@ class Operator(BaseModel):
         return cls.arity is None or bool(cls.branches)
 
     @classmethod
+    def needed(cls) -> tuple[str, ...]:
+        """The fields with branches that may not be left out."""
+        return cls.branches[: len(cls.branches) - cls.optional_branches]
+
+    @classmethod
+    def takes_sizes(cls) -> bool:
+        """True if there are further fields, with names of a spec's own, which are sizes."""
+        return cls.model_config.get("extra") == "allow"
+
+    @classmethod
     def takes(cls, count: int) -> bool:
         """True if it takes this many inputs."""
         return count >= 2 if cls.arity is None else cls.arity - cls.optional_branches <= count <= cls.arity

@@ -195,7 +195,7 @@ class Roll(Operator):
         expect(len(self.shifts) == len(self.dims), message, "shifts")
         for shift, axis in zip(self.shifts, self.dims, strict=True):
             expect(-x.ndim <= axis < x.ndim, f"dim {axis} is not an axis of {x}", "dims")
-            expect(axis % x.ndim != 0, "dim 0 is the batch axis", "dims")
+            expect(axis % x.ndim != batch_axis(x), f"dim {axis % x.ndim} is the batch axis", "dims")
             size = x.shape[axis]
             message = f"moves {abs(shift)} elements of a dynamic axis, which may have fewer"
             expect(isinstance(size, int) or abs(shift) < smallest(size), message, "shifts")

@@ -27,7 +27,7 @@ from archc.weights.network import Network
 reference_operators = import_module("archc.exporters.onnx.reference_operators")
 
 # Outside training these do nothing, so that a network of one alone would be an Identity from input to output.
-PASSING = (*(word for word in OPERATORS if not operator_model(word).inference), "flatten")
+PASSING = (*(word for word in OPERATORS if not operator_model(word).inference), "flatten", "rearrange")
 
 INDEX = operator_model("relative_position_index").model_validate({"height": 2, "width": 2})
 """What an operator picks by: 9 rows."""

@@ -20,9 +20,11 @@ class Items(Protocol):
 
     def item(self, tree: Tree, root: bool) -> Item:
         """One item. Raises Refused."""
+        ...
 
     def some_items(self, tree: Sequence, what: str, *, root: bool = False) -> tuple[Item, ...]:
         """A list with at least one item. Raises Refused."""
+        ...
 
 
 class Branches:
