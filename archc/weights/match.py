@@ -237,7 +237,7 @@ def _check_constants(keys: Mapping[str, str], wanted: Mapping[str, Parameter], w
         if expected is not None:
             found = converted(weights[key], expected.dtype, key, _source(weights))
             allowed = 0.0 if expected.dtype.kind == "i" else 2.0**-8
-            wrong = np.abs(found - expected) > allowed * np.abs(expected)
+            wrong = ~(np.abs(found - expected) <= allowed * np.abs(expected))  # NaN is wrong too
             if wrong.any():
                 place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
                 lines.append(
