@@ -178,6 +178,8 @@ def validate(
         fields = [line["loc"][0] for line in lines if line["loc"]]
         partial |= any(arguments[field].is_short for field in fields if field in arguments)
         for line in lines:
+            if not line["loc"] and wrong:  # fields that do not go together, one of which is unknown
+                continue
             if not _is_missing(line) or not (partial or line["loc"][0] in wrong):
                 _report(line, word, call, arguments, problems, model)
         return UNKNOWN

@@ -70,8 +70,10 @@ class Bodies:
             with problems.inside(call.word, call.span), marks.body(given):
                 for derived, tree in definition.let.items():
                     environment[derived] = evaluate(tree, at(environment, x))
-                with self._scope_of(definition, call, name):
+                with self._scope_of(definition, call, name) as scope:
                     value = self._walk(definition.items, x, environment)
+                if scope:
+                    self._context.gave(scope, value)
                 results = [marks.get(name) for name in definition.results]
             self._name_results(call, results)
             return value

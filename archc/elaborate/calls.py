@@ -24,6 +24,7 @@ from archc.elaborate.defaults import Defaults
 from archc.elaborate.environment import Here, at
 from archc.elaborate.expansion import Expander
 from archc.elaborate.keys import keys_of
+from archc.elaborate.likeness import likened
 from archc.elaborate.naming import is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Value
@@ -48,8 +49,8 @@ class Caller:
     def call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
         """Apply a call `count` times. If it fails, its results are unknown."""
         value = self._counted(call, x, env)
-        for name in (call.results or ()) if value is UNKNOWN else ():
-            self.context.marks.set(name, UNKNOWN, once=False)
+        if value is UNKNOWN:
+            self.context.marks.lose(call.results or ())
         return value
 
     def _counted(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
@@ -63,8 +64,8 @@ class Caller:
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
             name = item_name(call.name, at(env, x), None)
-            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True):
-                return self._copies(callee, call, x, env, count, named=False)
+            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True) as scope:
+                return self.context.gave(scope, self._copies(callee, call, x, env, count, named=False))
         except NameTaken as error:
             self.context.name_taken(error, call.name.span)
             return UNKNOWN
@@ -156,6 +157,9 @@ class Caller:
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             keys = keys_of(call, model, here, self.problems)
+            model = likened(model, call, arguments, inputs, self.context)
+            if model is UNKNOWN:
+                return UNKNOWN
             return self.context.add(
                 model,
                 *inputs,

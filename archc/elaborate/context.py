@@ -36,6 +36,7 @@ class Context:
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
         self.budget = Budget(max_nodes, self.problems)
+        self.scopes: dict[str, Value] = {}  # what each scope gives, by path
         self._nesting = 0
         self._replaced: dict[str, Span] = {}  # values that another took the place of, by name
 
@@ -139,6 +140,12 @@ class Context:
     ) -> AbstractContextManager[Scope]:
         """A scope of the graph. Raises NameTaken on entry."""
         return self.builder.scope(word, name, class_name, sequence=sequence, span=span)
+
+    def gave(self, scope: Scope, value: Value | Unknown) -> Value | Unknown:
+        """The value that a scope gives. Side effect: it is known by the scope's path."""
+        if value is not UNKNOWN:
+            self.scopes[scope.path] = value
+        return value
 
     @contextmanager
     def nested(self, span: Span) -> Iterator[None]:

@@ -14,6 +14,7 @@ from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.composites import Composites
 from archc.elaborate.context import Context
+from archc.elaborate.cutting import cut
 from archc.elaborate.environment import Parameters, at
 from archc.elaborate.naming import camel_case
 from archc.elaborate.ramps import check_shapes
@@ -91,6 +92,8 @@ class Elaborator:
         if not graph.at_inference().nodes:
             message = "nothing is left of the network: its output would be its input"
             raise SpecError(message, code="empty", span=self.spec.items[0].span)
+        if self.spec.outputs:
+            graph = cut(graph, self.spec.outputs, self.context.marks.known(), self.context.scopes)
         verify_graph(graph)
         return graph
 
@@ -150,8 +153,8 @@ class Elaborator:
             return UNKNOWN
         word, class_name = ("sequence", "Sequential") if group.numbered else (str(name), camel_case(str(name)))
         try:
-            with self.context.scope(word, name, class_name, group.span, sequence=group.numbered):
-                return self.items(group.items, x, env)
+            with self.context.scope(word, name, class_name, group.span, sequence=group.numbered) as scope:
+                return self.context.gave(scope, self.items(group.items, x, env))
         except NameTaken as error:
             self.context.name_taken(error, group.span)
             return UNKNOWN

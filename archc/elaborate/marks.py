@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from archc.diagnostics import Note, Span, did_you_mean
@@ -37,6 +37,15 @@ class Marks:
             notes = (Note("it is given here", known[name.text][1]),)
             self._problems.add("name-taken", f"there is already a value '{name.text}' here", name.span, notes=notes)
         known[name.text] = value, name.span
+
+    def known(self) -> dict[str, Value]:
+        """The values that have a name here."""
+        return {name: value for name, (value, _) in self._bodies[-1].items() if value is not UNKNOWN}
+
+    def lose(self, names: Iterable[Scalar]) -> None:
+        """Make the names known whose values something wrong would have given."""
+        for name in names:
+            self._bodies[-1].setdefault(name.text, (UNKNOWN, name.span))
 
     def get(self, name: Scalar) -> Value | Unknown:
         """The value with a name; what is wrong is recorded."""

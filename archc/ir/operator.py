@@ -123,6 +123,8 @@ class Operator(BaseModel):
     """Fields of a spec that hold branches; what these give are the last inputs, in this order."""
     optional_branches: ClassVar[int] = 0
     """How many of the last branches may be left out."""
+    likens: ClassVar[str | None] = None
+    """The field that names another value, whose type `likened` puts into other fields."""
     not_short_for: ClassVar[str | None] = None
     """Set where a call has no short form: the field for which a number alone would be meant, and not for the first."""
     tensors: ClassVar[tuple[str, ...]] = ()
@@ -195,6 +197,10 @@ class Operator(BaseModel):
     def typed(self, *inputs: TensorType) -> tuple[tuple[TensorType, ...], tuple[Weight, ...]]:
         """What `infer_all` and `weights` give, remembered for the next node of the kind. Raises ShapeError."""
         return _typed(self, inputs)  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
+
+    def likened(self, x: TensorType, like: TensorType) -> "Operator":
+        """The operator without its field `likens`, for an input `x` and the value that it names. Raises ShapeError."""
+        return self
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """The tensors that the operator owns, in `state_dict` order. Called after `infer` accepted the inputs."""

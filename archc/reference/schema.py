@@ -93,6 +93,12 @@ def _header() -> Schema:
             "additionalProperties": signature,
             "description": "Typed, with a default after '='; set with --set NAME=VALUE.",
         },
+        "outputs": {
+            "type": "array",
+            "items": {"type": ["string", "integer"]},
+            "minItems": 1,
+            "description": "Module paths or marks at which the network is cut: their values are its outputs.",
+        },
         "use": {"type": "array", "items": {"type": "string"}, "description": "Shared files of blocks."},
         "defaults": {
             "type": "object",

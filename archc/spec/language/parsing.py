@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.diagnostics.codes import Code
 from archc.spec.language.calls import CALL_KEYS
-from archc.spec.language.document import BlockDefinition, Ramp, Spec
+from archc.spec.language.document import BlockDefinition, Ramp, Spec, Wanted
 from archc.spec.language.expressions import is_expression
 from archc.spec.language.expressions import parse as parse_expression
 from archc.spec.language.grammar import Grammar
@@ -40,6 +40,7 @@ SPEC_KEYS = (
     "ramps",
     "blocks",
     "init",
+    "outputs",
     "layers",
     *PIECES,
 )
@@ -80,17 +81,19 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     name, citation = parser.name(document), parser.text(document, "source")
     inputs = read_inputs(document, _head(document), parser.grammar)
     parser.traceable &= inputs.whole
+    outputs = parser.outputs(document.get("outputs"))
     spec = Spec(
         name=name,
         citation=citation,
         inputs=inputs.models,
         input_spans=inputs.spans,
-        items=parser.network(document),
+        items=parser.network(document, outputs),
         parameters=parser.each(document, "parameters", is_variable, _setting),
         blocks=parser.each(document, "blocks", _is_block_name, parser.block),
         defaults=parser.each(document, "defaults", is_name, parser.fields),
         ramps=parser.each(document, "ramps", is_variable, _ramp),
         init=parser.optional_mapping(document, "init"),
+        outputs=outputs,
     )
     files = parser.files(document.get("use"))
     return Parsed(spec, tuple(parser.grammar.problems), files, parser.complete, parser.traceable)
@@ -162,7 +165,16 @@ class _Parser:
         self.grammar.report("wrong-kind", f"'{key}' is a text", value)
         return None
 
-    def network(self, document: Mapping) -> tuple[Item, ...]:
+    def outputs(self, tree: Tree | None) -> tuple[Wanted, ...]:
+        """The names of the values at which the network is cut."""
+        items = tree.items if isinstance(tree, Sequence) else ()
+        found = tuple(Wanted(item.text, item.span) for item in items if isinstance(item, Scalar))
+        if tree is not None and (not found or len(found) < len(items)):
+            self.grammar.report("wrong-kind", "'outputs' is a list of module paths or marks", tree)
+            self.traceable = False
+        return found
+
+    def network(self, document: Mapping, outputs: Iterable[Wanted] = ()) -> tuple[Item, ...]:
         """The items of `layers`, or of stem, stages and head one after the other."""
         pieces = [piece for piece in PIECES if piece in document.entries]
         if "layers" in document.entries:
@@ -176,14 +188,14 @@ class _Parser:
             help = "write it under layers, or under stem, stages and head"
             self.grammar.report("missing-key", "a spec needs a network", _head(document), help)
             return ()
-        return self._pieces([document.entries[piece] for piece in pieces])
+        return self._pieces([document.entries[piece] for piece in pieces], [each.path for each in outputs])
 
-    def _pieces(self, entries: list[Entry]) -> tuple[Item, ...]:
+    def _pieces(self, entries: list[Entry], used: list[str]) -> tuple[Item, ...]:
         known = len(self.grammar.problems)
         items = [item for entry in entries for item in self.grammar.items(entry.value, root=True)]
         if not items and len(self.grammar.problems) == known:
             self.grammar.report("empty", "the network has no items", entries[0].key.span)
-        self.grammar.add(*unused_marks(items))
+        self.grammar.add(*unused_marks(items, used))
         return tuple(items)
 
     def optional_mapping(self, document: Mapping, key: str) -> Mapping | None:
@@ -264,7 +276,7 @@ class _Parser:
         parameters = self.each(definition, "parameters", _is_parameter_name, _signature)
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
         results = self.grammar.calls.results(definition.get("results")) or ()
-        self.grammar.add(*unused_marks(items, results))
+        self.grammar.add(*unused_marks(items, [result.text for result in results]))
         return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results)
 
     def _add(self, error: SpecError, value: Tree) -> None:
