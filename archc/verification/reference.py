@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from archc.ir.dtype import FLOAT32
 from archc.nn.interpreter import Interpreter
 from archc.verification.images import Inputs, Sample
 from archc.verification.nodes import has_unit
@@ -61,7 +62,8 @@ def with_rounding_of_kernels(network: Network, inputs: Inputs) -> list[Array]:
     values = dict(zip([value.name for value in graph.inputs], map(torch.from_numpy, inputs), strict=True))
     for node in graph.nodes:
         given = {value.name: values[value.name] for value in node.inputs}
-        loose = not node.parameters and has_unit(nodes, [output.name for output in node.outputs], given)
+        computes = bool(node.inputs) and not node.parameters and node.output.type.dtype == FLOAT32
+        loose = computes and has_unit(nodes, [output.name for output in node.outputs], given)
         for output in node.outputs:
             y = nodes.value(output.name, given)
             noise = torch.empty_like(y).uniform_(-2, 2, generator=generator) * ROUNDING if loose else 0
