@@ -23,13 +23,20 @@ if TYPE_CHECKING:
     from archc.verification import Report
 
 
-def compile(target: str | Path, *, parameters: Parameters = None, **keywords: object) -> Graph:
+def compile(
+    target: str | Path, *, outputs: str | Iterable[str] = (), parameters: Parameters = None, **keywords: object
+) -> Graph:
     """The graph of a spec, a build or a bundled spec, with these values of the spec's parameters.
 
-    A value is a number, a boolean, a word, a pair of whole numbers, or None, which is a spec's `none`.
+    A value is a number, a boolean, a word, a pair of whole numbers, or None, which is a spec's `none`. `outputs` are
+    module paths or marks of the spec: the network is cut there, and their values are its outputs.
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target or parameter.
     """
-    return compile_target(arguments.path("target", target), arguments.settings(parameters, keywords))
+    return compile_target(
+        arguments.path("target", target),
+        arguments.settings(parameters, keywords),
+        arguments.names("outputs", outputs),
+    )
 
 
 def build(
@@ -39,6 +46,7 @@ def build(
     *,
     ignore: str | Iterable[str] = (),
     rename: Mapping[str, str] | None = None,
+    outputs: str | Iterable[str] = (),
     parameters: Parameters = None,
     **keywords: object,
 ) -> nn.Module:
@@ -48,11 +56,12 @@ def build(
     says, from `seed` (0 by default), and those of a build are its own. A tensor's numbers depend on the seed and on its
     path alone. Keys of `weights` that match a glob of `ignore` are skipped, and parameters that match one and are left
     without a tensor are initialised; `rename` maps regular expressions at the beginning of a key to what replaces them.
+    With `outputs` (see `compile`), `weights` may hold what the cut network does not need.
     Raises: SpecError; BuildError: the weights do not fit, or cannot be read; UsageError: a seed or parameters for a
     build, whose weights are fixed, or a glob that matches nothing.
     """
     loaded = load(
-        find_target(arguments.path("target", target)),
+        find_target(arguments.path("target", target), arguments.names("outputs", outputs)),
         arguments.weights(weights, seed, ignore, rename),
         arguments.settings(parameters, keywords),
     )
@@ -71,14 +80,16 @@ def export(
     rename: Mapping[str, str] | None = None,
     verify: bool = True,
     allow_inconclusive: bool = False,
+    outputs: str | Iterable[str] = (),
     parameters: Parameters = None,
     **keywords: object,
 ) -> Report | None:
     """Write an artefact, in the format of the path's suffix, and prove it equal to the PyTorch module before it is
     delivered.
 
-    `weights`, `seed`, `ignore` and `rename` are those of `build`. Keywords that are options of the format, as
-    `archc export --help` lists them, are taken as such, for example `opset=20`; the others are parameters of the spec.
+    `weights`, `seed`, `ignore`, `rename` and `outputs` are those of `build`. Keywords that are options of the format,
+    as `archc export --help` lists them, are taken as such, for example `opset=20`; the others are parameters of the
+    spec.
     The report tells, for each way of running the file and each output, the error against PyTorch in float64 and the
     bound that it is held to; `report.verdict` sums it up. It is None without verification.
     Raises: SpecError; BuildError; ExportError: the opset or path; UsageError: there is no such format, or it does not
@@ -94,7 +105,7 @@ def export(
     asked = {name: arguments.scalar(value) for name, value in keywords.items() if name in all_options()}
     (options,) = options_for([exporter], asked)
     loaded = load(
-        find_target(arguments.path("target", target)),
+        find_target(arguments.path("target", target), arguments.names("outputs", outputs)),
         arguments.weights(weights, seed, ignore, rename),
         arguments.settings(parameters, {name: value for name, value in keywords.items() if name not in asked}),
     )
@@ -115,6 +126,7 @@ def verify(
     witnesses: str | Iterable[str] = (),
     images: str | Path | None = None,
     inputs_seed: int | None = None,
+    outputs: str | Iterable[str] = (),
     parameters: Parameters = None,
     **keywords: object,
 ) -> Report:
@@ -140,5 +152,6 @@ def verify(
             inputs_seed=None if inputs_seed is None else arguments.whole("inputs_seed", inputs_seed),
         ),
         lambda message: None,
+        arguments.names("outputs", outputs),
     )
     return proof.reports[0]

@@ -132,6 +132,14 @@ def test_a_spec_needs_a_name_and_an_input(key: str, validator: jsonschema.Draft2
     assert not validator.is_valid(data(text))
 
 
+def test_a_spec_has_one_input_or_several_by_name(validator: jsonschema.Draft202012Validator) -> None:
+    size = "{channels: 3, height: 32, width: 32}"
+    several = f"name: net\ninputs: {{image: {size}, mask: {size}}}\nlayers: [sum: [identity, relu]]\n"
+    assert validator.is_valid(data(several))
+    assert not validator.is_valid(data(several + f"input: {size}"))
+    assert not validator.is_valid(data(several.replace("mask: {channels", "mask: {chanels")))
+
+
 def test_every_word_is_offered_with_its_description_and_fields() -> None:
     calls = json_schema()["$defs"]["item-closed"]["else"]["else"]["properties"]
     assert {*OPERATORS, *BLOCKS} <= calls.keys()

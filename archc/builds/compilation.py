@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from archc.builds.targets import find_target, fixed_build
@@ -18,16 +19,18 @@ SURE = ("invalid-value", "recursive-block", "shape-mismatch")
 """Codes reported even when the spec was only partly parsed: they do not depend on names that may be missing."""
 
 
-def compile_target(target: str | Path, settings: Mapping[str, str]) -> Graph:
-    """The graph of a spec, a build or a bundled spec; `settings` are texts, as `--set` gives them.
+def compile_target(target: str | Path, settings: Mapping[str, str], outputs: Sequence[str] = ()) -> Graph:
+    """The graph of a spec, a build or a bundled spec, cut at the outputs that are named, if there are any.
+
+    `settings` are texts, as `--set` gives them.
 
     Raises: SpecError: with everything that is wrong with the spec; UsageError: there is no such target.
     """
-    return compile_spec(load_spec(_spec(target, settings)), settings)
+    return compile_spec(load_spec(_spec(target, settings, outputs)).cut_at(outputs), settings)
 
 
-def _spec(target: str | Path, settings: Mapping[str, str]) -> Path:
-    found = find_target(target)
+def _spec(target: str | Path, settings: Mapping[str, str], outputs: Sequence[str] = ()) -> Path:
+    found = find_target(target, outputs)
     if found.build and settings:
         raise fixed_build(found.build, "parameters")
     return found.spec
@@ -69,6 +72,14 @@ def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[tuple[Diagnos
 
 def _overlap(one: Diagnostic, other: Diagnostic) -> bool:
     return one.span is not None and other.span is not None and one.span.overlaps(other.span)
+
+
+def left_out(spec: Spec, settings: Mapping[str, str], graph: Graph) -> frozenset[str]:
+    """The keys of the tensors that a spec would have if it were not cut. Raises SpecError."""
+    if not spec.outputs:
+        return frozenset()
+    whole = compile_spec(replace(spec, outputs=()), settings)
+    return frozenset(each.path for each in whole.parameters()) - {each.path for each in graph.parameters()}
 
 
 def compile_spec(spec: Spec, settings: Mapping[str, str], budget: Budget | None = None) -> Graph:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archc.builds.compilation import compile_spec
+from archc.builds.compilation import compile_spec, left_out
 from archc.builds.hashing import HashedFile
 from archc.builds.manifest import INITIALISED, SPEC, WEIGHTS, Manifest, new_manifest, read_manifest, versions
 from archc.builds.options import WeightOptions
@@ -19,6 +19,7 @@ from archc.weights.identity import tensors_digest
 from archc.weights.network import Network
 from archc.weights.state_dict import arrays, digest
 
+SHOWN = 5  # tensors in a notice
 STATE_DICT = "a state_dict"  # what a manifest calls such weights
 
 
@@ -42,6 +43,16 @@ class Loaded:
         """
         if self.built and self.file:
             self.file.confirm(self.built.files[WEIGHTS])
+
+    @property
+    def notices(self) -> list[str]:
+        """What is to be told of how the weights were taken."""
+        unused = self.weights.unused if isinstance(self.weights, MatchedWeights) else ()
+        if not unused:
+            return []
+        more = f" and {len(unused) - SHOWN} more" if len(unused) > SHOWN else ""
+        names = f"{', '.join(unused[:SHOWN])}{more}"
+        return [f"{len(unused)} of the given tensors belong to what the outputs do not need: {names}"]
 
     def manifest(self) -> Manifest:
         """The manifest of a build of this network that has no files yet. It waits for a given file's SHA-256."""
@@ -77,9 +88,10 @@ def load(target: Target, weights: WeightOptions, settings: Mapping[str, str], *,
         manifest = read_manifest(target.build)
         if not checked:
             check_file(target.build, manifest, SPEC)
-    graph = compile_spec(load_spec(target.spec), settings)
+    spec = load_spec(target.spec).cut_at(target.outputs)
+    graph = compile_spec(spec, settings)
     if weights.given:
-        return _given(graph, weights, manifest.seed if manifest else 0)
+        return _given(graph, weights, manifest.seed if manifest else 0, left_out(spec, settings, graph))
     if target.build is not None and manifest is not None:
         return _stored(graph, target.build, manifest, checked)
     seed = weights.seed or 0
@@ -99,10 +111,11 @@ def _refuse_options_of_specs(build: Path, weights: WeightOptions, settings: Mapp
         raise fixed_build(build, "seed")
 
 
-def _given(graph: Graph, weights: WeightOptions, build_seed: int) -> Loaded:
+def _given(graph: Graph, weights: WeightOptions, build_seed: int, left_out: frozenset[str]) -> Loaded:
     tensors = open_weights(weights.file) if weights.file else arrays(weights.state_dict or {})
     seed = build_seed if weights.seed is None else weights.seed
-    matched = match(tensors, graph.parameters(), ignore=weights.ignore, rename=weights.rename, seed=seed)
+    matched = match(tensors, graph.parameters(), ignore=weights.ignore, rename=weights.rename, seed=seed,
+                    left_out=left_out)  # fmt: skip
     if weights.seed is not None and not matched.initialised:
         raise UsageError(
             "the weights are given, so nothing is drawn from a seed",

@@ -56,12 +56,13 @@ def write_build(
     """
     progress("reading the spec")
     loaded = load(target, weights, settings)
+    _tell(loaded, notice)
     with made_folder(folder or default_folder(loaded)) as folder:
         before = _manifest_or_none(folder)
         progress(f"writing {WEIGHTS}")
         digest = _write_weights(folder, loaded)
         manifest = loaded.manifest()
-        write_description(folder, resolved_text(target.spec, settings), loaded.network.graph, manifest)
+        write_description(folder, resolved_text(target.spec, settings, target.outputs), loaded.network.graph, manifest)
         manifest.files[WEIGHTS] = digest
         if before and before.same_network(manifest):
             _keep_exports(folder, before, manifest)
@@ -69,6 +70,11 @@ def write_build(
         remove_replaced(folder, before, manifest, notice)
         write_parity(folder, manifest, {})
     return folder, manifest
+
+
+def _tell(loaded: Loaded, notice: Notice) -> None:
+    for sentence in loaded.notices:
+        notice(sentence)
 
 
 def _write_weights(folder: Path, loaded: Loaded) -> str:
@@ -183,6 +189,7 @@ def write_exports(
     options = options_for(chosen, request.options)
     progress("reading the spec")
     loaded = load(request.target, request.weights, request.settings)
+    _tell(loaded, notice)
     with made_folder(request.folder or request.target.build or default_folder(loaded)) as folder:
         pairs = list(zip(chosen, options, strict=True))
         return _write_all(request, pairs, loaded, folder, progress, notice)
@@ -282,7 +289,8 @@ def _manifest_for(
         manifest = before.model_copy(deep=True)
         doubt_exports(folder, manifest, fresh, notice)
         return manifest
-    write_description(folder, resolved_text(request.target.spec, request.settings), loaded.network.graph, fresh)
+    text = resolved_text(request.target.spec, request.settings, request.target.outputs)
+    write_description(folder, text, loaded.network.graph, fresh)
     return fresh
 
 

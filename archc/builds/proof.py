@@ -85,8 +85,9 @@ def verify_artefact(
     settings: Mapping[str, str],
     options: ProofOptions,
     progress: Progress,
+    outputs: Sequence[str] = (),
 ) -> Proof:
-    """Verify one artefact against a target, another artefact, or the build that it lies in.
+    """Verify one artefact against a target, cut at these outputs, another artefact, or the build that it lies in.
 
     Raises: UsageError: there is nothing to compare it with, or an option that has no effect; SpecError; BuildError: it
     is not the file that was built; ExportError; MissingDependency.
@@ -96,42 +97,45 @@ def verify_artefact(
     if not path.is_file():
         raise UsageError(f"there is no file {path}", code="unreadable")
     if against is not None and _is_artefact(against):
-        return _compared(path, exporter, Path(against), weights, settings, options, progress)
-    target, made, own = _network_of(path, exporter, against)
+        _refuse_options(path, Path(against), weights.asked or settings or outputs, options)
+        return _compared(path, exporter, Path(against), options, progress)
+    target, made, own = _network_of(path, exporter, against, outputs)
     verifier = options.verifier(load_network(target, weights, settings))
     progress(f"verifying {path.name}")
     report = verifier.verify(path.name, exporter.open(path, made), options.witnesses, own=own)
     return Proof((report,), sensitivities=_sensitivities(verifier, options, progress))
 
 
-def _compared(
-    path: Path,
-    exporter: Exporter[Any],
-    other: Path,
-    weights: WeightOptions,
-    settings: Mapping[str, str],
-    options: ProofOptions,
-    progress: Progress,
-) -> Proof:
-    """Two artefacts by their numbers alone."""
-    if weights.asked or settings or options.witnesses or options.sensitivity or options.images:
+def _refuse_options(path: Path, other: Path, of_network: object, options: ProofOptions) -> None:
+    """Refuse options that need a network where two artefacts are compared."""
+    if of_network or options.witnesses or options.sensitivity or options.images:
         raise UsageError(
             f"{path} is compared with the file {other}, without a network, so there is nothing for other options to do",
             code="bad-option",
             help=f"name a spec or a build with {option('against')}",
         )
+
+
+def _compared(
+    path: Path,
+    exporter: Exporter[Any],
+    other: Path,
+    options: ProofOptions,
+    progress: Progress,
+) -> Proof:
+    """Two artefacts by their numbers alone."""
     progress(f"comparing {path.name} with {other.name}")
     artefacts = exporter.open(path), exporter_for(other).open(other)
-    shape = next(filter(None, map(_declared_shape, (path, other))), None)
+    shapes = next(filter(None, map(_declared_shapes, (path, other))), ())
     seed = secrets.randbelow(2**32) if options.inputs_seed is None else options.inputs_seed
-    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shape, seed),))
+    return Proof((compare_artefacts(path.name, artefacts[0], other.name, artefacts[1], shapes, seed),))
 
 
-def _declared_shape(artefact: Path) -> tuple[int, ...] | None:
-    """Shape of one image, from the spec of the build that an artefact lies in; None if it lies in none."""
+def _declared_shapes(artefact: Path) -> Sequence[tuple[int, ...]]:
+    """Shapes of one image, from the spec of the build that an artefact lies in; none if it lies in none."""
     if not (artefact.parent / MANIFEST).is_file():
-        return None
-    return Network(compile_target(artefact.parent, {}), {}, fresh=False).image_shape()
+        return ()
+    return Network(compile_target(artefact.parent, {}), {}, fresh=False).image_shapes()
 
 
 def verify_build(
@@ -257,10 +261,12 @@ def _is_artefact(against: str) -> bool:
     return Path(against).is_file()
 
 
-def _network_of(path: Path, exporter: Exporter[Any], against: str | None) -> tuple[Target, Options, bool]:
+def _network_of(
+    path: Path, exporter: Exporter[Any], against: str | None, outputs: Sequence[str]
+) -> tuple[Target, Options, bool]:
     """The target to compare with, how the artefact was made as far as a build knows, and whether that is certain."""
     if against is not None:
-        return find_target(against), exporter.asked(), False
+        return find_target(against, outputs), exporter.asked(), False
     folder = path.parent
     if not (folder / MANIFEST).is_file():
         raise UsageError(
@@ -275,4 +281,4 @@ def _network_of(path: Path, exporter: Exporter[Any], against: str | None) -> tup
         if name in manifest.files:
             check_file(folder, manifest, name)
     own = export is not None and _same_archc(manifest)
-    return find_target(folder), _made(path, exporter, export) if export else exporter.asked(), own
+    return find_target(folder, outputs), _made(path, exporter, export) if export else exporter.asked(), own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,17 +14,29 @@ MANIFEST = "manifest.json"
 
 
 class Target(NamedTuple):
-    """A spec's file, and the folder of the build that it is part of, if it is."""
+    """A spec's file, and the folder of the build that it is part of, if it is.
+
+    `outputs` are paths and marks at which the network is cut.
+    """
 
     spec: Path
     build: Path | None = None
+    outputs: tuple[str, ...] = ()
 
 
-def find_target(target: str | Path) -> Target:
-    """Find a target.
+def find_target(target: str | Path, outputs: Sequence[str] = ()) -> Target:
+    """Find a target, to be cut at these outputs.
 
-    Raises: UsageError, with the bundled spec that was perhaps meant; BuildError: a build's spec lies elsewhere.
+    Raises: UsageError, with the bundled spec that was perhaps meant, or if a build is to be cut; BuildError: a build's
+    spec lies elsewhere.
     """
+    found = _found(target)
+    if found.build and outputs:
+        raise fixed_build(found.build, "outputs")
+    return found._replace(outputs=tuple(outputs))
+
+
+def _found(target: str | Path) -> Target:
     path = Path(target)
     if _is_file(path / MANIFEST):
         refuse_links(path, "spec.yaml")

@@ -112,6 +112,12 @@ RenameOption = Annotated[
     list[str] | None,
     typer.Option("--rename", metavar="REGEX=TEXT", help="Rename keys of the weights, such as '^backbone[.]='."),
 ]
+OutputsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--outputs", metavar="PATHS", help="Cut the network: these module paths or marks are its outputs (a,b)."
+    ),
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("-o", "--output", metavar="DIR", help="The build's folder. [default: build/NAME]"),

@@ -21,6 +21,7 @@ FLAGS = {
     "images": "--images",
     "inputs_seed": "--inputs-seed",
     "output": "-o",
+    "outputs": "--outputs",
     "parameters": "--set",
     "rename": "--rename",
     "seed": "--seed",

@@ -31,7 +31,13 @@ the twin's weights."""
 
 
 def keep_failure(
-    artefact: Path, name: Path, report: Report, against: str | None, weights: WeightOptions, settings: Mapping[str, str]
+    artefact: Path,
+    name: Path,
+    report: Report,
+    against: str | None,
+    weights: WeightOptions,
+    settings: Mapping[str, str],
+    outputs: Sequence[str] = (),
 ) -> None:
     """Put what failed into a folder beside the artefact's name, in place of an older failure of it.
 
@@ -46,7 +52,7 @@ def keep_failure(
         (folder / "report.json").write_text(json_text(report.as_json()), encoding="utf-8")
         if report.evidence:
             report.evidence.save(folder)
-        command = _command(folder / name.name, report, against, weights, settings)
+        command = _command(folder / name.name, report, against, weights, settings, outputs)
         evidence = EVIDENCE.format(runner=report.evidence.runner) if report.evidence else ""
         text = README.format(verdict=report.verdict.value, name=name.name, evidence=evidence, command=command)
         (folder / "README.txt").write_text(text, encoding="utf-8")
@@ -57,7 +63,12 @@ def keep_failure(
 
 
 def _command(
-    file: Path, report: Report, against: str | None, weights: WeightOptions, settings: Mapping[str, str]
+    file: Path,
+    report: Report,
+    against: str | None,
+    weights: WeightOptions,
+    settings: Mapping[str, str],
+    outputs: Sequence[str],
 ) -> str:
     """A command line that proves the kept file again, from the same folder."""
     words: list[str] = ["archc", "verify", str(file)]
@@ -67,6 +78,7 @@ def _command(
     words += _repeated("--ignore", weights.ignore)
     words += _repeated("--rename", [f"{pattern}={text}" for pattern, text in weights.rename])
     words += _repeated("--set", [f"{key}={value}" for key, value in settings.items()])
+    words += ["--outputs", ",".join(outputs)] if outputs else []
     words += ["--inputs-seed", str(report.seed)] if report.seed is not None else []
     return join(words)
 

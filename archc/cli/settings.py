@@ -21,6 +21,14 @@ def parse_settings(texts: Sequence[str] | None) -> dict[str, str]:
     return dict(_pairs("--set", "NAME=VALUE", texts))
 
 
+def parse_outputs(text: str | None) -> tuple[str, ...]:
+    """The paths of `--outputs a,b`. Raises UsageError: one is empty."""
+    paths = tuple(path.strip() for path in (text or "").split(","))
+    if text is not None and not all(paths):
+        raise UsageError(f"--outputs takes paths with commas between them, not '{text}'", code="bad-option")
+    return paths if text is not None else ()
+
+
 def weight_options(
     file: Path | None, seed: int | None, ignore: Sequence[str] | None, rename: Sequence[str] | None
 ) -> WeightOptions:

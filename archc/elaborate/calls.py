@@ -47,13 +47,13 @@ class Caller:
         self._blocks = Expander(context, self.defaults, self.layer)
 
     def call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
-        """Apply a call `count` times."""
-        value = self._call(call, x, env)
+        """Apply a call `count` times. If it fails, its results are unknown."""
+        value = self._counted(call, x, env)
         if value is UNKNOWN:
             self.context.marks.lose(call.results or ())
         return value
 
-    def _call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
+    def _counted(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
         callee = self.callees.of(call)
         if callee is None:
             return UNKNOWN
@@ -64,8 +64,8 @@ class Caller:
             return self._copies(callee, call, x, env, count, call.name is not None)
         try:
             name = item_name(call.name, at(env, x), None)
-            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True):
-                return self._copies(callee, call, x, env, count, named=False)
+            with self.context.scope(call.word, name, "Sequential", call.span, sequence=True) as scope:
+                return self.context.gave(scope, self._copies(callee, call, x, env, count, named=False))
         except NameTaken as error:
             self.context.name_taken(error, call.name.span)
             return UNKNOWN
@@ -133,6 +133,10 @@ class Caller:
         if arity_of(callee) == 0 and inputs is not UNKNOWN:
             self.context.instead(inputs[0], UNKNOWN, call.span)
             inputs = tuple[Value, ...]()
+        if not isinstance(callee, BlockDefinition) and issubclass(callee, Operator) and callee.branches:
+            message = f"{call.word} needs the fields {', '.join(callee.needed())}, which hold branches"
+            self.problems.add("missing-field", message, call.span)
+            return UNKNOWN
         if inputs is not UNKNOWN and not self.context.takes(call.word, arity_of(callee), inputs, call.span):
             inputs = UNKNOWN
         if call.results is not None and not (isinstance(callee, BlockDefinition) and callee.results):

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from archc.diagnostics import Note, Span, SpecError, did_you_mean
 from archc.elaborate.budget import Budget
 from archc.elaborate.initializers import Chosen, Initializers
+from archc.elaborate.inputs import input_types, unused_inputs
 from archc.elaborate.marks import Marks
 from archc.elaborate.naming import camel_case
 from archc.elaborate.problems import Problems
@@ -15,10 +16,8 @@ from archc.elaborate.ramps import Ramps
 from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
 from archc.ir.graph import Node, Scope, Value
 from archc.ir.operator import Operator, ShapeError
-from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.spec.language.document import Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
-from archc.spec.language.inputs import Range
 
 MAX_NESTING = 48  # levels of items and layers; each takes at most 13 of Python's 1000 frames
 
@@ -30,13 +29,14 @@ class Context:
         self.spec = spec
         self.problems = Problems()
         self.marks = Marks(self.problems)
-        self.builder = GraphBuilder(spec.name, _input_type(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
+        self.builder = GraphBuilder(spec.name, input_types(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
         self.ramps = Ramps(spec.ramps, ramp_totals)
         self.unclear_ramps: dict[str, object] = {}  # any block may be the one that they were meant for
         self._check_ramps()
         self.initializers = Initializers(spec.init, self.problems)
         self.parameters: Environment = {}
         self.budget = Budget(max_nodes, self.problems)
+        self.scopes: dict[str, Value] = {}  # what each scope gives, by path
         self._nesting = 0
         self._replaced: dict[str, Span] = {}  # values that another took the place of, by name
 
@@ -99,18 +99,20 @@ class Context:
         return value
 
     def refuse_unused(self) -> None:
-        """Record values that nothing uses, because another took their place."""
+        """Record values that nothing uses, because another took their place, and inputs that nothing uses."""
         used = {value.name for node in self.builder.nodes for value in node.inputs}
         used |= {output.value.name for output in self.builder.outputs}
         producers = {node.output.name: node for node in self.builder.nodes}
         for name, span in self._replaced.items() if not len(self.problems) else ():
             if name not in used:
                 node = producers.get(name)
-                what = f"what {node.operator.word} gives" if node else "the network's input"
+                what = f"what {node.operator.word} gives" if node else self._input_called(name)
                 notes = (Note("it comes from here", node.span),) if node and node.span else ()
-                help = "mark it before, and use it by 'from'; or leave out what makes it"
+                help = "join both by sum, product or concat; or mark the first, and use it later by 'from'"
                 message = f"{what} is not used: another value takes its place here"
                 self.problems.add("unused", message, span, notes=notes, help=help)
+        if not len(self.problems):
+            self.problems.extend(unused_inputs(self.spec, used))
 
     def refuse(self, error: ShapeError, word: str, path: str, span: Span, inputs: Iterable[Value]) -> None:
         """Record what an operator or block refused, with the lines that produced its inputs."""
@@ -122,8 +124,11 @@ class Context:
     def _provenance(self, value: Value, producers: Mapping[str, Node]) -> Note:
         node = producers.get(value.name)
         if node is None:
-            return Note(f"the network's input is {value.type}", self.spec.input_span)
+            return Note(f"{self._input_called(value.name)} is {value.type}", self.spec.input_spans[value.name])
         return Note(f"{node.operator.word} produces {value.type} here", node.span)
+
+    def _input_called(self, name: str) -> str:
+        return f"the input '{name}'" if len(self.spec.inputs) > 1 else "the network's input"
 
     def name_taken(self, error: NameTaken, span: Span) -> None:
         """Record a name that cannot be used."""
@@ -135,6 +140,12 @@ class Context:
     ) -> AbstractContextManager[Scope]:
         """A scope of the graph. Raises NameTaken on entry."""
         return self.builder.scope(word, name, class_name, sequence=sequence, span=span)
+
+    def gave(self, scope: Scope, value: Value | Unknown) -> Value | Unknown:
+        """The value that a scope gives. Side effect: it is known by the scope's path."""
+        if value is not UNKNOWN:
+            self.scopes[scope.path] = value
+        return value
 
     @contextmanager
     def nested(self, span: Span) -> Iterator[None]:
@@ -155,13 +166,3 @@ def _called(word: str, path: str) -> str:
     if label:
         return f"{word} in {scope}" if scope else word
     return word if path == word else f"{word} {path}"
-
-
-def _input_type(spec: Spec) -> TensorType:
-    batch = spec.input.batch
-    symbol = SymbolicDim(BATCH.symbol, batch.min, batch.opt, batch.max) if batch else BATCH
-    sizes = (
-        SymbolicDim(name, size.min, size.opt, size.max) if isinstance(size, Range) else size
-        for name, size in spec.input.sizes().items()
-    )
-    return TensorType((symbol, *sizes))

@@ -14,12 +14,14 @@ from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.composites import Composites
 from archc.elaborate.context import Context
+from archc.elaborate.cutting import cut
 from archc.elaborate.environment import Parameters, at
 from archc.elaborate.naming import camel_case
 from archc.elaborate.ramps import check_shapes
 from archc.elaborate.shares import Shares
 from archc.ir.builder import NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Value
+from archc.ir.types import batch_axis
 from archc.ir.verifier import verify_graph
 from archc.spec.language.document import Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
@@ -77,11 +79,12 @@ class Elaborator:
         self.caller.defaults.check(self.caller.callees)
         value: Value | Unknown = UNKNOWN
         for name, given in zip(self.spec.inputs, self.builder.inputs, strict=True):
-            self.context.marks.set(Scalar(name, name, self.spec.input_span), given)
+            self.context.marks.set(Scalar(name, name, self.spec.input_spans[name]), given)
         with suppress(TooManyNodes):  # recorded where it was raised
             value = self.items(self.spec.items, self.builder.input, parameters, root=True)
             self._declare_main_output(value)
-            self.context.refuse_unused()
+            if value is not UNKNOWN:
+                self.context.refuse_unused()
         self.problems.raise_if_any()
         graph = self.builder.finish()
         if value is UNKNOWN:  # what could not be read has been reported by the grammar
@@ -89,6 +92,8 @@ class Elaborator:
         if not graph.at_inference().nodes:
             message = "nothing is left of the network: its output would be its input"
             raise SpecError(message, code="empty", span=self.spec.items[0].span)
+        if self.spec.outputs:
+            graph = cut(graph, self.spec.outputs, self.context.marks.known(), self.context.scopes)
         verify_graph(graph)
         return graph
 
@@ -148,8 +153,8 @@ class Elaborator:
             return UNKNOWN
         word, class_name = ("sequence", "Sequential") if group.numbered else (str(name), camel_case(str(name)))
         try:
-            with self.context.scope(word, name, class_name, group.span, sequence=group.numbered):
-                return self.items(group.items, x, env)
+            with self.context.scope(word, name, class_name, group.span, sequence=group.numbered) as scope:
+                return self.context.gave(scope, self.items(group.items, x, env))
         except NameTaken as error:
             self.context.name_taken(error, group.span)
             return UNKNOWN
@@ -172,14 +177,25 @@ class Elaborator:
         return UNKNOWN
 
     def _declare_output(self, name: Scalar, x: Value | Unknown, *, training_only: bool = False) -> None:
-        inputs = dict.fromkeys(self.spec.inputs, self.spec.input_span)
-        if given := (inputs | self._outputs).get(name.text):
+        if given := {**self.spec.input_spans, **self._outputs}.get(name.text):
             notes = (Note("it is given here", given),)
             message = f"there is already an input or output '{name.text}'"
             self.problems.add("name-taken", message, name.span, notes=notes)
         self._outputs.setdefault(name.text, name.span)
         if x is not UNKNOWN:
+            self._refuse_without_images(name.text, x, name.span)
             self.builder.output(name.text, x, training_only)
+
+    def _refuse_without_images(self, name: str, x: Value, span: Span) -> None:
+        """Record an output that does not begin with the batch."""
+        axis = batch_axis(x.type)
+        if axis is None:
+            message = f"the output '{name}' does not depend on the input: it is {x.type}"
+            self.problems.add("shape-mismatch", message, span)
+        elif axis != 0:
+            message = f"the output '{name}' does not begin with the batch: it is {x.type}"
+            help = "move the batch to the front, by permute or rearrange"
+            self.problems.add("shape-mismatch", message, span, help=help)
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | Unknown, env: Environment) -> None:
         item = auxiliary.item
@@ -196,9 +212,10 @@ class Elaborator:
             last = next(i for i, output in reversed(list(enumerate(self.builder.outputs))) if not output.training_only)
             self.builder.outputs.insert(0, self.builder.outputs.pop(last))
             return
-        if "output" in self._outputs:
+        if "output" in self._outputs or "output" in self.spec.inputs:
             self.problems.add(
                 "name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span
             )
+        self._refuse_without_images("output", value, self.spec.items[-1].span)
         self.builder.output("output", value)
         self.builder.outputs.insert(0, self.builder.outputs.pop())

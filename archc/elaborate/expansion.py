@@ -41,7 +41,7 @@ class Expander:
         try:
             with self.context.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
-                    return block.expand(_Expansion(self, span), x)
+                    return self.context.gave(scope, block.expand(_Expansion(self, span), x))
                 except ShapeError as error:
                     self.context.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:

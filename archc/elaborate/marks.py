@@ -38,6 +38,10 @@ class Marks:
             self._problems.add("name-taken", f"there is already a value '{name.text}' here", name.span, notes=notes)
         known[name.text] = value, name.span
 
+    def known(self) -> dict[str, Value]:
+        """The values that have a name here."""
+        return {name: value for name, (value, _) in self._bodies[-1].items() if value is not UNKNOWN}
+
     def lose(self, names: Iterable[Scalar]) -> None:
         """Make the names known whose values something wrong would have given."""
         for name in names:
@@ -48,7 +52,7 @@ class Marks:
         known, text = self._bodies[-1], name.text.removeprefix("$")
         if text in known:
             return known[text][0]
-        listed = f"there are {', '.join(known)}" if known else f"write '- mark: {text}' where the value is"
+        listed = f"known here: {', '.join(known)}" if known else f"write '- mark: {text}' where the value is"
         help = did_you_mean(text, known) or listed
         self._problems.add("unknown-name", f"there is no value '{text}' here", name.span, help=help)
         return UNKNOWN

@@ -54,7 +54,7 @@ class _Everywhere(Elaborator):
         try:
             self.caller.defaults.check(self.caller.callees)
             for name in self.spec.inputs:
-                self.context.marks.set(Scalar(name, name, self.spec.input_span), UNKNOWN)
+                self.context.marks.set(Scalar(name, name, self.spec.input_spans[name]), UNKNOWN)
             self.items(self.spec.items, UNKNOWN, parameters, root=True)
             for definition in self.spec.blocks.values():
                 self._definition(definition)

@@ -18,9 +18,12 @@ from archc.nn.codegen import (
     class_source,
     forward_source,
     new_module,
+    parameters,
 )
 from archc.nn.prototypes import computed, new_layer
 from archc.nn.regions import Region, Step, cut
+
+ONLY = "input"  # what an input is called that a spec gives no name
 
 
 def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outputs: bool = True) -> nn.Module:
@@ -75,12 +78,13 @@ def _source(region: Region) -> str:
         return "" if name == "Sequential" else class_source(name, [], [], base=GeneratedSequential)
     body = list(forward_source(region.inputs, region.steps, [(name, name) for name in region.outputs]))
     base = FixedSequential if region.is_sequence() else GeneratedModule
-    return class_source(name, [body], region.inputs, base=base)
+    return class_source(name, [body], parameters(region.inputs), base=base)
 
 
 def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
     """Source of the whole network's class: one body, or one for training and one for inference."""
     inference = graph.at_inference()
+    named_inputs = list(region.inputs) != [ONLY]
     variants = {"Outputs": inference} if inference is graph else {"TrainingOutputs": graph, "Outputs": inference}
     bodies, tuples = [], []
     for name, variant in variants.items():
@@ -89,8 +93,10 @@ def _network_source(graph: Graph, region: Region, named_outputs: bool) -> str:
         if named:
             tuples.append(f"{name} = named_outputs({name!r}, {[output for output, _ in outputs]})")
         steps = region.steps if variant is graph else cut(variant).steps
-        bodies.append(list(forward_source(region.inputs, steps, outputs, name if named else "")))
-    return class_source(region.scope.class_name, bodies, region.inputs, tuples)
+        results = name if named else ""
+        bodies.append(list(forward_source(region.inputs, steps, outputs, results, named=named_inputs)))
+    taken = region.inputs if named_inputs else parameters(region.inputs)
+    return class_source(region.scope.class_name, bodies, taken, tuples)
 
 
 def _attach(module: nn.Module, path: str, child: nn.Module) -> None:
@@ -121,7 +127,7 @@ def _expression_module(step: Step, node: Node) -> nn.Module:
     """An expression as a module of its own."""
     name = type(node.operator).__name__
     body = list(forward_source(step.inputs, [replace(step, inline=True)], [(name, name) for name in step.outputs]))
-    return new_module(name, class_source(name, [body], step.inputs))
+    return new_module(name, class_source(name, [body], parameters(step.inputs)))
 
 
 def _overwritable(graph: Graph) -> set[str]:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from hashlib import sha256
+from itertools import count, islice
 from typing import Any, ClassVar, NoReturn
 
 import torch
@@ -89,28 +90,49 @@ def module_class(class_name: str, source: str) -> type[GeneratedModule]:
 
 
 class _Variables:
-    """Which variable, by number, holds which value; one whose value is no longer needed is used again."""
+    """Which variable holds which value; one whose value is no longer needed is used again.
 
-    def __init__(self, inputs: Sequence[str]) -> None:
-        self.of: dict[str, int] = {}
+    Inputs that are `named` keep their names, which no other value gets.
+    """
+
+    def __init__(self, inputs: Sequence[str], *, named: bool) -> None:
+        self._named = tuple(inputs) if named else ()
+        self._numbers: dict[str, int] = {}
         self._free: list[int] = []  # in order
         self._count = 0
-        for name in inputs:
-            self.hold(name, ())
+        for name in () if named else inputs:
+            self.hold(name)
 
     def release(self, value: str) -> None:
         """Forget a value."""
-        insort(self._free, self.of.pop(value))
+        if value not in self._named:
+            insort(self._free, self._numbers.pop(value))
 
-    def hold(self, value: str, preferred: Iterable[int]) -> int:
+    def hold(self, value: str, preferred: Iterable[str] = ()) -> str:
         """A free variable for a value: the first of the preferred ones that is free, else the first of all."""
         if not self._free:
             self._free.append(self._count)
             self._count += 1
-        number = next((number for number in preferred if number in self._free), self._free[0])
+        free = {self._variable(number): number for number in self._free}
+        number = next((free[name] for name in preferred if name in free), self._free[0])
         self._free.remove(number)
-        self.of[value] = number
-        return number
+        self._numbers[value] = number
+        return self._variable(number)
+
+    def of(self, value: str) -> str:
+        """The variable that holds a value."""
+        return value if value in self._named else self._variable(self._numbers[value])
+
+    def _variable(self, number: int) -> str:
+        if not self._named:
+            return variable(number)
+        unused = (name for name in map(variable, count()) if name not in self._named)
+        return next(islice(unused, number, None))
+
+
+def parameters(inputs: Sequence[str]) -> list[str]:
+    """The parameters of a `forward` whose inputs are not named."""
+    return [variable(number) for number in range(len(inputs))]
 
 
 def variable(number: int) -> str:
@@ -119,9 +141,16 @@ def variable(number: int) -> str:
 
 
 def forward_source(
-    inputs: Sequence[str], steps: Iterable[Step], outputs: Sequence[tuple[str, str]], results: str = ""
+    inputs: Sequence[str],
+    steps: Iterable[Step],
+    outputs: Sequence[tuple[str, str]],
+    results: str = "",
+    *,
+    named: bool = False,
 ) -> Iterator[str]:
     """The lines of a `forward` body. `outputs` pairs the names of the results with their values.
+
+    The parameters are x, y, …, or have the names of the inputs if those are `named`.
 
     Several outputs are returned as `results`, the name of a NamedTuple; as a plain tuple if that is empty.
 
@@ -130,17 +159,17 @@ def forward_source(
     steps = list(steps)
     uses = Counter(name for step in steps for name in step.inputs)
     uses.update(value for _, value in outputs)
-    variables = _Variables(inputs)
+    variables = _Variables(inputs, named=named)
     for step in steps:
-        arguments = [variables.of[name] for name in step.inputs]
-        expression = _expression(step, list(map(variable, arguments)))
+        arguments = [variables.of(name) for name in step.inputs]
+        expression = _expression(step, arguments)
         uses.subtract(step.inputs)
         for name in dict.fromkeys(step.inputs):
             if not uses[name]:
                 variables.release(name)
-        targets = [variable(variables.hold(name, arguments)) if uses[name] else "_" for name in step.outputs]
+        targets = [variables.hold(name, arguments) if uses[name] else "_" for name in step.outputs]
         yield f"{', '.join(targets)} = {expression}"
-    returned = [variable(variables.of[value]) for _, value in outputs]
+    returned = [variables.of(value) for _, value in outputs]
     yield f"return {returned[0]}" if len(returned) == 1 else f"return {results}({', '.join(returned)})"
 
 
@@ -176,7 +205,7 @@ def _attribute(path: str) -> str:
 def class_source(
     class_name: str,
     bodies: Sequence[Sequence[str]],
-    inputs: Sequence[str],
+    parameters: Sequence[str],
     outputs: Sequence[str] = (),
     base: type[GeneratedModule] = GeneratedModule,
 ) -> str:
@@ -188,7 +217,7 @@ def class_source(
     lines.append(f"class {class_name}({base.__name__}):")
     if not bodies:
         return "\n".join([*lines, "    pass"]) + "\n"
-    lines.append(f"    def forward({', '.join(['self', *map(variable, range(len(inputs)))])}):")
+    lines.append(f"    def forward({', '.join(['self', *parameters])}):")
     if len(bodies) == 2:
         lines += ["        if self.training:", *(f"            {line}" for line in bodies[0])]
     lines += [f"        {line}" for line in bodies[-1]]

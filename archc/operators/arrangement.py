@@ -6,8 +6,7 @@ from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Axes, Ints, NonNegative, Positive, Shifts
 from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_rank
-from archc.ir.types import SymbolicDim, TensorType, smallest
-from archc.operators._broadcast import batch_axis
+from archc.ir.types import SymbolicDim, TensorType, batch_axis, smallest
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
 
@@ -20,6 +19,7 @@ class Flatten(Operator):
 
     word = "flatten"
     torch = "nn.Flatten({start_dim}, {end_dim})"
+    moves = True
     start_dim: int = 1
     end_dim: int = -1
     examples = (
@@ -79,6 +79,7 @@ class Permute(Operator):
 
     word = "permute"
     torch = "{x}.permute{dims}"
+    moves = True
     dims: Ints
     examples = (
         *cases({"dims": [0, 2, 3, 1]}, {"dims": [0, 1, 3, 2]}),
@@ -112,6 +113,7 @@ class Narrow(Operator):
 
     word = "narrow"
     torch = "{x}.narrow({dim}, {start}, {length})"
+    moves = True
     dim: Positive
     start: NonNegative
     length: Positive
@@ -144,6 +146,7 @@ class Select(Operator):
 
     word = "select"
     torch = "{x}.select({dim}, {index})"
+    moves = True
     dim: NonNegative
     index: NonNegative
     examples = (
@@ -202,20 +205,25 @@ class Roll(Operator):
         return x
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Two slices and Concat for each axis that moves."""
+        """A Gather for each axis that moves; two slices and Concat for one whose size is dynamic."""
         (y,) = x
         for shift, dim in zip(self.shifts, self.dims, strict=True):
             axis = dim % y.type.ndim
             size = y.type.shape[axis]
-            back = shift % size if isinstance(size, int) else shift
-            if back:
-                count = back if back > 0 else size + back
-                parts = [
-                    slice_axis(b, y, axis, -back, MAX_SIZE, count),
-                    slice_axis(b, y, axis, 0, -back, size - back if back > 0 else -back),
-                ]
-                y = b.emit("Concat", parts, y.type, axis=axis)
+            if not isinstance(size, int):
+                y = _rolled(b, y, axis, shift) if shift else y
+            elif shift % size:
+                order = [(index - shift) % size for index in range(size)]
+                y = b.emit("Gather", [y, b.constant("order", order, INT64)], y.type, axis=axis)
         return y
+
+
+def _rolled(b: Emitter, x: OnnxTensor, axis: int, shift: int) -> OnnxTensor:
+    """A dynamic axis moved by `shift`."""
+    size = x.type.shape[axis]
+    front = slice_axis(b, x, axis, -shift, MAX_SIZE, shift if shift > 0 else size + shift)
+    back = slice_axis(b, x, axis, 0, -shift, size - shift if shift > 0 else -shift)
+    return b.emit("Concat", [front, back], x.type, axis=axis)
 
 
 class ChannelShuffle(Operator):

@@ -57,15 +57,16 @@ def json_schema() -> Schema:
     own_blocks = {"type": "object", "anyOf": [{"required": ["blocks"]}, {"required": ["use"]}]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "description": "A network for archc: one input, items one after the other, one output or more.",
+        "description": "A network for archc: inputs, items one after the other, one output or more.",
         "type": "object",
-        "required": ["name", "input"],
+        "required": ["name"],
         "properties": {**_header(), **dict.fromkeys(("layers", *PIECES), True)},
         "additionalProperties": False,
         "if": own_blocks,
         "then": {"properties": _network("open")},
         "else": {"properties": _network("closed")},
         "oneOf": [{"required": ["layers"]}, {"anyOf": [{"required": [key]} for key in PIECES]}],
+        "allOf": [{"oneOf": [{"required": ["input"]}, {"required": ["inputs"]}]}],
         "$defs": {
             **_shared_definitions(),
             **{f"{name}-open": schema for name, schema in _item_definitions("open").items()},
@@ -79,11 +80,24 @@ def _header() -> Schema:
     return {
         "name": {"type": "string", "pattern": NAME, "description": "The network's name, and its default folder's."},
         "source": {"type": "string", "description": "Where the architecture was published."},
-        "input": _input(),
+        "input": {"$ref": "#/$defs/input", "description": "What the network takes."},
+        "inputs": {
+            "type": "object",
+            "propertyNames": {"pattern": OUTPUT_NAME},
+            "additionalProperties": {"$ref": "#/$defs/input"},
+            "minProperties": 1,
+            "description": "Several inputs by name, in place of `input`; the first item receives the first.",
+        },
         "parameters": {
             "type": "object",
             "additionalProperties": signature,
             "description": "Typed, with a default after '='; set with --set NAME=VALUE.",
+        },
+        "outputs": {
+            "type": "array",
+            "items": {"type": ["string", "integer"]},
+            "minItems": 1,
+            "description": "Module paths or marks at which the network is cut: their values are its outputs.",
         },
         "use": {"type": "array", "items": {"type": "string"}, "description": "Shared files of blocks."},
         "defaults": {
@@ -154,6 +168,7 @@ def _network(words: str) -> Schema:
 def _shared_definitions() -> Schema:
     initializers = {word: _fields(model, {}) for word, model in INITIALIZERS.items()}
     return {
+        "input": _input(),
         "initializer": {
             "examples": list(initializers),
             "if": {"type": "string"},

@@ -3,12 +3,13 @@
 load_spec(path) -> Spec
 load_file(path) -> Parsed
 parse_text(source, folder) -> Spec
-resolved_text(path, settings) -> str
+resolved_text(path, settings, outputs) -> str
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +46,8 @@ def parse_text(source: Source, folder: Path) -> Spec:
     return _whole(_with_shared(parse_spec(*compose(source)), folder))
 
 
-def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
-    """The text of a spec that needs nothing else: settings as defaults, shared blocks written out.
+def resolved_text(path: str | Path, settings: MappingType[str, str], outputs: Sequence[str] = ()) -> str:
+    """The text of a spec that needs nothing else: settings as defaults, shared blocks written out, and these outputs.
 
     It is read back as the same network. Comments are not kept. Raises SpecError, UsageError.
     """
@@ -58,6 +59,8 @@ def resolved_text(path: str | Path, settings: MappingType[str, str]) -> str:
     spec.resolve(settings)
     data = _data(tree)
     data.pop("use", None)
+    if outputs:
+        data["outputs"] = list(outputs)
     for name, text in settings.items():
         data["parameters"][name] = f"{spec.parameters[name].type} = {text}"
     shared: dict[str, Any] = {}

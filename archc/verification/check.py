@@ -111,8 +111,8 @@ class Verifier:
 
     @cached_property
     def _twin(self) -> Network:
-        drawn = images(self._network.image_shape(), CALIBRATION_IMAGES)
-        return self._network.with_weights(calibrated_weights(self._network.graph, drawn))
+        drawn = [images(shape, CALIBRATION_IMAGES) for shape in self._network.image_shapes()]
+        return self._network.with_weights(calibrated_weights(self._network.graph, *drawn))
 
     def _reference(self, weights: str, plan: Plan) -> Reference:
         if (weights, plan) not in self._references:
@@ -134,7 +134,7 @@ class Verifier:
         if not wrong:
             return report
         trial, run, row = wrong[0]
-        evidence = trial.evidence(run, row)
+        evidence = replace(trial.evidence(run, row), names=self._inputs)
         report = replace(report, evidence=evidence)
         if report.divergence or LIMIT in run.refusal:
             return report

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +52,31 @@ def _from_archive(path: Path, network: Network) -> Iterator[Sample]:
     inputs = tuple(_fitting(arrays[value.name], value, f"{path}, {value.name}") for value in values)
     if len({len(x) for x in inputs}) > 1:
         raise UsageError(f"{path} has arrays of different lengths", code="bad-images")
+    _refuse_other_sizes(inputs, values, path)
     names = tuple(str(index) for index in range(min(len(inputs[0]), MOST_IMAGES)))
     if names:
         yield _sample(tuple(x[:MOST_IMAGES] for x in inputs), names, path)
 
 
+def _refuse_other_sizes(inputs: Sequence[Array], values: Sequence[Value], path: Path) -> None:
+    """Raise UsageError if axes with one symbol have several sizes."""
+    found: dict[str, tuple[str, int]] = {}
+    for x, value in zip(inputs, values, strict=True):
+        for size, dim in zip(x.shape[1:], value.type.shape[1:], strict=True):
+            if isinstance(dim, SymbolicDim):
+                name, other = found.setdefault(dim.symbol, (value.name, size))
+                if size != other:
+                    sizes = f"{other} for {name} and {size} for {value.name}"
+                    message = f"{path} has the {dim.symbol} {sizes}, which are equal in the network"
+                    raise UsageError(message, code="bad-images")
+
+
 def _from_folder(path: Path, network: Network) -> Iterator[Sample]:
     value, *others = network.inference.inputs
     if others:
-        raise UsageError(f"a folder cannot hold images for several inputs: {path}", code="bad-images")
+        message = f"a folder holds images for one input, and the network has {len(others) + 1}: {path}"
+        names = ", ".join(each.name for each in (value, *others))
+        raise UsageError(message, code="bad-images", help=f"give a .npz file with the arrays {names}")
     files = [each for each in sorted(path.iterdir()) if each.suffix.lower() in (".npy", *PICTURES)][:MOST_IMAGES]
     by_shape: dict[tuple[int, ...], dict[str, Array]] = {}
     for file in files:

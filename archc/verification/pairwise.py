@@ -24,17 +24,18 @@ def compare_artefacts(
     artefact: Artefact,
     other_name: str,
     other: Artefact,
-    shape: tuple[int, ...] | None = None,
+    shapes: Sequence[tuple[int, ...]] = (),
     seed: int = 0,
 ) -> Report:
     """Hold an artefact to another.
 
     There is no float64 run, so what rounding does to the network is estimated by the other artefact's own answer to
-    inputs that differ by some units in the last place. `shape` [C, H, W] is the images' where neither file tells.
+    inputs that differ by some units in the last place. `shapes` are those of one image for each
+    input, where neither file tells.
     Raises: ExportError: one cannot be run, nothing tells the size of an input, or their inputs differ.
     """
     declared = [each.inputs() for each in (artefact, other)]
-    types, batch, names = _agreed(declared, shape, (name, other_name))
+    types, batch, names = _agreed(declared, shapes, (name, other_name))
     plan = Plan(seed, thorough=True, fixed=Fixed(batch))
     judge = next(iter(other.runners(trusted=False)))
     drawn = samples(types, plan, ELEMENTS)
@@ -57,14 +58,14 @@ def compare_artefacts(
 
 
 def _agreed(
-    declared: Sequence[Sequence[DeclaredInput]], shape: tuple[int, ...] | None, names: tuple[str, str]
+    declared: Sequence[Sequence[DeclaredInput]], shapes: Sequence[tuple[int, ...]], names: tuple[str, str]
 ) -> tuple[list[TensorType], int | None, list[str]]:
     """The types of the inputs, a batch that one file fixes, and the names of the other file's inputs."""
     first, second = declared
     if not first and not second:
-        if shape is None:
+        if not shapes:
             raise ExportError(f"neither {' nor '.join(names)} tells the size of its input", code="unknown-input")
-        return [TensorType((BATCH, *shape))], None, ["input"]
+        return [TensorType((BATCH, *shape)) for shape in shapes], None, [f"input {n}" for n in range(len(shapes))]
     first, second = first or second, second or first
     if len(first) != len(second):
         counts = f"{names[0]} has {len(first)} inputs, and {names[1]} {len(second)}"
@@ -72,7 +73,8 @@ def _agreed(
     by_name = {each.name: each for each in first}
     types: list[TensorType] = []
     batches: set[int] = set()
-    for each, mine in zip(second, first, strict=True):
+    known = shapes if len(shapes) == len(second) else [None] * len(second)
+    for each, mine, shape in zip(second, first, known, strict=True):
         mine = by_name.get(each.name, mine)
         batch, *sizes = _merged(mine, each, shape, names)
         batches |= {batch} if batch else set()

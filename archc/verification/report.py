@@ -100,17 +100,23 @@ class Divergence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was run where a comparison failed: inputs, what the outputs ought to be, and what they were."""
+    """What was run where a comparison failed: inputs, what the outputs ought to be, and what they were.
+
+    `names` are those of the inputs, where they are known.
+    """
 
     runner: str
     inputs: Sequence[Array]
     expected: Sequence[Array]
     actual: Sequence[Array]
+    names: Sequence[str] = ()
 
     def save(self, folder: Path) -> None:
         """Write `inputs.npz`, `expected.npz` and `actual.npz`. Raises OSError."""
-        for name, arrays in (("inputs", self.inputs), ("expected", self.expected), ("actual", self.actual)):
+        for name, arrays in (("expected", self.expected), ("actual", self.actual)):
             np.savez(folder / f"{name}.npz", *arrays)
+        named = dict(zip(self.names, self.inputs, strict=True)) if self.names else {}
+        np.savez(folder / "inputs.npz", *(() if named else self.inputs), **named)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

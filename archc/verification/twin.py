@@ -19,7 +19,7 @@ arXiv:1706.02677, section 5.1 (small last gammas).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -45,8 +45,8 @@ LARGEST_VECTOR_GAIN = 1.5  # where there are no positions: few values, and alike
 LEAST_SPREAD = 0.1  # of the channels' means, in units of the deviation
 
 
-def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray]:
-    """Weights of the twin by `state_dict` key. `images` [N, ...] are what it is calibrated on."""
+def calibrated_weights(graph: Graph, *images: np.ndarray) -> dict[str, np.ndarray]:
+    """Weights of the twin by `state_dict` key. It is calibrated on `images` [N, ...], an array for each input."""
     wanted = targets(graph)
     weights, deviations = _calibrated(graph, images, wanted)
     wider = widened(graph, wanted, deviations)
@@ -54,7 +54,7 @@ def calibrated_weights(graph: Graph, images: np.ndarray) -> dict[str, np.ndarray
 
 
 def _calibrated(
-    graph: Graph, images: np.ndarray, targets: Mapping[str, Target]
+    graph: Graph, images: Sequence[np.ndarray], targets: Mapping[str, Target]
 ) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """The weights for these targets, and how the inputs of nodes that demand a deviation deviate, by path."""
     graph, keys = _as_modules(graph)
@@ -74,7 +74,7 @@ def _calibrated(
         for hook in _hooks(node, module.get_submodule(node.path), targets.get(node.path, PLAIN), deviations)
     ]
     with torch.no_grad():
-        module(torch.from_numpy(images))
+        module(*map(torch.from_numpy, images))
     for hook in hooks:
         hook.remove()
     found = {keys.get(key, key): tensor.detach().numpy() for key, tensor in module.state_dict().items()}

@@ -14,7 +14,7 @@ from archc.diagnostics.codes import Code
 from archc.ir.graph import Parameter
 from archc.ir.initializers import Values
 from archc.weights.convert import converted
-from archc.weights.initialize import InitializedWeights
+from archc.weights.initialize import InitializedWeights, computed
 from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
 from archc.weights.nearest import NearestKey
 from archc.weights.wrappers import unwrapped
@@ -28,7 +28,7 @@ class MatchedWeights(LazyWeights):
     """Another source's tensors under the parameters' names, converted to the parameters' dtypes when read.
 
     Arrays of a plain dict that need no conversion are passed on, not copied. `initialised` names the parameters whose
-    tensors were ignored, and which are drawn instead.
+    tensors were ignored, and which are drawn instead; `unused` are keys of tensors that the network left out.
     """
 
     def __init__(
@@ -37,9 +37,11 @@ class MatchedWeights(LazyWeights):
         parameters: Mapping[str, Parameter],
         keys: Mapping[str, str],
         drawn: InitializedWeights,
+        unused: Sequence[str] = (),
     ) -> None:
         self.source = _source(weights)
         self.initialised = tuple(name for name in drawn if not _follows(parameters[name]))
+        self.unused = tuple(unused)
         self._weights, self._parameters, self._keys, self._drawn = weights, parameters, keys, drawn
 
     def shape(self, key: str) -> tuple[int, ...]:
@@ -77,22 +79,25 @@ def match(
     ignore: Sequence[str] = (),
     rename: Sequence[tuple[str, str]] = (),
     seed: int = 0,
+    left_out: frozenset[str] = frozenset(),
 ) -> MatchedWeights:
     """The weights of these parameters, checked by shape and kind (floating point or integer), none read yet.
 
     `rename` pairs (pattern, replacement) are applied to the file's keys in order. A pattern is a regular
     expression that is matched at the beginning of a key, so a prefix is one too; the replacement may use its
     groups (`\\1`). Keys of the file that match an `ignore` glob, before renaming, count as if they were not there; a
-    parameter that matches one and has no tensor is drawn from `seed`. A missing `num_batches_tracked` is zero, and what
-    follows from the spec need not be there.
-    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys;
+    parameter that matches one and has no tensor is drawn from `seed`. Keys of parameters that a network has `left_out`
+    may be there. A missing `num_batches_tracked` is zero, and what follows from the spec need not be there.
+    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys; or
+    constants that are not those of the spec, which alone are read;
     UsageError: an invalid pattern, or a glob that matches nothing.
     """
     wanted = {parameter.path: parameter for parameter in parameters}
     weights = unwrapped(weights, wanted)
     _check_globs(ignore, weights, wanted)
     keys = _renamed(weights, [key for key in weights if not _matches(key, ignore)], rename)
-    left_over = {key: name for name, key in keys.items() if name not in wanted}
+    unused = [key for name, key in keys.items() if name in left_out]
+    left_over = {key: name for name, key in keys.items() if name not in wanted and name not in left_out}
     absent = [name for name in wanted if name not in keys]
     given = [name for name in absent if not _matches(name, ignore) and not _follows(wanted[name])]
     missing = [name for name in given if name.rpartition(".")[2] != COUNTER]
@@ -103,8 +108,9 @@ def match(
     ]
     if problems:
         raise BuildError(problems)
+    _check_constants(keys, wanted, weights)
     drawn = InitializedWeights([wanted[name] for name in absent if name not in given], seed)
-    return MatchedWeights(weights, wanted, keys, drawn)
+    return MatchedWeights(weights, wanted, keys, drawn, unused)
 
 
 def _follows(parameter: Parameter) -> bool:
@@ -218,6 +224,28 @@ def _unfit(keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: We
         if lines:
             message = f"tensors of {_source(weights)} with another {what} than the network's: {len(lines)}"
             yield Diagnostic(code, message, notes=_notes(lines))
+
+
+def _check_constants(keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: Weights) -> None:
+    """Raise BuildError for constants of the file that are not what the spec computes.
+
+    Half precision rounds by 2^-9 of a value at most, in bfloat16; what other fields compute is further off.
+    """
+    lines = []
+    for name, key in keys.items():
+        expected = computed(wanted[name])
+        if expected is not None:
+            found = converted(weights[key], expected.dtype, key, _source(weights))
+            allowed = 0.0 if expected.dtype.kind == "i" else 2.0**-8
+            wrong = ~(np.abs(found - expected) <= allowed * np.abs(expected))  # NaN is wrong too
+            if wrong.any():
+                place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
+                lines.append(
+                    f"{name}[{', '.join(map(str, place))}] is {found[place]!s}, and the spec's is {expected[place]!s}"
+                )
+    if lines:
+        message = f"constants of {_source(weights)} that are not those of the network: {len(lines)}"
+        raise BuildError(message, code="mismatched-constants", notes=_notes(lines))
 
 
 def _hint(nearest: str | None, words: str) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archc.ir.graph import Graph
-from archc.ir.types import SymbolicDim, TensorType
+from archc.ir.types import SymbolicDim
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,16 +33,6 @@ class Network:
         """The graph outside training, as exporters see it."""
         return self.graph.at_inference()
 
-    @property
-    def input_name(self) -> str:
-        """Name of the input."""
-        return self.graph.input.name
-
-    @property
-    def input(self) -> TensorType:
-        """Type of the input."""
-        return self.graph.input.type
-
     def module(self) -> nn.Module:
         """A new PyTorch module with these weights, in training mode."""
         return self._build(self.graph, named_outputs=True)
@@ -64,13 +54,9 @@ class Network:
         """The same graph with other weights."""
         return replace(self, weights=weights)
 
-    def image_shape(self, size: str = "optimum") -> tuple[int, ...]:
-        """The shape of one image (or signal, …), at the `minimum`, `optimum` or `maximum` of dynamic sizes."""
-        return tuple(
-            dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim for dim in self.input.shape[1:]
-        )
-
-    def dynamic_sizes(self) -> dict[int, SymbolicDim]:
-        """The dynamic axes beside the batch, by axis."""
-        shape = self.input.shape
-        return {axis: dim for axis, dim in enumerate(shape) if axis and isinstance(dim, SymbolicDim)}
+    def image_shapes(self, size: str = "optimum") -> list[tuple[int, ...]]:
+        """The shape of one image for each input, at the `minimum`, `optimum` or `maximum` of dynamic sizes."""
+        return [
+            tuple([dim.at(getattr(dim, size)) if isinstance(dim, SymbolicDim) else dim for dim in value.type.shape[1:]])
+            for value in self.graph.inputs
+        ]

@@ -116,7 +116,8 @@ class OnnxArtefact:
 
         Raises ExportError: one refuses; MissingDependency.
         """
-        values = {network.input_name: network.input, **{o.name: o.value.type for o in network.inference.outputs}}
+        graph = network.inference
+        values = dict(graph.inputs) | {output.name: output.value.type for output in graph.outputs}
         expected = {name: tuple(d if isinstance(d, int) else -1 for d in type.shape) for name, type in values.items()}
         seen = {witness: parsed(witness, self.path) for witness in witnesses if witness in PARSERS}
         return [

@@ -37,19 +37,21 @@ def _open(path: Path, options: OnnxOptions | None = None) -> OnnxArtefact:
 
 def _usage(network: Network, path: Path) -> str:
     """How to load the file in ONNX Runtime and TensorRT."""
-    inputs = network.inference.input
-    shapes = [_shape(network.input, size) for size in ("minimum", "optimum", "maximum")]
+    inputs = network.inference.inputs
+    names = ["images"] if len(inputs) == 1 else [value.name for value in inputs]
+    given = ", ".join(f"{value.name!r}: {name}" for value, name in zip(inputs, names, strict=True))
+    types = ", ".join(f"{name}: {value.type}" for value, name in zip(inputs, names, strict=True))
+    profile = " ".join(
+        f"--{flag}Shapes={','.join(f'{value.name}:{_shape(value.type, size)}' for value in inputs)}"
+        for flag, size in (("min", "minimum"), ("opt", "optimum"), ("max", "maximum"))
+    )
     return "\n".join(
         (
             "ONNX Runtime:",
             f"  session = onnxruntime.InferenceSession({str(path)!r})",
-            f"  outputs = session.run(None, {{{inputs.name!r}: images}})  # images: {inputs.type}",
+            f"  outputs = session.run(None, {{{given}}})  # {types}",
             "TensorRT:",
-            f"  trtexec --onnx={quote(str(path))} "
-            + " ".join(
-                f"--{size}Shapes={inputs.name}:{shape}"
-                for size, shape in zip(("min", "opt", "max"), shapes, strict=True)
-            ),
+            f"  trtexec --onnx={quote(str(path))} {profile}",
         )
     )
 

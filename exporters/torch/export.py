@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archc.diagnostics import ArchcError, ExportError
 from archc.exporting import DeclaredInput
+from archc.ir.types import Dim, SymbolicDim, TensorType
 
 from .pt2_records import check_pt2
 
@@ -23,36 +24,49 @@ KEPT_METADATA = ("val", "tensor_meta", "nn_module_stack", "torch_fn")
 
 _VIOLATION = re.compile(r"Not all values of .+?\.(?=[A-Z]|$)", re.MULTILINE)  # sentences are run together
 
-Sizes = Mapping[int, tuple[str, int, int]]
-"""Name, minimum and maximum of dynamic axes of [N, C, H, W] beside the batch, by axis."""
 
+def write_torch_export(module: nn.Module, inputs: Sequence[TensorType], file: BinaryIO) -> None:
+    """Export a module in eval mode for inputs of these types, and write the archive.
 
-def write_torch_export(module: nn.Module, shape: tuple[int, ...], sizes: Sizes, file: BinaryIO) -> None:
-    """Export a module in eval mode for images of this shape [C, H, W], and write the archive.
-
-    It takes any number of images. Several outputs become a plain tuple, so that it needs no class of ours.
+    It takes any number of images, and every dynamic size. Several outputs become a plain tuple, so that it needs no
+    class of ours.
 
     Raises: ExportError: torch.export refuses the module or one of the dynamic sizes.
     """
     import torch
 
     assert not module.training, "an artefact is for inference"
-    example = torch.zeros(EXAMPLE_BATCH, *shape)
-    # torch.export has no dimension of a single size; such an axis is a constant.
-    ranges = {axis: (name, low, high) for axis, (name, low, high) in sizes.items() if low < high}
-    dynamic = {0: torch.export.Dim("batch", min=1)}
-    dynamic |= {axis: torch.export.Dim(name, min=low, max=high) for axis, (name, low, high) in ranges.items()}
+    ranges = {
+        dim.symbol: torch.export.Dim(dim.symbol, min=dim.minimum, max=dim.maximum)
+        for type in inputs
+        for dim in type.shape[1:]
+        # torch.export has no dimension of a single size; such an axis is a constant.
+        if isinstance(dim, SymbolicDim) and dim.minimum < dim.maximum
+    }
+    examples = tuple(torch.zeros(EXAMPLE_BATCH, *map(_usual, type.shape[1:])) for type in inputs)
+    batch = torch.export.Dim("batch", min=1)
+    dynamic = tuple({0: batch, **_dynamic(type, ranges)} for type in inputs)
     with _plain_outputs(module), _size_oblivious() if ranges else nullcontext():
         try:
-            program = torch.export.export(module, (example,), dynamic_shapes=(dynamic,))
+            program = torch.export.export(module, examples, dynamic_shapes=dynamic)
         except Exception as error:  # torch.export has no common class for its refusals
             message = f"torch.export refuses the network: {_reason(error)}"
             raise ExportError(message, code="not-exportable") from error
     _strip_traces(program.graph_module)
     # Compilers ask for example inputs, of which they take the shape: one stored zero is as good as an image.
     # Not through the property, which some versions of PyTorch do not let be set.
-    program._example_inputs = ((torch.zeros(()).expand_as(example),), {})
+    program._example_inputs = tuple(torch.zeros(()).expand_as(example) for example in examples), {}
     torch.export.save(program, file)
+
+
+def _usual(dim: Dim) -> int:
+    return dim.optimum if isinstance(dim, SymbolicDim) else dim
+
+
+def _dynamic(type: TensorType, ranges: Mapping[str, Any]) -> dict[int, Any]:
+    """The dimension of each dynamic axis beside the batch; axes with one symbol have one dimension."""
+    dims = {axis: dim for axis, dim in enumerate(type.shape) if axis and isinstance(dim, SymbolicDim)}
+    return {axis: ranges[dim.symbol] for axis, dim in dims.items() if dim.symbol in ranges}
 
 
 def load_torch_export(path: Path) -> nn.Module:

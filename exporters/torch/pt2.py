@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from archc.exporting import Exporter, Options
 
+from .usage import call
+
 if TYPE_CHECKING:
     from archc.files import Companions
     from archc.weights.network import Network
@@ -18,9 +20,7 @@ def _write(network: Network, file: BinaryIO, options: Options, companions: Compa
     """Export the module in eval mode, with every dynamic axis. Raises ExportError."""
     from .export import write_torch_export
 
-    dynamic = network.dynamic_sizes().items()
-    sizes = {axis: (dim.symbol, dim.minimum, dim.maximum) for axis, dim in dynamic}
-    write_torch_export(network.inference_module(), network.image_shape(), sizes, file)
+    write_torch_export(network.inference_module(), [value.type for value in network.inference.inputs], file)
 
 
 def _open(path: Path, options: Options | None = None) -> TorchArtefact:
@@ -34,7 +34,7 @@ def _open(path: Path, options: Options | None = None) -> TorchArtefact:
 def _usage(network: Network, path: Path) -> str:
     """How to load the file in Python."""
     load = f"model = torch.export.load({str(path)!r}).module()"
-    return f"PyTorch:\n  {load}\n  outputs = model(images)  # images: {network.input}"
+    return f"PyTorch:\n  {load}\n  {call(network)}"
 
 
 EXPORTER = Exporter(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -23,8 +23,8 @@ EXAMPLE_BATCH = 2
 _DEPRECATION = r"`torch\.jit\.\w+` is (deprecated|not supported)"
 
 
-def write_torch_script(module: nn.Module, shape: tuple[int, ...], file: BinaryIO) -> None:
-    """Trace a module in eval mode on images of this shape [C, H, W], and write the archive.
+def write_torch_script(module: nn.Module, shapes: Sequence[tuple[int, ...]], file: BinaryIO) -> None:
+    """Trace a module in eval mode on an image of each of these shapes, and write the archive.
 
     Several outputs become a plain tuple. The bytes are determined by the module, its weights, PyTorch's
     version, and by how many modules the process has traced before: PyTorch numbers their classes.
@@ -35,7 +35,7 @@ def write_torch_script(module: nn.Module, shape: tuple[int, ...], file: BinaryIO
     import torch
 
     assert not module.training, "an artefact is for inference"
-    traced = _traced(module, torch.zeros(EXAMPLE_BATCH, *shape))
+    traced = _traced(module, tuple(torch.zeros(EXAMPLE_BATCH, *shape) for shape in shapes))
     with _without_deprecation(), tempfile.TemporaryDirectory(prefix="archc-") as folder:
         # By name: for a file object PyTorch would build the whole archive in memory.
         whole = Path(folder) / "traced.pt"
@@ -62,7 +62,7 @@ def load_torch_script(path: Path) -> nn.Module:
     return module
 
 
-def _traced(module: nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:
+def _traced(module: nn.Module, examples: tuple[torch.Tensor, ...]) -> torch.jit.ScriptModule:
     """The module as a trace, if the tracer has no doubts about it."""
     import torch
 
@@ -71,7 +71,7 @@ def _traced(module: nn.Module, example: torch.Tensor) -> torch.jit.ScriptModule:
         warnings.simplefilter("always", torch.jit.TracerWarning)  # type: ignore[attr-defined]
         try:
             traced: torch.jit.ScriptModule = torch.jit.trace(  # type: ignore[no-untyped-call]
-                module, example, check_trace=False
+                module, examples, check_trace=False
             )
         except (RuntimeError, TypeError, ValueError) as error:
             message = f"TorchScript cannot hold the network: {_reason(error)}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from archc.exporting import Exporter, Options
 
+from .usage import call
+
 if TYPE_CHECKING:
     from archc.files import Companions
     from archc.weights.network import Network
@@ -18,7 +20,7 @@ def _write(network: Network, file: BinaryIO, options: Options, companions: Compa
     """Trace the module in eval mode. Raises ExportError."""
     from .script import write_torch_script
 
-    write_torch_script(network.inference_module(), network.image_shape(), file)
+    write_torch_script(network.inference_module(), network.image_shapes(), file)
 
 
 def _open(path: Path, options: Options | None = None) -> TorchArtefact:
@@ -31,7 +33,7 @@ def _open(path: Path, options: Options | None = None) -> TorchArtefact:
 
 def _usage(network: Network, path: Path) -> str:
     """How to load the file in Python."""
-    return f"PyTorch:\n  model = torch.jit.load({str(path)!r})\n  outputs = model(images)  # images: {network.input}"
+    return f"PyTorch:\n  model = torch.jit.load({str(path)!r})\n  {call(network)}"
 
 
 EXPORTER = Exporter(

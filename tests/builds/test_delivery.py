@@ -91,7 +91,8 @@ def test_a_failed_proof_is_kept_with_the_command_that_replays_it(capsys: pytest.
     assert f"note: {kept} keeps the file, its report, and the command that proves it again\n" in capsys.readouterr().err
     report = json.loads((kept / "report.json").read_text())
     assert report["verdict"] == "failed"
-    inputs, expected, actual = (np.load(kept / f"{name}.npz")["arr_0"] for name in ("inputs", "expected", "actual"))
+    inputs = np.load(kept / "inputs.npz")["input"]
+    expected, actual = (np.load(kept / f"{name}.npz")["arr_0"] for name in ("expected", "actual"))
     assert (inputs.shape[1:], expected.shape) == ((3, 32, 32), actual.shape)
     (command,) = (
         str(line.strip()) for line in (kept / "README.txt").read_text().splitlines() if "archc verify" in line

@@ -77,7 +77,7 @@ def test_a_file_gives_the_same_numbers_as_in_this_process(tmp_path: Path) -> Non
     with (tmp_path / "small.onnx").open("wb") as file:
         ONNX.write(network, file, ONNX.asked())
     artefact = ONNX.open(tmp_path / "small.onnx")
-    images = np.random.default_rng(1).standard_normal((5, *network.image_shape())).astype(np.float32)
+    images = np.random.default_rng(1).standard_normal((5, *network.image_shapes()[0])).astype(np.float32)
     for weights in (None, network):
         here, there = (
             list(artefact.runners(weights, ["onnx-reference"], trusted=trusted)) for trusted in (True, False)

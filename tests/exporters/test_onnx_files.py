@@ -85,7 +85,7 @@ def test_the_end_of_the_network_is_the_first_output_and_the_others_follow_by_nam
 @pytest.mark.parametrize("text", [RESIDUAL, VARIED], ids=["residual", "varied"])
 def test_one_file_runs_at_any_batch(text: str, batch: int) -> None:
     network = with_random_weights(compiled(text))
-    x = images(network.input.shape, batch)
+    x = images(network.graph.input.type.shape, batch)
     assert_close(run_everywhere(written(network), x), exact(network, x))
 
 
@@ -94,7 +94,7 @@ def test_a_file_with_dynamic_sizes_runs_at_each_of_them(height: int, width: int)
     network = with_random_weights(compiled(DYNAMIC))
     data = written(network)
     for batch in (1, 3):
-        x = images(network.input.shape, batch, height=height, width=width)
+        x = images(network.graph.input.type.shape, batch, height=height, width=width)
         assert_close(run_everywhere(data, x), exact(network, x))
 
 
@@ -175,7 +175,7 @@ def assert_right_at_each_size(text: str, sizes: list[tuple[int, int]]) -> None:
     data = written(network)
     onnx.checker.check_model(onnx.load_from_string(data), full_check=True)
     for height, width in sizes:
-        x = images(network.input.shape, 3, height=height, width=width)
+        x = images(network.graph.input.type.shape, 3, height=height, width=width)
         assert_close(run_everywhere(data, x), exact(network, x))
 
 
@@ -187,7 +187,7 @@ def test_tensorrt_documents_support_for_all_of_it(text: str, fold: bool) -> None
 
 def test_folding_leaves_no_batch_norm_and_the_same_function() -> None:
     network = with_random_weights(compiled(RESIDUAL))
-    x = images(network.input.shape, 2)
+    x = images(network.graph.input.type.shape, 2)
     folded, unfolded = (written(network, fold_batch_norm=fold) for fold in (True, False))
     kinds = [{node.op_type for node in onnx.load_from_string(data).graph.node} for data in (folded, unfolded)]
     assert ["BatchNormalization" in kind for kind in kinds] == [False, True]

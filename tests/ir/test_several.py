@@ -51,13 +51,13 @@ def test_the_module_reads_like_one_that_a_person_wrote() -> None:
     assert (
         inspect.getsource(type(module).forward)
         == """\
-    def forward(self, x, y):
-        x, z = self.stem(x)
-        z = z * y
-        y = self.gamma
-        y = z + y + x
-        y = self.tanh(y)
-        return Outputs(y, z)
+    def forward(self, image, mask):
+        x, y = self.stem(image)
+        y = y * mask
+        z = self.gamma
+        z = y + z + x
+        z = self.tanh(z)
+        return Outputs(z, y)
 """
     )
     assert (

@@ -134,7 +134,7 @@ CONSTANTS = {
     "relu6": "max min",
     "repeat_interleave": "value",
     "rms_norm": "axes eps",
-    "roll": "axis axis_1 axis_2 axis_3 end end_1 end_2 end_3 start start_1 start_2 start_3",
+    "roll": "order order_1",
     "select": "index",
     "shifted_window_mask": "value",
     "softplus": "beta",

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-
 COMPUTED = ("relative_position_index", "relative_coords_table")
 
 

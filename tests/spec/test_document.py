@@ -44,7 +44,7 @@ name: net
 input: {channels: 1, height: {min: 8, opt: 8, max: 16}, width: 32, batch: {min: 1, opt: 8, max: 32}}
 layers: [relu]
 """
-    assert spec(text).input == Image(
+    assert spec(text).inputs["input"] == Image(
         channels=1, height=Range(min=8, opt=8, max=16), width=32, batch=Range(min=1, opt=8, max=32)
     )
 

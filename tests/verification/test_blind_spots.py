@@ -351,7 +351,7 @@ def test_a_file_of_several_inputs_fails_in_words(tmp_path: Path) -> None:
     report(fresh(DEAD_BRANCH), tmp_path, nothing)
     other = ONNX.open(tmp_path / "net.onnx")
     with pytest.raises(ExportError, match="a has 2 inputs, and b 1"):
-        compare_artefacts("a", artefact, "b", other, (3, 16, 16))
+        compare_artefacts("a", artefact, "b", other, [(3, 16, 16)])
 
 
 def test_the_ends_of_a_declared_range_of_batches_are_run(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def declare(axis: int, size: int) -> Callable[[onnx.ModelProto], None]:
 
 def fixed_pt2(network: Network, path: Path, batch: int) -> Path:
     """The network by torch.export, with the batch of its example."""
-    program = torch.export.export(network.inference_module(), (torch.zeros(batch, *network.image_shape()),))
+    program = torch.export.export(network.inference_module(), (torch.zeros(batch, *network.image_shapes()[0]),))
     torch.export.save(program, path)
     return path
 

@@ -10,6 +10,7 @@ from archc.cli.app import (
     FormatOption,
     IgnoreOption,
     OutputOption,
+    OutputsOption,
     RenameOption,
     SeedOption,
     SetOption,
@@ -20,7 +21,7 @@ from archc.cli.app import (
 )  # fmt: skip
 from archc.cli.figures import counted, size
 from archc.cli.output import print_json, print_lines, print_notice, progress
-from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
+from archc.cli.settings import hashed, one_blas_thread, parse_outputs, parse_settings, weight_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +36,7 @@ SHOWN_TENSORS = 5
         "archc build specs/resnet34.yaml",
         "archc build resnet50 --weights resnet50.pth -o build/mine",
         "archc build resnet18 --set num_classes=10 --seed 1",
+        "archc build resnet50 --weights resnet50.pth --outputs layer2,layer3,layer4",
         "archc build resnet18 --set num_classes=10 --weights resnet18.pth --ignore 'fc.*'",
     )
 )
@@ -44,6 +46,7 @@ def build(
     weights: WeightsOption = None,
     seed: SeedOption = None,
     set_: SetOption = None,
+    outputs: OutputsOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
     format: FormatOption = Format.text,
@@ -56,7 +59,9 @@ def build(
     from archc.builds.targets import find_target
 
     with progress() as tell:
-        folder, manifest = write_build(find_target(target), output, options, parse_settings(set_), tell, print_notice)
+        folder, manifest = write_build(
+            find_target(target, parse_outputs(outputs)), output, options, parse_settings(set_), tell, print_notice
+        )
     if format is Format.json:
         print_json({"folder": str(folder), **manifest.as_json()})
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +18,7 @@ from archc.cli.app import (
     FormatOption,
     IgnoreOption,
     OutputOption,
+    OutputsOption,
     RenameOption,
     SeedOption,
     SetOption,
@@ -30,7 +31,7 @@ from archc.cli.flags import expanded, format_flags, option_flags
 from archc.cli.kept import keep_failure
 from archc.cli.output import print_json, print_lines, print_note, print_notice, progress
 from archc.cli.reports import print_report, print_sensitivities
-from archc.cli.settings import hashed, one_blas_thread, parse_settings, weight_options
+from archc.cli.settings import hashed, one_blas_thread, parse_outputs, parse_settings, weight_options
 from archc.diagnostics import UsageError
 from archc.exporting import exporters
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         "archc export --onnx",
         "archc export resnet34 --onnx --weights resnet34.safetensors",
         "archc export build/resnet34 --onnx --torchscript --pt2",
+        "archc export resnet50 --onnx --outputs layer3,layer4 -o build/features",
         "archc export resnet50 --onnx --opset 20 --no-verify",
     )
 )
@@ -59,6 +61,7 @@ def export(
     weights: WeightsOption = None,
     seed: SeedOption = None,
     set_: SetOption = None,
+    outputs: OutputsOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
     options: Mapping[str, object],
@@ -79,8 +82,9 @@ def export(
     with one_blas_thread():
         from archc.builds.production import ExportRequest, write_exports
 
+    cut = parse_outputs(outputs)
     request = ExportRequest(
-        target=find_target(target) if target else only_build(),
+        target=find_target(target, cut) if target else only_build(outputs=cut),
         formats=(*(name for name, asked in formats.items() if asked), *(to or ())),
         folder=output,
         weights=chosen,
@@ -89,7 +93,7 @@ def export(
         verify=verify,
         allow_inconclusive=allow_inconclusive,
         sensitivity=sensitivity,
-        failed=lambda file, path, report: keep_failure(file, path, report, target, chosen, parse_settings(set_)),
+        failed=lambda file, path, report: keep_failure(file, path, report, target, chosen, parse_settings(set_), cut),
     )
     if not request.formats:
         help = ", ".join(f"--{name}" for name in sorted(exporters()))
@@ -113,11 +117,11 @@ def _import_ahead(module: str) -> None:
         import_module(module)
 
 
-def only_build(folder: Path = Path("build")) -> Target:
+def only_build(folder: Path = Path("build"), outputs: Sequence[str] = ()) -> Target:
     """The only build in a folder, for a command without a target. Raises UsageError: there is none, or several."""
     builds = sorted(manifest.parent for manifest in folder.glob(f"*/{MANIFEST}"))
     if len(builds) == 1:
-        return find_target(builds[0])
+        return find_target(builds[0], outputs)
     if not builds:
         message, help = f"there is no build in {folder}/", "name a target, such as `archc export resnet34 --onnx`"
     else:

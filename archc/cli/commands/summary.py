@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from archc.cli.app import Format, FormatOption, SetOption, TargetArgument, app, examples
+from archc.cli.app import Format, FormatOption, OutputsOption, SetOption, TargetArgument, app, examples
 from archc.cli.figures import quantity, size
 from archc.cli.output import print_fields, print_json, print_lines, print_table
-from archc.cli.settings import parse_settings
+from archc.cli.settings import parse_outputs, parse_settings
 
 if TYPE_CHECKING:
     from archc.ir.receptive_field import Steps
@@ -18,14 +18,25 @@ HEADER = ["layer", "operator", "output", "parameters", "multiply-adds", "recepti
 LEAST_IMPORTANT = ["stride", "receptive field", "operator"]
 
 
-@app.command(epilog=examples("archc summary resnet50", "archc summary build/resnet34 --format json"))
-def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption = Format.text) -> None:
+@app.command(
+    epilog=examples(
+        "archc summary resnet50",
+        "archc summary resnet50 --outputs layer3,layer4",
+        "archc summary build/resnet34 --format json",
+    )
+)
+def summary(
+    target: TargetArgument,
+    set_: SetOption = None,
+    outputs: OutputsOption = None,
+    format: FormatOption = Format.text,
+) -> None:
     """Show each layer's shape, cost and receptive field."""
     from archc.builds.compilation import compile_target
     from archc.ir.cost import cost
     from archc.ir.printer import fingerprint
 
-    graph = compile_target(target, parse_settings(set_))
+    graph = compile_target(target, parse_settings(set_), parse_outputs(outputs))
     total = cost(graph)
     layers = [
         {
@@ -54,8 +65,9 @@ def summary(target: TargetArgument, set_: SetOption = None, format: FormatOption
         print_json({**totals, "layers": layers})
         return
     print_table(HEADER, [_layer_row(layer) for layer in layers], LEAST_IMPORTANT)
+    inputs = ", ".join(str(value.type) for value in graph.inputs)
     outputs = ", ".join(str(output.value.type) for output in graph.outputs)
-    print_lines("", [(f"{graph.name}: ", "title"), (f"{graph.input.type} -> {outputs}", "")])
+    print_lines("", [(f"{graph.name}: ", "title"), (f"{inputs} -> {outputs}", "")])
     memory = f"{size(total.activation_bytes)} in training, {size(total.peak_bytes)} at inference's peak"
     print_fields(
         ("parameters", f"{total.parameters:,} ({size(total.parameter_bytes)} with buffers)"),

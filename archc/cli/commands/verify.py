@@ -11,6 +11,7 @@ from archc.cli.app import (
     Format,
     FormatOption,
     IgnoreOption,
+    OutputsOption,
     RenameOption,
     SeedOption,
     SetOption,
@@ -22,7 +23,7 @@ from archc.cli.figures import counted
 from archc.cli.kept import keep_failure
 from archc.cli.output import print_json, print_lines, progress
 from archc.cli.reports import print_report, print_sensitivities
-from archc.cli.settings import parse_settings, weight_options
+from archc.cli.settings import parse_outputs, parse_settings, weight_options
 from archc.diagnostics import UsageError
 from archc.exporting import exporters
 
@@ -53,6 +54,7 @@ def verify(
     weights: WeightsOption = None,
     seed: SeedOption = None,
     set_: SetOption = None,
+    outputs: OutputsOption = None,
     ignore: IgnoreOption = None,
     rename: RenameOption = None,
     witness: Annotated[
@@ -76,21 +78,25 @@ def verify(
 ) -> None:
     """Prove an artefact or a whole build."""
     from archc.builds.proof import ProofOptions, verify_artefact, verify_build
+    from archc.builds.targets import fixed_build
 
     chosen = weight_options(weights, seed, ignore, rename)
+    cut = parse_outputs(outputs)
     options = ProofOptions(tuple(witness or ()), sensitivity, images, inputs_seed)
     with progress() as tell:
         if artefact.is_dir():
             if against is not None:
                 message = f"{artefact} is a build, whose artefacts are compared with its own network"
                 raise UsageError(message, code="bad-option", help="name one artefact to use --against")
+            if cut:
+                raise fixed_build(artefact, "outputs")
             proof = verify_build(artefact, chosen, options, tell, parse_settings(set_))
         else:
-            proof = verify_artefact(artefact, against, chosen, parse_settings(set_), options, tell)
+            proof = verify_artefact(artefact, against, chosen, parse_settings(set_), options, tell, cut)
     for report in proof.reports:
         if report.verdict.value == "failed" and report.weights:
             path = artefact / report.artefact if artefact.is_dir() else artefact
-            keep_failure(path, path, report, against, chosen, parse_settings(set_))
+            keep_failure(path, path, report, against, chosen, parse_settings(set_), cut)
     if format is Format.json:
         print_json(proof.as_json())
     else:

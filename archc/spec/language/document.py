@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, NamedTuple
 
 from archc.diagnostics import Diagnostic, Span, SpecError, UsageError, did_you_mean, option
 from archc.spec.language.expressions import UNKNOWN
@@ -53,25 +54,35 @@ class BlockDefinition:
         return [name for name, signature in self.parameters.items() if signature.type == "value"]
 
 
+class Wanted(NamedTuple):
+    """The name of a value that a network is cut at, and where a spec says it."""
+
+    path: str
+    span: Span | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later."""
+    """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later.
+
+    The first of `inputs` is what the first item receives. With `outputs` the network is cut there.
+    """
 
     name: str
     citation: str | None
-    input: Input
-    input_span: Span
+    inputs: MappingType[str, Input]
+    input_spans: MappingType[str, Span]
     items: tuple[Item, ...]
     parameters: MappingType[str, Signature] = field(default_factory=dict)
     blocks: MappingType[str, BlockDefinition] = field(default_factory=dict)
     defaults: MappingType[str, Entry] = field(default_factory=dict)
     ramps: MappingType[str, Ramp] = field(default_factory=dict)
     init: Mapping | None = None
+    outputs: tuple[Wanted, ...] = ()
 
-    @property
-    def inputs(self) -> MappingType[str, Input]:
-        """The inputs by name."""
-        return {"input": self.input}
+    def cut_at(self, outputs: Sequence[str]) -> Spec:
+        """The spec with these outputs in place of those that it names; the same for none."""
+        return replace(self, outputs=tuple([Wanted(path) for path in outputs])) if outputs else self
 
     def resolve(self, settings: MappingType[str, str]) -> dict[str, object]:
         """The values of the parameters: settings (texts, as `--set` gives them), else the defaults.

@@ -17,6 +17,9 @@ RESERVED = frozenset(
 )
 """Words of the grammar, which no block or sequence can be called."""
 
+NAMES_OF_CODE = ("self", "getattr", "torch", "functools", "Outputs", "TrainingOutputs")
+"""Names that the code of a generated module has uses for."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PATH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*(\.[A-Za-z0-9_][A-Za-z0-9_-]*)*")
@@ -31,6 +34,11 @@ def is_name(text: str) -> bool:
 def is_output_name(text: str) -> bool:
     """True if an output of the network can be called so: it becomes a field of a NamedTuple in Python."""
     return is_variable(text) and not text.startswith("_") and not iskeyword(text)
+
+
+def is_input_name(text: str) -> bool:
+    """True if one of several inputs can be called so: it becomes a parameter of `forward`."""
+    return is_output_name(text) and text not in NAMES_OF_CODE
 
 
 def is_variable(text: str) -> bool:

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict
 from archc.diagnostics import Diagnostic, Span, SpecError, nearest
 from archc.diagnostics.codes import Code
 from archc.spec.language.calls import CALL_KEYS
-from archc.spec.language.document import BlockDefinition, Ramp, Spec
+from archc.spec.language.document import BlockDefinition, Ramp, Spec, Wanted
 from archc.spec.language.expressions import is_expression
 from archc.spec.language.expressions import parse as parse_expression
 from archc.spec.language.grammar import Grammar
-from archc.spec.language.inputs import UNKNOWN_INPUT, Input, parse_input
+from archc.spec.language.inputs import ONLY, SUBSTITUTE, read_inputs
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
@@ -33,20 +33,22 @@ SPEC_KEYS = (
     "name",
     "source",
     "input",
+    "inputs",
     "parameters",
     "use",
     "defaults",
     "ramps",
     "blocks",
     "init",
+    "outputs",
     "layers",
     *PIECES,
 )
 
-SECTIONS = ("input", "parameters", "let", "defaults", "ramps", "blocks", "init")
+SECTIONS = ("input", "inputs", "parameters", "let", "defaults", "ramps", "blocks", "init")
 """Keys of a spec or of a block whose values are mappings."""
 
-DECLARING = ("parameters", "let", "use", "ramps", "blocks")
+DECLARING = ("inputs", "parameters", "let", "use", "ramps", "blocks")
 """Keys below which names are declared."""
 
 Body = Literal["layers", "sequence", "inline"]
@@ -76,17 +78,22 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     """A spec; what is wrong is left out of it. Raises SpecError: it is no mapping, or there are too many problems."""
     parser = _Parser(problems)
     document = parser.mapping(tree, "a spec", SPEC_KEYS)
+    name, citation = parser.name(document), parser.text(document, "source")
+    inputs = read_inputs(document, _head(document), parser.grammar)
+    parser.traceable &= inputs.whole
+    outputs = parser.outputs(document.get("outputs"))
     spec = Spec(
-        name=parser.name(document),
-        citation=parser.text(document, "source"),
-        input=parser.input(document),
-        input_span=_span_of(document, "input"),
-        items=parser.network(document),
-        parameters=parser.each(document, "parameters", is_variable, _signature),
+        name=name,
+        citation=citation,
+        inputs=inputs.models,
+        input_spans=inputs.spans,
+        items=parser.network(document, outputs),
+        parameters=parser.each(document, "parameters", is_variable, _setting),
         blocks=parser.each(document, "blocks", _is_block_name, parser.block),
         defaults=parser.each(document, "defaults", is_name, parser.fields),
         ramps=parser.each(document, "ramps", is_variable, _ramp),
         init=parser.optional_mapping(document, "init"),
+        outputs=outputs,
     )
     files = parser.files(document.get("use"))
     return Parsed(spec, tuple(parser.grammar.problems), files, parser.complete, parser.traceable)
@@ -98,7 +105,7 @@ def parse_library(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
     document = parser.mapping(tree, "a shared file", ("blocks",))
     definitions = parser.each(document, "blocks", _is_block_name, parser.block)
     blocks = {name: replace(definition, shared=True) for name, definition in definitions.items()}
-    spec = Spec("shared", None, UNKNOWN_INPUT, tree.span, (), blocks=blocks)
+    spec = Spec("shared", None, {ONLY: SUBSTITUTE}, {ONLY: tree.span}, (), blocks=blocks)
     return Parsed(spec, tuple(parser.grammar.problems), complete=parser.complete)
 
 
@@ -158,22 +165,16 @@ class _Parser:
         self.grammar.report("wrong-kind", f"'{key}' is a text", value)
         return None
 
-    def input(self, document: Mapping) -> Input:
-        """The input; a substitute if it is wrong."""
-        tree = document.get("input")
-        if tree is None:
-            help = "such as input: {channels: 3, height: 224, width: 224}"
-            self.grammar.report("missing-key", "a spec needs the key 'input'", _head(document), help)
-        else:
-            self.traceable &= not (isinstance(tree, Mapping) and tree.lost)
-            try:
-                return parse_input(tree)
-            except SpecError as error:
-                self._add(error, tree)
-        self.traceable = False
-        return UNKNOWN_INPUT
+    def outputs(self, tree: Tree | None) -> tuple[Wanted, ...]:
+        """The names of the values at which the network is cut."""
+        items = tree.items if isinstance(tree, Sequence) else ()
+        found = tuple(Wanted(item.text, item.span) for item in items if isinstance(item, Scalar))
+        if tree is not None and (not found or len(found) < len(items)):
+            self.grammar.report("wrong-kind", "'outputs' is a list of module paths or marks", tree)
+            self.traceable = False
+        return found
 
-    def network(self, document: Mapping) -> tuple[Item, ...]:
+    def network(self, document: Mapping, outputs: Iterable[Wanted] = ()) -> tuple[Item, ...]:
         """The items of `layers`, or of stem, stages and head one after the other."""
         pieces = [piece for piece in PIECES if piece in document.entries]
         if "layers" in document.entries:
@@ -187,14 +188,14 @@ class _Parser:
             help = "write it under layers, or under stem, stages and head"
             self.grammar.report("missing-key", "a spec needs a network", _head(document), help)
             return ()
-        return self._pieces([document.entries[piece] for piece in pieces])
+        return self._pieces([document.entries[piece] for piece in pieces], [each.path for each in outputs])
 
-    def _pieces(self, entries: list[Entry]) -> tuple[Item, ...]:
+    def _pieces(self, entries: list[Entry], used: list[str]) -> tuple[Item, ...]:
         known = len(self.grammar.problems)
         items = [item for entry in entries for item in self.grammar.items(entry.value, root=True)]
         if not items and len(self.grammar.problems) == known:
             self.grammar.report("empty", "the network has no items", entries[0].key.span)
-        self.grammar.add(*unused_marks(items))
+        self.grammar.add(*unused_marks(items, used))
         return tuple(items)
 
     def optional_mapping(self, document: Mapping, key: str) -> Mapping | None:
@@ -275,7 +276,7 @@ class _Parser:
         parameters = self.each(definition, "parameters", _is_parameter_name, _signature)
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
         results = self.grammar.calls.results(definition.get("results")) or ()
-        self.grammar.add(*unused_marks(items, results))
+        self.grammar.add(*unused_marks(items, [result.text for result in results]))
         return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results)
 
     def _add(self, error: SpecError, value: Tree) -> None:
@@ -294,6 +295,15 @@ class _RampModel(BaseModel):
 
 def _signature(entry: Entry) -> Signature:
     return parse_signature(entry.key, entry.value)
+
+
+def _setting(entry: Entry) -> Signature:
+    """A parameter of the network. Raises SpecError: it is a value, which only a block can be given."""
+    signature = _signature(entry)
+    if signature.type == "value":
+        message = f"'{signature.name}' cannot be a value: only where a block is used can one be named"
+        raise SpecError(message, code="bad-signature", span=signature.span)
+    return signature
 
 
 def _derived(entry: Entry) -> Tree:
@@ -335,8 +345,3 @@ def _why_not(name: str) -> str:
 def _head(tree: Mapping) -> Span:
     """The first key, which stands for a mapping of many lines."""
     return next((entry.key.span for entry in tree.entries.values()), tree.span)
-
-
-def _span_of(document: Mapping, key: str) -> Span:
-    value = document.get(key)
-    return value.span if value else document.span

@@ -9,10 +9,10 @@ from archc.spec.language.items import Auxiliary, Branch, Call, Composite, From, 
 from archc.spec.tree import Mapping, Scalar
 
 
-def unused_marks(items: Iterable[Item], results: Iterable[Scalar] = ()) -> Iterator[Diagnostic]:
-    """A diagnostic for each mark of a body that is neither used in it nor one of its results."""
+def unused_marks(items: Iterable[Item], results: Iterable[str] = ()) -> Iterator[Diagnostic]:
+    """A diagnostic for each mark of a body that is neither used in it nor one of its results, given by name."""
     marks: dict[str, Span] = {}
-    used = {name.text for name in results}
+    used = set(results)
     for item in _all(items):
         if isinstance(item, Mark):
             marks.setdefault(item.name.text, item.name.span)

@@ -39,7 +39,7 @@ def origins(network: Network, options: Options) -> Origins:
     by_value = {node.output.name: node for node in emission.exported_graph(network, options).nodes}
     emitted = emission.emit(network, options).nodes
     nodes = {node.name: by_value[node.value] for node in emitted}
-    return Origins(nodes, network.weights, network.image_shape())
+    return Origins(nodes, network.weights, network.image_shapes()[0])
 
 
 class Draft:

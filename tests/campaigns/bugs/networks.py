@@ -62,7 +62,7 @@ def bundled(name: str) -> str:
 
 def small_image(text: str) -> str:
     """The spec at the first of the small sizes that it takes, or at its own."""
-    own = max(Network(compiled(text), {}, fresh=True).image_shape()[1:])
+    own = max(Network(compiled(text), {}, fresh=True).image_shapes()[0][1:])
     for size in (size for size in OTHERS if size < own):
         smaller = _input(text, str(size), str(size))
         with suppress(SpecError):
@@ -73,7 +73,7 @@ def small_image(text: str) -> str:
 
 def dynamic(text: str) -> str:
     """The spec with ranges for its height and width: from three quarters to one and a half of what they are."""
-    sides = Network(compiled(text), {}, fresh=True).image_shape()[1:]
+    sides = Network(compiled(text), {}, fresh=True).image_shapes()[0][1:]
     return _input(text, *(f"{{min: {3 * side // 4}, opt: {side}, max: {3 * side // 2}}}" for side in sides))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 
 from tests.campaigns.bugs.catalogue import seeded
@@ -50,13 +51,28 @@ def cubic_of_another_framework(draft: Draft, node: Node) -> None:
     set_attribute(node, "cubic_coeff_a", -0.5)
 
 
-@seeded("Concat")
+def _order(draft: Draft, node: Node) -> list[int]:
+    """The order in which a Gather takes all elements of an axis."""
+    require(draft.is_initializer(node.input[1]), "it takes no constant order")
+    order = draft.array(node.input[1]).tolist()
+    require(isinstance(order, list) and sorted(order) == list(range(len(order))), "nothing is rolled")
+    return list(order)
+
+
+@seeded("Gather")
 def roll_missing(draft: Draft, node: Node) -> None:
-    """The two parts in the order in which they were."""
-    producers = [draft.producer(name) for name in node.input]
-    require(len(producers) == 2 and all(p is not None and p.op_type == "Slice" for p in producers), "nothing is rolled")
-    first, second = node.input
-    node.input[:] = [second, first]
+    """The elements in the order in which they were."""
+    draft.store(node.input[1], np.array(sorted(_order(draft, node))))
+
+
+@seeded("Gather")
+def roll_the_other_way(draft: Draft, node: Node) -> None:
+    """The shift with the other sign."""
+    order = _order(draft, node)
+    shift = order[0]
+    turned = [(place - shift) % len(order) for place in range(len(order))]
+    require(turned != order, "both ways are one")
+    draft.store(node.input[1], np.array(turned))
 
 
 @seeded("DepthToSpace")

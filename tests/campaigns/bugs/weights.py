@@ -21,7 +21,7 @@ STEPS, IMAGES = 4, 4  # how many batches of how many images the statistics are t
 def twin(graph: Graph) -> Network:
     """The weights of the calibrated twin, given as the network's own."""
     unknown = Network(graph, {}, fresh=False)
-    return unknown.with_weights(calibrated_weights(graph, images(unknown.image_shape())))
+    return unknown.with_weights(calibrated_weights(graph, images(unknown.image_shapes()[0])))
 
 
 def fresh(graph: Graph) -> Network:
@@ -45,7 +45,7 @@ def trained(graph: Graph) -> Network:
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(2027)
         for _ in range(STEPS):
-            module(torch.randn(IMAGES, *network.image_shape()))
+            module(torch.randn(IMAGES, *network.image_shapes()[0]))
     return network.with_weights({key: tensor.numpy() for key, tensor in module.state_dict().items()})
 
 

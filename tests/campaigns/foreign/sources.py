@@ -46,7 +46,7 @@ def older(network: Network, path: Path) -> None:
 
 
 def _example(network: Network) -> torch.Tensor:
-    return torch.from_numpy(images(network.image_shape(), 2))
+    return torch.from_numpy(images(network.image_shapes()[0], 2))
 
 
 def onnxslim(path: Path, out: Path) -> None:

@@ -142,7 +142,7 @@ def structure(graph: Graph) -> list[Any]:
 def check_single_images(network: Network) -> None:
     """A batch gives what its images give one by one, up to float64's rounding (2e-16, which layers multiply)."""
     module = network.inference_module().double()
-    x = images(network.image_shape(), 3).astype(np.float64)
+    x = images(network.image_shapes()[0], 3).astype(np.float64)
     together = run_module(module, (x,))
     for index in range(len(x)):
         for batch, single in zip(together, run_module(module, (x[index : index + 1],)), strict=True):

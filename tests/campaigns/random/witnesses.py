@@ -36,7 +36,7 @@ class Subject:
 
     def __init__(self, graph: Graph) -> None:
         self.network = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True)
-        x = images(self.network.image_shape())
+        x = images(self.network.image_shapes()[0])
         self.twin = self.network.with_weights(calibrated_weights(graph, x))
         self._reference = reference(self.twin, [Sample((x,), (len(x),), KINDS)])
         self._verifier = Verifier(self.network)
@@ -71,19 +71,19 @@ def fixed_batch(network: Network) -> Compute:
     model = onnx.load_from_string(written(network))
     for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
         if value.type.tensor_type.shape.dim[0].HasField("dim_param"):
-            value.type.tensor_type.shape.dim[0].dim_value = len(images(network.image_shape()))
+            value.type.tensor_type.shape.dim[0].dim_value = len(images(network.image_shapes()[0]))
     return onnx_runtime(model.SerializeToString())
 
 
 def onnx_reference(network: Network) -> Compute:
     """onnx.reference, with an LRN that counts channels rightly."""
     run = evaluator(onnx.load_from_string(written(network)))
-    return lambda x: [np.asarray(y) for y in run.run(None, {network.input_name: x})]
+    return lambda x: [np.asarray(y) for y in run.run(None, {network.graph.input.name: x})]
 
 
 def torch_onnx(network: Network) -> Compute:
     """ONNX Runtime on torch.onnx's own export of the same module."""
-    example = torch.from_numpy(images(network.image_shape(), 2))
+    example = torch.from_numpy(images(network.image_shapes()[0], 2))
     program = torch.onnx.export(
         network.inference_module(), (example,), dynamo=True, optimize=False, verbose=False,
         dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
