@@ -62,7 +62,11 @@ def test_every_code_is_shown_by_a_golden_diagnostic(repository: Path) -> None:
     }
     assert [code for code, test in elsewhere.items() if code not in (repository / test).read_text()] == []
     goldens = [*(repository / "tests/spec/errors").glob("*.txt"), repository / "tests/cli/golden/mistakes.txt"]
-    shown = {code for file in goldens for code in re.findall(r"error\[([a-z-]+)]", file.read_text(encoding="utf-8"))}
+    shown = {
+        code
+        for file in goldens
+        for code in re.findall(r"(?:error|warning)\[([a-z-]+)]", file.read_text(encoding="utf-8"))
+    }
     assert sorted(set(CODES) - shown) == list(elsewhere)
 
 

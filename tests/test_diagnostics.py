@@ -137,6 +137,7 @@ def test_lines_end_as_in_yaml() -> None:
 def test_json_counts_lines_and_columns_from_one() -> None:
     diagnostic = Diagnostic("syntax", "y", at(LENET, "kernal_size"), (Note("see"),), "mend it")
     assert as_json(diagnostic) == {
+        "severity": "error",
         "code": "syntax",
         "message": "y",
         "file": "specs/lenet.yaml",

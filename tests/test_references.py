@@ -12,6 +12,9 @@ from archc.ir.cost import cost
 from archc.spec.bundled import bundled_specs
 from tests.reference.networks import images, references, weights
 
+BY_FUNCTION = (".attn.qkv", ".attn.proj", ".self_attention.out_proj")
+"""Linear layers that torchvision computes by a function, which the reference's count does not see."""
+
 COVERED = sorted(bundled_specs().keys() & references().keys())
 
 
@@ -30,7 +33,12 @@ def test_keys_shapes_parameters_and_multiply_adds_are_the_reference_s(name: str)
     graph = archc.compile(name)
     total = cost(graph)
     assert {parameter.path: parameter.shape for parameter in graph.parameters()} == reference.state_dict
-    assert (total.parameters, total.multiply_adds) == (reference.parameters, reference.conv_linear_macs)
+    counted = total.multiply_adds - sum(
+        layer.multiply_adds
+        for node, layer in zip(graph.nodes, total.nodes, strict=True)
+        if node.operator.word == "attention" or node.keys or node.path.endswith(BY_FUNCTION)
+    )
+    assert (total.parameters, counted) == (reference.parameters, reference.conv_linear_macs)
 
 
 @pytest.mark.parametrize("name", COVERED)
@@ -40,8 +48,9 @@ def test_the_module_s_float64_outputs_are_the_reference_s(name: str) -> None:
     with torch.no_grad():
         output = module(torch.from_numpy(images(reference)).double()).flatten().numpy()
     first = output[: len(reference.logits)]
-    assert np.abs(first - reference.logits).max() <= 1e-9 * np.abs(reference.logits).max()
-    assert np.sqrt(np.mean(output**2)) == pytest.approx(reference.logits_rms, rel=1e-9)
+    tolerance = 1e-7 if name == "swin_v2_t" else 1e-9  # torchvision makes its table of coordinates in float32
+    assert np.abs(first - reference.logits).max() <= tolerance * np.abs(reference.logits).max()
+    assert np.sqrt(np.mean(output**2)) == pytest.approx(reference.logits_rms, rel=tolerance)
     assert output.argmax() == reference.argmax
 
 

@@ -53,6 +53,18 @@ FITTING = {
     "an identity with a name": "layers: [identity, identity: {name: here}]",
     "the same padding": "layers: [conv2d: {out_channels: 3, kernel_size: 3, padding: same}]",
     "names that YAML reads otherwise": "layers: [relu: {name: 1.5}, tanh: {name: true}, elu: {name: 3}]",
+    "own parameters": "init: {parameter: zeros}\n"
+    "layers: [sum: [parameter: {name: a.b, shape: [3, 1, 1], init: {constant: 1e-6}}, identity]]",
+    "constants": "layers: [sum: [constant: {value: full, shape: [3, 1], fill_value: 1, persistent: true}, identity]]",
+    "marks": "blocks:\n"
+    "  b: {parameters: {skip: value}, results: [low], layers: [{mark: low}, {sum: [from: skip, relu]}]}\n"
+    "layers: [mark: a, relu, b: {skip: a, results: [c]}, {sum: [from: $c, {from: a}]}]",
+    "branches in fields": "layers: [attention: {query: [relu], key: identity, value: {from: a},"
+    " bias: {when: true, then: none, else: tanh}, scale: 0.5}, gather: {index: [tanh], dim: 1}]",
+    "sizes of a pattern": "layers: [rearrange: {pattern: b (h p) w -> b (p h) w, p: 2}, rearrange: b h w -> b (h w)]",
+    "joins with fields": "layers: [concat: {dim: -1, branches: [identity, relu]}, sum: {branches: [identity, relu]}]",
+    "other keys": "layers: [linear: {out_features: 3, keys: {weight: in_proj_weight, bias: a.0.b}}]",
+    "an item once more": "layers: [linear: {name: a.1, out_features: 3}, share: a.1]",
     "initializers": "init: {linear: {weight: {normal: {std: 0.01}}, bias: zeros}}\nlayers: [flatten, linear: 2]",
 }
 
@@ -77,6 +89,20 @@ BROKEN = {
     "a choice that is none": "layers: [basic: {width: 8, shortcut: projektion}]",
     "a field that is not indented": "layers:\n  - conv2d:\n    kernel_size: 3",
     "one branch": "layers: [sum: [relu]]",
+    "one branch beside a field": "layers: [concat: {dim: 1, branches: [relu]}]",
+    "a field of a join without branches": "layers: [concat: {dim: 1}]",
+    "a name for a join": "layers: [sum: {name: a, branches: [relu, identity]}]",
+    "a branch of attention that is missing": "layers: [attention: {query: identity, key: identity}]",
+    "a branch that is a number": "layers: [gather: {index: 3}]",
+    "several initializers of one tensor": "layers: [sum: [parameter: {shape: 3, init: {weight: zeros}}, identity]]",
+    "a key of another tensor": "layers: [linear: {out_features: 3, keys: {wait: a}}]",
+    "keys of what has none": "layers: [relu: {keys: {weight: a}}]",
+    "a size of no pattern": "layers: [rearrange: {pattern: a b -> a b, p: 0}]",
+    "a constant without a function": "layers: [sum: [constant: {shape: 3}, identity]]",
+    "a function of another's fields": "layers: [sum: [constant: {value: full, height: 3}, identity]]",
+    "a function that is none": "layers: [sum: [constant: {value: relu}, identity]]",
+    "a mark that is a list": "layers: [mark: [relu]]",
+    "a name that no expression has": "layers: [mark: a-b]",
     "a condition without then": "layers: [{when: true, else: relu}]",
     "an unknown initializer": "init: {linear: {weight: zeroes}}\nlayers: [relu]",
     "an initializer for an operator without tensors": "init: {relu: {weight: zeros}}\nlayers: [relu]",

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from archc.builds.targets import find_target, fixed_build
-from archc.diagnostics import Diagnostic, SpecError
-from archc.elaborate import elaborate, unreached_problems
+from archc.diagnostics import Diagnostic, SpecError, SpecWarning
+from archc.elaborate import elaborate, likely_mistakes, unreached_problems
 from archc.ir.budget import Budget, check_budget
 from archc.ir.graph import Graph
 from archc.spec.language.document import Spec
@@ -36,32 +36,38 @@ def _spec(target: str | Path, settings: Mapping[str, str], outputs: Sequence[str
     return found.spec
 
 
-def check_target(target: str | Path, settings: Mapping[str, str]) -> None:
+def check_target(target: str | Path, settings: Mapping[str, str]) -> SpecWarning | None:
     """Raise everything that is wrong with a target, also in blocks and arms that the network does not come to.
 
-    A file of shared blocks may be a target as well. Raises SpecError, UsageError.
+    A file of shared blocks may be a target as well. What is accepted, but hardly meant, is returned.
+    Raises SpecError, UsageError.
     """
     parsed = load_file(_spec(target, settings))
     found = parsed.problems + parsed.spec.without_value(settings)
-    for others in (_reached(parsed, settings), unreached_problems(parsed.spec, Budget.from_environment().nodes)):
+    reached, warnings = _reached(parsed, settings)
+    for others in (reached, unreached_problems(parsed.spec, Budget.from_environment().nodes)):
         if not parsed.complete:  # a name that seems to be unknown may have been declared in what was left out
             others = tuple(problem for problem in others if problem.code in SURE)
         found += tuple(other for other in others if not any(_overlap(other, known) for known in found))
     if found:
         raise SpecError(found)
+    return SpecWarning(warnings) if warnings else None
 
 
-def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    """The problems of the network as far as it can be followed; after what could not be read, values are unknown."""
+def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+    """The problems of the network as far as it can be followed, and its warnings if there are none.
+
+    After what could not be read, values are unknown.
+    """
     if not parsed.spec.items or not parsed.traceable:
-        return ()
+        return (), ()
     budget = Budget.from_environment()
     try:
         graph = elaborate(parsed.spec, parsed.spec.known(settings), max_nodes=budget.nodes)
         check_budget(graph, budget)
     except SpecError as error:
-        return error.diagnostics
-    return ()
+        return error.diagnostics, ()
+    return (), likely_mistakes(graph)
 
 
 def _overlap(one: Diagnostic, other: Diagnostic) -> bool:

@@ -29,6 +29,7 @@ STYLES = {
     "title": "bold",
     "where": "bold",
     "error": "bold red",
+    "warning": "bold yellow",
     "gutter": "blue",
     "caret": "bold red",
     "note": "bold cyan",

@@ -13,6 +13,7 @@ from archc.diagnostics.errors import (
     Inconclusive,
     MissingDependency,
     SpecError,
+    SpecWarning,
     UsageError,
     VerificationFailed,
 )  # fmt: skip
@@ -35,6 +36,7 @@ __all__ = [
     "Source",
     "Span",
     "SpecError",
+    "SpecWarning",
     "UsageError",
     "VerificationFailed",
     "as_annotation",

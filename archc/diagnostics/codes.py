@@ -26,6 +26,7 @@ Code = Literal[
     "invalid-initializer",
     "invalid-rename",
     "invalid-value",
+    "likely-mistake",
     "merge-key",
     "mismatched-dtypes",
     "mismatched-shapes",

@@ -18,10 +18,19 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One problem: a stable code such as `unknown-field`, a sentence, the place, and how to mend it."""
+    """One problem: a stable code such as `unknown-field`, a sentence, the place, and how to mend it.
+
+    A `warning` is no mistake for sure.
+    """
 
     code: Code
     message: str
     span: Span | None = None
     notes: tuple[Note, ...] = ()
     help: str | None = None
+    warning: bool = False
+
+    @property
+    def severity(self) -> str:
+        """The word before the code."""
+        return "warning" if self.warning else "error"

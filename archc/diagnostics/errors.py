@@ -66,6 +66,12 @@ class UsageError(ArchcError):
     exit_status = 2
 
 
+class SpecWarning(ArchcError):
+    """A spec says what is hardly meant; it is accepted."""
+
+    exit_status = 0
+
+
 class BuildError(ArchcError):
     """Weights do not fit, or a build cannot be read."""
 

@@ -22,11 +22,15 @@ def render(diagnostic: Diagnostic) -> str:
 
 
 def diagnostic_lines(diagnostic: Diagnostic, excerpt: int = MAX_EXCERPT) -> list[list[tuple[str, str]]]:
-    """The lines of a diagnostic, as pieces of text with their roles: where, error, message, gutter, caret, note, help.
+    """The lines of a diagnostic, as pieces of text with their roles.
 
-    At most `excerpt` characters of a source line are shown.
+    These are where, error or warning, message, gutter, caret, note and help. At most `excerpt` characters of a source
+    line are shown.
     """
-    head = [(f"error[{diagnostic.code}]", "error"), (f": {printable(diagnostic.message)}", "message")]
+    head = [
+        (f"{diagnostic.severity}[{diagnostic.code}]", diagnostic.severity),
+        (f": {printable(diagnostic.message)}", "message"),
+    ]
     lines = [_where(diagnostic.span) + head]
     spans = [span for span in (diagnostic.span, *(note.span for note in diagnostic.notes)) if span]
     width = max((len(str(span.line + 1)) for span in spans), default=1)
@@ -45,6 +49,7 @@ def diagnostic_lines(diagnostic: Diagnostic, excerpt: int = MAX_EXCERPT) -> list
 def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
     """A diagnostic as plain data; lines and columns count from 1."""
     return {
+        "severity": diagnostic.severity,
         "code": diagnostic.code,
         "message": diagnostic.message,
         **_place(diagnostic.span),
@@ -66,7 +71,7 @@ def as_annotation(diagnostic: Diagnostic) -> str:
     ]
     helps = [f"help: {diagnostic.help}"] if diagnostic.help else []
     text = "\n".join(printable(line) for line in (diagnostic.message, *notes, *helps))
-    return f"::error {told}::{_encoded(text)}"
+    return f"::{diagnostic.severity} {told}::{_encoded(text)}"
 
 
 def _encoded(text: str, separators: str = "") -> str:

@@ -100,9 +100,13 @@ def layer_fields(model: type[BaseModel]) -> frozenset[str]:
 
 @cache
 def _default(model: type[BaseModel]) -> BaseModel | None:
-    """What a call without fields stands for; None if there are fields that it needs."""
-    needs = any(field.is_required() for field in model.model_fields.values())
-    return None if needs else model()
+    """What a call without fields stands for; None if there are fields that it needs, or one of several."""
+    if any(field.is_required() for field in model.model_fields.values()):
+        return None
+    try:
+        return model()
+    except ValidationError:
+        return None
 
 
 def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) -> Any:

@@ -57,7 +57,7 @@ class Composites:
     def _operator(self, composite: Composite, env: Environment) -> Operator | Unknown:
         """The operator that joins the branches of a composite, with its fields; what is wrong is recorded."""
         model = operator_model(composite.kind)
-        for name in _needed(model):
+        for name in model.needed():
             if name not in composite.names:
                 self._problems.add("missing-field", f"{model.word} needs the field '{name}'", composite.span)
                 return UNKNOWN
@@ -70,7 +70,7 @@ class Composites:
         self, operator: Operator, composite: Composite, held: list[str], values: tuple[Value, ...]
     ) -> Value | Unknown:
         """Apply an operator to the branches that its fields hold; the current value, the first one, if it takes it."""
-        for name in _needed(type(operator)):
+        for name in operator.needed():
             if name not in held:
                 message = f"the branch '{name}' of this {operator.word} is absent"
                 self._problems.add("empty", message, composite.span)
@@ -82,8 +82,3 @@ class Composites:
         entries = composite.fields.entries if composite.fields else {}
         fields = {key: entry.value.span for key, entry in entries.items()}
         return self._context.add(operator, *inputs, name=None, span=composite.span, fields=fields)
-
-
-def _needed(model: type[Operator]) -> tuple[str, ...]:
-    """The branches that an operator cannot do without."""
-    return model.branches[: len(model.branches) - model.optional_branches]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
-from archc.diagnostics import SpecError
+from archc.diagnostics import Note, Span, SpecError
 from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.composites import Composites
@@ -68,7 +68,7 @@ class Elaborator:
         self.caller = Caller(context, self.items)
         self.composites = Composites(context, self.items, self._chosen)
         self.shares = Shares(context, self.item)
-        self._outputs: set[str] = set()  # their names
+        self._outputs: dict[str, Span] = {}  # their names, and where these stand
 
     def run(self, parameters: Environment) -> Graph:
         """Walk the whole network. Raises SpecError."""
@@ -176,10 +176,12 @@ class Elaborator:
         return UNKNOWN
 
     def _declare_output(self, name: Scalar, x: Value | Unknown, *, training_only: bool = False) -> None:
-        if name.text in self.spec.inputs or name.text in self._outputs:
-            self.problems.add("name-taken", f"there is already an input or output '{name.text}'", name.span)
+        if given := {**self.spec.input_spans, **self._outputs}.get(name.text):
+            notes = (Note("it is given here", given),)
+            message = f"there is already an input or output '{name.text}'"
+            self.problems.add("name-taken", message, name.span, notes=notes)
+        self._outputs.setdefault(name.text, name.span)
         if x is not UNKNOWN:
-            self._outputs.add(name.text)
             self.builder.output(name.text, x, training_only)
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | Unknown, env: Environment) -> None:

@@ -21,9 +21,8 @@ def input_types(spec: Spec) -> dict[str, TensorType]:
     known: dict[str, dict[Range, str]] = {}
     types = {}
     for name, given in spec.inputs.items():
-        sizes = {"height": given.height, "width": given.width}
-        dims = [_dim(axis, size, name, known.setdefault(axis, {})) for axis, size in sizes.items()]
-        types[name] = TensorType((symbol, given.channels, *dims))
+        dims = [_dim(axis, size, name, known.setdefault(axis, {})) for axis, size in given.sizes().items()]
+        types[name] = TensorType((symbol, *dims))
     return types
 
 

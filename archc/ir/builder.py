@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archc.diagnostics import Span
 from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value, tensor_key
@@ -204,6 +204,8 @@ class GraphBuilder:
         if operator.is_composite():
             path = frame.scope.path + frame.label(operator.word)
         else:
+            if operator.arity == 0 and name is not None and "." in name:
+                self._open(name.rpartition(".")[0])
             path = self._take(operator.word, name, span, module=operator.arity != 0)
             if path in self._input_names:  # the names of values differ
                 raise NameTaken(f"the name '{path}' is that of the network's input")
@@ -228,6 +230,20 @@ class GraphBuilder:
         node = Node(path, operator, inputs, values, frame.scope.path, span, parameters, shared, own)
         self.nodes.append(node)
         return node
+
+    def _open(self, name: str) -> None:
+        """Make room for a tensor below a layer: the layer's own become tensors beside it, and it no module."""
+        frame, path = self._frames[-1], self._below(name)
+        place = next((index for index, node in enumerate(self.nodes) if node.path == path), None)
+        if place is None or not self.nodes[place].operator.functional:
+            return
+        node = self.nodes[place]
+        names = [weight for weight in node.operator.tensors if node.parameter(weight)]
+        self.nodes[place] = replace(node, keys=tuple([(weight, node.key(weight)) for weight in names]))
+        span = frame.taken.pop(name, None)
+        for weight in names:
+            if node.key(weight) == f"{path}.{weight}" and f"{name}.{weight}" not in frame.taken:
+                frame.take("", f"{name}.{weight}", span, module=False)
 
     def _key(self, key: str, span: Span | None, shared: str) -> str:
         """The `state_dict` key below this scope; the scope's of the tensors that are used again. Raises NameTaken."""

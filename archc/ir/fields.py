@@ -121,3 +121,9 @@ Axes = Annotated[
     Field(min_length=1),
     WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
 ]
+Shifts = Annotated[
+    tuple[Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)], ...],
+    BeforeValidator(_as_single),
+    Field(min_length=1),
+    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
+]

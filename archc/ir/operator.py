@@ -144,11 +144,23 @@ class Operator(BaseModel):
     """True: it normalises by running statistics."""
     adds: ClassVar[bool] = False
     """True: a sum of its inputs, such as joins a residual branch."""
+    multiplies: ClassVar[bool] = False
+    """True: a product of its inputs, or a quotient: none of them decides the scale alone."""
 
     @classmethod
     def is_composite(cls) -> bool:
         """True if it joins branches, and so takes no part in naming."""
         return cls.arity is None or bool(cls.branches)
+
+    @classmethod
+    def needed(cls) -> tuple[str, ...]:
+        """The fields with branches that may not be left out."""
+        return cls.branches[: len(cls.branches) - cls.optional_branches]
+
+    @classmethod
+    def takes_sizes(cls) -> bool:
+        """True if there are further fields, with names of a spec's own, which are sizes."""
+        return cls.model_config.get("extra") == "allow"
 
     @classmethod
     def takes(cls, count: int) -> bool:

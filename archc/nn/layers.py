@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -62,6 +64,47 @@ class LayerNorm2d(nn.LayerNorm):
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Shapes: input [N, C, H, W] -> the same."""
         return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class _Padded(nn.Module):
+    """A convolution behind zeros, more at the end than at the front; `margins` begin with those of the last axis.
+
+    Source: TensorFlow's padding SAME.
+    """
+
+    def __init__(self, margins: tuple[int, ...], *arguments: Any, **fields: Any) -> None:
+        super().__init__(*arguments, **fields)
+        self.margins = margins
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Shapes: input [N, C, *S] -> [N, C', *S']."""
+        output: torch.Tensor = super().forward(functional.pad(input, self.margins))
+        return output
+
+
+class PaddedConv1d(_Padded, nn.Conv1d):
+    """torch.nn.Conv1d with margins of its own."""
+
+
+class PaddedConv2d(_Padded, nn.Conv2d):
+    """torch.nn.Conv2d with margins of its own."""
+
+
+class PaddedConv3d(_Padded, nn.Conv3d):
+    """torch.nn.Conv3d with margins of its own."""
+
+
+class MaxPool1d(nn.MaxPool1d):
+    """torch.nn.MaxPool1d, computed as an image's of height 1: its own kernel makes torch.export fix the length."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Shapes: input [N, C, L] -> [N, C, L']."""
+        fields = (self.kernel_size, self.stride, self.padding, self.dilation)
+        kernel_size, stride, padding, dilation = (each if isinstance(each, int) else each[0] for each in fields)
+        y = functional.max_pool2d(
+            input.unsqueeze(-2), (1, kernel_size), (1, stride), (0, padding), (1, dilation), self.ceil_mode
+        )
+        return y.squeeze(-2)
 
 
 class LocalResponseNorm(nn.Module):

@@ -89,6 +89,12 @@ def join_words() -> tuple[str, ...]:
     return tuple(filter(is_join, operator_words()))
 
 
+def constant_words() -> tuple[str, ...]:
+    """Every source that computes its values."""
+    models = map(operator_model, operator_words())
+    return tuple(model.word for model in models if model.arity == 0 and not model.tensors)
+
+
 def known_elsewhere() -> dict[str, str]:
     """Words of other frameworks and of papers → the operator that is meant."""
     others = operator_words()[len(OPERATORS) :]

@@ -1,7 +1,6 @@
 """Pooling to a given size, over any number of axes."""
 
 from collections.abc import Mapping
-from itertools import pairwise
 from math import prod
 from typing import ClassVar
 
@@ -47,18 +46,20 @@ class _AdaptivePool(Operator):
         return {"axes": self.axes}
 
     def equal_windows(self, x: TensorType) -> Mapping[str, tuple[int, ...]] | None:
-        """ONNX's attributes of a pool with these windows; None if they differ in size or distance."""
+        """ONNX's attributes of a pool with these windows; None if they differ in size or distance.
+
+        Of n pixels and k windows, with n = s*k + r, window i begins at i*s + floor(i*r/k). That is i*s for all of them
+        if r is 0 or 1; they have s pixels, or s + 1, of which neighbours share one.
+        """
         kernels: list[int] = []
         strides: list[int] = []
         for size, count in zip(x.shape[2:], self.output_size, strict=True):
             assert isinstance(size, int), "infer refuses dynamic sizes"
-            windows = bounds(size, count)
-            extents = {end - start for start, end in windows}
-            steps = {second - first for (first, _), (second, _) in pairwise(windows)} or {1}
-            if len(extents) > 1 or len(steps) > 1 or steps == {0}:
+            stride, rest = divmod(size, count)
+            if stride == 0 or rest > 1:
                 return None
-            kernels += extents
-            strides += steps
+            kernels.append(stride + rest)
+            strides.append(stride)
         return {"kernel_shape": tuple(kernels), "strides": tuple(strides)}
 
 

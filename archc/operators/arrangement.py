@@ -1,13 +1,10 @@
 """Operators that move values without computing new ones."""
 
 from math import prod
-from typing import Annotated
-
-from pydantic import BeforeValidator, Field
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import Axes, Ints, NonNegative, Number, Positive, as_tuple
+from archc.ir.fields import Axes, Ints, NonNegative, Positive, Shifts
 from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_rank
 from archc.ir.types import SymbolicDim, TensorType, smallest
 from archc.operators._broadcast import batch_axis
@@ -176,42 +173,6 @@ class Select(Operator):
         return b.emit("Gather", [*x, b.constant("index", self.index, INT64)], b.output, axis=self.dim)
 
 
-class Pad(Operator):
-    """Zeros (or `value`) around the last axes: [left, right, top, bottom, front channels, back channels].
-
-    Source: torch.nn.functional.pad with mode "constant"; ONNX Pad-13.
-    """
-
-    word = "pad"
-    torch = "torch.nn.functional.pad({x}, {pad}, value={value})"
-    pad: Annotated[tuple[NonNegative, ...], BeforeValidator(as_tuple), Field(min_length=2, max_length=6)]
-    value: Number = 0.0
-    examples = cases({"pad": [1, 2]}, {"pad": [0, 1, 2, 3], "value": -1.5}, {"pad": [1, 0, 0, 2, 3, 1]})
-
-    def infer(self, *inputs: TensorType) -> TensorType:
-        """The padded shape. Raises ShapeError: an odd number of entries, or more axes than the input has."""
-        (x,) = inputs
-        expect(len(self.pad) % 2 == 0, f"pad must hold pairs, but has {len(self.pad)} entries", "pad")
-        expect(
-            len(self.pad) // 2 < x.ndim,
-            f"pads {len(self.pad) // 2} axes of {x}, whose first is the batch",
-            "pad",
-        )
-        before, after = self.per_axis(x)
-        return x.with_shape(*(size + (b + a) for size, b, a in zip(x.shape, before, after, strict=True)))
-
-    def per_axis(self, x: TensorType) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The padding before and after each axis, first axis first."""
-        unpadded = (0,) * (x.ndim - len(self.pad) // 2)
-        return (*unpadded, *self.pad[-2::-2]), (*unpadded, *self.pad[::-2])
-
-    def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Pad."""
-        before, after = self.per_axis(x[0].type)
-        pads = b.constant("pads", [*before, *after], INT64)
-        return b.emit("Pad", [*x, pads, b.constant("value", self.value)], b.output, mode="constant")
-
-
 class Roll(Operator):
     """Moves the elements along axes: by `shifts` to the end, and what leaves there comes in at the front.
 
@@ -220,7 +181,7 @@ class Roll(Operator):
 
     word = "roll"
     torch = "torch.roll({x}, {shifts}, {dims})"
-    shifts: Axes
+    shifts: Shifts
     dims: Axes
     examples = (
         *cases({"shifts": 2, "dims": 2}, {"shifts": [-3, 1], "dims": [2, -1]}, {"shifts": [7, 20], "dims": [1, 3]}),
@@ -234,27 +195,32 @@ class Roll(Operator):
         expect(len(self.shifts) == len(self.dims), message, "shifts")
         for shift, axis in zip(self.shifts, self.dims, strict=True):
             expect(-x.ndim <= axis < x.ndim, f"dim {axis} is not an axis of {x}", "dims")
-            expect(axis % x.ndim != 0, "dim 0 is the batch axis", "dims")
+            expect(axis % x.ndim != batch_axis(x), f"dim {axis % x.ndim} is the batch axis", "dims")
             size = x.shape[axis]
             message = f"moves {abs(shift)} elements of a dynamic axis, which may have fewer"
             expect(isinstance(size, int) or abs(shift) < smallest(size), message, "shifts")
         return x
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Two slices and Concat for each axis that moves."""
+        """A Gather for each axis that moves; two slices and Concat for one whose size is dynamic."""
         (y,) = x
         for shift, dim in zip(self.shifts, self.dims, strict=True):
             axis = dim % y.type.ndim
             size = y.type.shape[axis]
-            back = shift % size if isinstance(size, int) else shift
-            if back:
-                count = back if back > 0 else size + back
-                parts = [
-                    slice_axis(b, y, axis, -back, MAX_SIZE, count),
-                    slice_axis(b, y, axis, 0, -back, size - back if back > 0 else -back),
-                ]
-                y = b.emit("Concat", parts, y.type, axis=axis)
+            if not isinstance(size, int):
+                y = _rolled(b, y, axis, shift) if shift else y
+            elif shift % size:
+                order = [(index - shift) % size for index in range(size)]
+                y = b.emit("Gather", [y, b.constant("order", order, INT64)], y.type, axis=axis)
         return y
+
+
+def _rolled(b: Emitter, x: OnnxTensor, axis: int, shift: int) -> OnnxTensor:
+    """A dynamic axis moved by `shift`."""
+    size = x.type.shape[axis]
+    front = slice_axis(b, x, axis, -shift, MAX_SIZE, shift if shift > 0 else size + shift)
+    back = slice_axis(b, x, axis, 0, -shift, size - shift if shift > 0 else -shift)
+    return b.emit("Concat", [front, back], x.type, axis=axis)
 
 
 class ChannelShuffle(Operator):

@@ -1,6 +1,6 @@
 """Convolutions, over any number of axes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -26,12 +26,14 @@ from archc.ir.operator import (
     Weight,
     Window,
     cases,
+    expect,
     expect_channels,
     expect_declared,
     expect_rank,
     images,
 )
-from archc.ir.types import Dim, TensorType, smallest
+from archc.ir.types import Dim, SymbolicDim, TensorType, smallest
+from archc.operators._pad import padded
 
 SIDES = ("left", "right", "top", "bottom", "front", "back")
 
@@ -50,6 +52,21 @@ def sliding_size(size: Dim, kernel: int, stride: int, padding: int, dilation: in
     return (size + (2 * padding - extent)) // stride + 1
 
 
+def same_upper(size: Dim, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    """Pixels before and after an axis with which windows give ceil(size / stride) values, as TensorFlow's SAME does.
+
+    Raises: ShapeError: they depend on a dynamic size.
+    """
+    extent = dilation * (kernel - 1) + 1
+    if isinstance(size, SymbolicDim):
+        message = f"has same_upper with a stride, which depends on the size, but {size} is dynamic"
+        expect(stride == 1, message, "padding")
+        total = extent - 1
+    else:
+        total = max(0, (-(-size // stride) - 1) * stride + extent - size)
+    return total // 2, total - total // 2
+
+
 class Filters(Operator):
     """Learned filters over `axes` axes, each over a group of the channels; a subclass gives the number.
 
@@ -64,7 +81,7 @@ class Filters(Operator):
     out_channels: Positive
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...]
-    padding: tuple[int, ...] | Literal["same"]
+    padding: tuple[int, ...] | Literal["same", "same_upper"]
     dilation: tuple[int, ...]
     groups: Positive = 1
     bias: bool = True
@@ -96,13 +113,13 @@ def _kind(value: object) -> str:
 
 
 def _schema(axes: int) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"const": "same"}]})
+    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"enum": ["same", "same_upper"]}]})
 
 
 _Sizes = TypeVar("_Sizes")
 # The kind is chosen by what was written, so that a mistake is told once.
 _Padding = Annotated[
-    Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same"], Tag("same")],
+    Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same", "same_upper"], Tag("same")],
     Discriminator(_kind),
 ]
 PaddingSingle = Annotated[_Padding[NonNegativeSingle], _schema(1)]
@@ -121,27 +138,50 @@ class Convolution(Filters):
 
     torch = (
         "nn.Conv{axes}d({channels}, {out_channels}, {kernel_size}, stride={stride}, padding={pads}, "
-        "dilation={dilation}, groups={groups}, bias={bias})"
+        "dilation={dilation}, groups={groups}, bias={bias}, padding_mode={padding_mode})"
     )
+    padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
 
     @property
     def pads(self) -> tuple[int, ...]:
-        """The pixels of zeros on each side, for each axis."""
+        """The pixels on each side, for each axis; those of `same_upper` depend on the size."""
+        if self.padding == "same_upper":
+            return (0,) * self.axes
         if self.padding != "same":
             return self.padding
         return tuple([d * (k - 1) // 2 for d, k in zip(self.dilation, self.kernel_size, strict=True)])
 
+    def margins(self, x: TensorType) -> tuple[tuple[int, int], ...]:
+        """The pixels before and after each axis of space. Raises ShapeError: they depend on a dynamic size."""
+        if self.padding != "same_upper":
+            return tuple(zip(self.pads, self.pads, strict=True))
+        windows = zip(x.shape[2:], self.kernel_size, self.stride, self.dilation, strict=True)
+        return tuple([same_upper(*window) for window in windows])
+
     def infer(self, *inputs: TensorType) -> TensorType:
         """[N, out_channels, *S'].
 
-        Raises ShapeError: channels dynamic or not divisible by groups, S' < 1, or `same` cannot be.
+        Raises ShapeError: channels dynamic or not divisible by groups, S' < 1, `same` cannot be, or padding_mode would
+        show more than there is.
         """
         (x,) = inputs
         self.channels(x)
         if self.padding == "same":
             self._refuse_asymmetric()
-        windows = zip(x.shape[2:], self.kernel_size, self.stride, self.pads, self.dilation, strict=True)
+        margins = self.margins(x)
+        if self.padding_mode != "zeros":
+            self._refuse_mode(x)
+        sizes = [size + (before + after) for size, (before, after) in zip(x.shape[2:], margins, strict=True)]
+        windows = zip(sizes, self.kernel_size, self.stride, (0,) * self.axes, self.dilation, strict=True)
         return x.with_shape(x.shape[0], self.out_channels, *[sliding_size(*window) for window in windows])
+
+    def _refuse_mode(self, x: TensorType) -> None:
+        mode = self.padding_mode
+        expect(self.padding != "same_upper", f"has zeros at the edges by same_upper, not {mode}", "padding_mode")
+        for size, amount in zip(x.shape[2:], self.pads, strict=True):
+            limit = smallest(size) - (mode == "reflect")
+            message = f"pads {amount} pixels, and of {size} the padding_mode {mode} shows {limit}"
+            expect(mode == "replicate" or amount <= limit, message, "padding")
 
     def _refuse_asymmetric(self) -> None:
         if any(step != 1 for step in self.stride):
@@ -163,15 +203,35 @@ class Convolution(Filters):
         """The dilated kernel."""
         return dict(enumerate(dilated_windows(self.kernel_size, self.stride, self.dilation), 2))
 
+    def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
+        """torch.nn's module, or one that pads one side more than the other."""
+        margins = self.margins(inputs[0])
+        source = super().torch_source(inputs, variables, own)
+        if all(before == after for before, after in margins):
+            return source
+        sides = tuple([side for margin in reversed(margins) for side in margin])
+        return source.replace("nn.", "layers.Padded", 1).replace("(", f"({sides}, ", 1)
+
+    def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
+        """The pixels of padding on both sides, if they are as many."""
+        margins = self.margins(inputs[0])
+        even = all(before == after for before, after in margins)
+        pads = tuple([before for before, _ in margins]) if even else (0,) * self.axes
+        return {**super().torch_values(*inputs), "pads": pads}
+
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Conv."""
+        """Conv, behind a Pad if it pads with anything but zeros."""
+        before, after = zip(*self.margins(x[0].type), strict=True)
+        if self.padding_mode != "zeros":
+            x = (padded(b, x[0], (0, 0, *before), (0, 0, *after), self.padding_mode),)
+            before = after = (0,) * self.axes
         return b.emit(
             "Conv",
             [*x, *b.own("weight", "bias")],
             b.output,
             kernel_shape=self.kernel_size,
             strides=self.stride,
-            pads=(*self.pads, *self.pads),
+            pads=(*before, *after),
             dilations=self.dilation,
             group=self.groups,
         )
@@ -190,7 +250,7 @@ class Conv1d(Convolution):
 
     Shapes: x [N, C_in, L] -> [N, out_channels, L'], where
         L' = (L + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
-    `padding: same` keeps the length, at stride 1.
+    `padding: same` keeps the length, at stride 1; `same_upper` gives ceil(L / stride), as TensorFlow does.
     Source: torch.nn.Conv1d; ONNX Conv-11.
     """
 
@@ -204,6 +264,7 @@ class Conv1d(Convolution):
         {"out_channels": 4, "kernel_size": 3},
         {"out_channels": 6, "kernel_size": 5, "stride": 3, "padding": 2, "groups": 2, "bias": False},
         {"out_channels": 4, "kernel_size": 3, "dilation": 3, "padding": "same"},
+        {"out_channels": 4, "kernel_size": 3, "stride": 2, "padding": "same_upper"},
         on=[SIGNAL],
     )
 
@@ -213,13 +274,13 @@ class Conv2d(Convolution):
 
     Shapes: x [N, C_in, H, W] -> [N, out_channels, H', W'], where
         H' = (H + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
-    `padding: same` keeps the size, at stride 1.
+    `padding: same` keeps the size, at stride 1; `same_upper` gives ceil(size / stride), as TensorFlow does.
     Units: lengths in pixels.
     Source: torch.nn.Conv2d; ONNX Conv-11.
     """
 
     word = "conv2d"
-    elsewhere = ("conv",)
+    elsewhere = ("conv", "convolution")
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair = (1, 1)
@@ -231,6 +292,11 @@ class Conv2d(Convolution):
         {"out_channels": 12, "kernel_size": 3, "groups": 3, "padding": 1, "bias": False},
         {"out_channels": 6, "kernel_size": 3, "groups": 6, "dilation": [2, 3], "padding": [1, 3]},
         {"out_channels": 4, "kernel_size": [3, 2], "dilation": [1, 2], "padding": "same"},
+        {"out_channels": 4, "kernel_size": [3, 2], "stride": 2, "padding": "same_upper"},
+        {"out_channels": 4, "kernel_size": 5, "stride": 2, "padding": "same_upper"},
+        {"out_channels": 4, "kernel_size": 3, "padding": [1, 2], "padding_mode": "reflect"},
+        {"out_channels": 4, "kernel_size": 3, "padding": 1, "padding_mode": "replicate"},
+        {"out_channels": 4, "kernel_size": 3, "padding": [2, 1], "padding_mode": "circular"},
     )
 
 
@@ -239,7 +305,7 @@ class Conv3d(Convolution):
 
     Shapes: x [N, C_in, D, H, W] -> [N, out_channels, D', H', W'], where
         D' = (D + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
-    `padding: same` keeps the size, at stride 1.
+    `padding: same` keeps the size, at stride 1; `same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.Conv3d; ONNX Conv-11.
     """
 

@@ -12,7 +12,7 @@ from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Factors, Sizes
 from archc.ir.operator import TOKENS, Operator, ShapeError, Window, cases, expect, images
 from archc.ir.types import Dim, SymbolicArithmeticError, SymbolicDim, TensorType, largest, smallest
-from archc.operators.adaptive_pooling import AdaptiveAvgPool2d
+from archc.operators.adaptive_pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d
 
 
 class _Mode(NamedTuple):
@@ -31,7 +31,7 @@ _MODES = {
     "bilinear": _Mode((2,), "linear", 2),
     "bicubic": _Mode((2,), "cubic", 4),
     "trilinear": _Mode((3,), "linear", 2),
-    "area": _Mode((2,), "", 0, corners=False),
+    "area": _Mode((1, 2, 3), "", 0, corners=False),
 }
 LONGEST = 1 << 16  # pixels along an axis: between neighbours float32 then has 256 steps
 _Number = TypeVar("_Number", int, float)
@@ -68,7 +68,7 @@ class Interpolate(Operator):
         *cases({"scale_factor": [3, 0.6], "mode": "bicubic"}, {"size": [14, 7], "mode": "bicubic"}),
         *cases({"size": [7, 20], "mode": "bicubic", "align_corners": True}),
         *cases({"size": [3, 11], "mode": "area"}, {"scale_factor": [0.34, 1], "mode": "area"}),
-        *cases({"scale_factor": 3}, {"size": 12, "mode": "linear"}, on=[TOKENS]),
+        *cases({"scale_factor": 3}, {"size": 12, "mode": "linear"}, {"size": 4, "mode": "area"}, on=[TOKENS]),
         *cases({"scale_factor": 2, "mode": "trilinear"}, {"size": [3, 5, 8]}, on=[(2, 3, 4, 5)]),
     )
 
@@ -109,11 +109,12 @@ class Interpolate(Operator):
         factors = _for_each(self.scale_factor, x, "scale_factor")
         return tuple([_scaled(size, factor) for size, factor in zip(x.shape[2:], factors, strict=True)])
 
-    def _area(self, sizes: tuple[Dim, ...]) -> AdaptiveAvgPool2d:
+    def _area(self, sizes: tuple[Dim, ...]) -> AdaptiveAvgPool1d | AdaptiveAvgPool2d | AdaptiveAvgPool3d:
         """What computes the mode `area`."""
         if any(isinstance(size, SymbolicDim) for size in sizes):
             raise ShapeError("of mode area has windows that depend on the size, which is dynamic", "mode")
-        return AdaptiveAvgPool2d.model_validate({"output_size": list(sizes)})
+        pools = (AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d)
+        return pools[len(sizes) - 1].model_validate({"output_size": list(sizes)})
 
     def _refuse_moving(self, x: TensorType) -> None:
         if self.size is not None and any(isinstance(size, SymbolicDim) for size in x.shape[2:]):

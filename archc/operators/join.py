@@ -73,6 +73,7 @@ class Product(_Pairwise):
     elsewhere = ("mul", "multiply")
     arity = None
     verb, symbol, function, node = "multiply", "*", "torch.mul", "Mul"
+    multiplies = True
     examples = (
         *cases(on=[IMAGE, (6, 1, 1)]),
         *cases(on=[(6, 1, 1), IMAGE]),
@@ -91,6 +92,7 @@ class Quotient(_Pairwise):
     elsewhere = ("div", "divide")
     arity = None
     verb, symbol, function, node = "divide", "/", "torch.div", "Div"
+    multiplies = True
     examples = (*cases(on=[IMAGE, (6, 1, 1)]), *cases(on=[TOKENS, TOKENS]))
 
 

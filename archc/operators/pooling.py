@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from math import prod
 from typing import ClassVar
 
-from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import (
     NonNegativePair,
@@ -22,6 +21,7 @@ from archc.ir.fields import (
 )
 from archc.ir.operator import SIGNAL, VOLUME, Operator, ShapeError, Window, cases, expect, expect_rank, images
 from archc.ir.types import Dim, SymbolicDim, TensorType
+from archc.operators._pad import padded
 from archc.operators.convolution import dilated_windows, sliding_size
 
 
@@ -95,11 +95,8 @@ class _Pool(Operator):
 
 def _padded(b: Emitter, x: OnnxTensor, pads: tuple[int, ...], value: float) -> OnnxTensor:
     """The input with `pads` (before each axis of space, then after each) around it."""
-    before, after = pads[: len(pads) // 2], pads[len(pads) // 2 :]
-    sizes = [size + (b + a) for size, b, a in zip(x.type.shape[2:], before, after, strict=True)]
-    amounts = b.constant("pads", (0, 0, *before, 0, 0, *after), INT64)
-    inputs = [x, amounts, b.constant("value", value)]
-    return b.emit("Pad", inputs, x.type.with_shape(*x.type.shape[:2], *sizes), mode="constant")
+    axes = len(pads) // 2
+    return padded(b, x, (0, 0, *pads[:axes]), (0, 0, *pads[axes:]), "constant", value)
 
 
 class _MaxPool(_Pool):
@@ -132,6 +129,7 @@ class MaxPool1d(_MaxPool):
 
     word = "max_pool1d"
     axes = 1
+    torch = "layers.MaxPool1d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
     kernel_size: PositiveSingle
     stride: PositiveSingle | None = None
     padding: NonNegativeSingle = (0,)

@@ -8,6 +8,7 @@ from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Axes, NonNegative, PositiveNumber
 from archc.ir.operator import IMAGE, TOKENS, WHOLE, Operator, Window, cases, expect
 from archc.ir.types import SymbolicDim, TensorType, largest, smallest
+from archc.operators._broadcast import batch_axis
 from archc.operators._reduce import mean, reduce_axes, reduced_type, sum_axes
 
 
@@ -29,7 +30,8 @@ class _Reduction(Operator):
             expect(-x.ndim <= axis < x.ndim, f"dim {axis} is not an axis of {x}", "dim")
         axes = self.reduced(x)
         expect(len(set(axes)) == len(axes), "names an axis twice", "dim")
-        expect(0 not in axes, "dim 0 is the batch axis", "dim")
+        for axis in axes:
+            expect(axis != batch_axis(x), f"dim {axis} is the batch axis", "dim")
         return reduced_type(x, axes, self.keepdim)
 
     def reduced(self, x: TensorType) -> tuple[int, ...]:
@@ -173,7 +175,7 @@ class Normalize(Operator):
         """Unchanged. Raises ShapeError: no such axis, or the batch."""
         (x,) = inputs
         expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        expect(self.dim % x.ndim != 0, "dim (=0) is the batch axis", "dim")
+        expect(self.dim % x.ndim != batch_axis(x), f"dim (={self.dim}) is the batch axis", "dim")
         return x
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:

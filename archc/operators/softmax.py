@@ -8,6 +8,7 @@ from pydantic import Field
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.operator import IMAGE, TOKENS, VECTOR, WHOLE, Operator, Window, cases, expect
 from archc.ir.types import TensorType
+from archc.operators._broadcast import batch_axis
 
 
 class Softmax(Operator):
@@ -26,7 +27,7 @@ class Softmax(Operator):
         """Unchanged. Raises ShapeError if the input has no such axis."""
         (x,) = inputs
         expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        expect(self.dim % x.ndim != 0, "dim (=0) is the batch axis", "dim")
+        expect(self.dim % x.ndim != batch_axis(x), f"dim (={self.dim}) is the batch axis", "dim")
         return x
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:

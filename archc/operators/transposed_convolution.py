@@ -126,7 +126,7 @@ class ConvTranspose2d(TransposedConvolution):
     """
 
     word = "conv_transpose2d"
-    elsewhere = ("conv_transpose",)
+    elsewhere = ("conv_transpose", "conv2d_transpose", "deconv", "deconv2d", "transposed_conv2d")
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair = (1, 1)

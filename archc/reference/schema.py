@@ -13,17 +13,20 @@ from pydantic import BaseModel
 
 from archc.blocks import block_words
 from archc.ir.initializers import INITIALIZERS
-from archc.operators import is_join, join_words, operator_model, operator_words
+from archc.ir.operator import Operator
+from archc.operators import constant_words, is_join, join_words, operator_model, operator_words
 from archc.reference.words import word_model
-from archc.spec.language.inputs import Input
+from archc.spec.language.inputs import FORMS
 from archc.spec.language.parsing import PIECES
 from archc.spec.language.signatures import TYPES
 
 Schema = dict[str, Any]
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_-]*$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
 OUTPUT_NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 PATH = r"^[A-Za-z0-9_$][A-Za-z0-9_$-]*(\.[A-Za-z0-9_$][A-Za-z0-9_$-]*)*$"
+SIZE: Schema = {"type": "integer", "minimum": 1}
 EXPRESSION = r"\$|\(| if "
 CALL_KEYS: Schema = {
     "name": {
@@ -37,6 +40,15 @@ CALL_KEYS: Schema = {
         "description": "How often the item is written; a stride goes to the first copy only.",
     },
     "init": {"$ref": "#/$defs/tensors", "description": "Initializers of this item's tensors."},
+}
+NAMED: Schema = {
+    "mark": {"type": "string", "pattern": VARIABLE, "description": "The value here has this name in what follows."},
+    "from": {
+        "type": "string",
+        "pattern": rf"^\$?{VARIABLE[1:]}",
+        "description": "The value of this name, in place of the one before.",
+    },
+    "share": {"type": ["string", "number"], "pattern": PATH, "description": "The item of this name, with its tensors."},
 }
 
 
@@ -68,7 +80,7 @@ def _header() -> Schema:
     return {
         "name": {"type": "string", "pattern": NAME, "description": "The network's name, and its default folder's."},
         "source": {"type": "string", "description": "Where the architecture was published."},
-        "input": {"$ref": "#/$defs/input", "description": "The image: channels, height and width in pixels."},
+        "input": {"$ref": "#/$defs/input", "description": "What the network takes."},
         "inputs": {
             "type": "object",
             "propertyNames": {"pattern": OUTPUT_NAME},
@@ -98,11 +110,24 @@ def _header() -> Schema:
         "init": {
             "type": "object",
             "properties": {
-                word: {"$ref": "#/$defs/tensors"} for word in operator_words() if operator_model(word).tensors
+                word: _init(operator_model(word)) for word in operator_words() if operator_model(word).tensors
             },
             "additionalProperties": False,
             "description": "Initializers by operator and tensor, where PyTorch's own are not wanted.",
         },
+    }
+
+
+def _input() -> Schema:
+    """Any key of any form, so that editors offer it; and the keys of one form."""
+    models = [_model(form) for form in FORMS]
+    return {
+        "description": "{channels, height, width}, {channels, length}, {channels, depth, height, width} or {features}.",
+        "type": "object",
+        "properties": {key: schema for model in models for key, schema in model["properties"].items()},
+        "anyOf": [
+            {"required": model["required"], "propertyNames": {"enum": list(model["properties"])}} for model in models
+        ],
     }
 
 
@@ -128,6 +153,7 @@ def _definition(signature: Schema) -> Schema:
         "properties": {
             "parameters": {"type": "object", "additionalProperties": signature},
             "let": {"type": "object"},
+            "results": {"type": "array", "items": {"type": "string", "pattern": VARIABLE}, "minItems": 1},
             **{body: {"$ref": "#/$defs/items-open"} for body in bodies},
         },
         "oneOf": [{"required": [body]} for body in bodies],
@@ -140,9 +166,9 @@ def _network(words: str) -> Schema:
 
 
 def _shared_definitions() -> Schema:
-    initializers = {word: _fields(model, call=False) for word, model in INITIALIZERS.items()}
+    initializers = {word: _fields(model, {}) for word, model in INITIALIZERS.items()}
     return {
-        "input": _model(Input),
+        "input": _input(),
         "initializer": {
             "examples": list(initializers),
             "if": {"type": "string"},
@@ -210,10 +236,11 @@ def _words() -> tuple[str, ...]:
 
 def _calls(words: str) -> Schema:
     items, item, branch = ({"$ref": f"#/$defs/{name}-{words}"} for name in ("items", "item", "branch"))
-    composite = {"type": "array", "items": branch, "minItems": 2}
     return {
-        **{word: _fields(word_model(word)) for word in _words()},
-        **{word: {**composite, "description": f"The {word} of branches from one value."} for word in join_words()},
+        **{word: _call(word, branch) for word in _words()},
+        **{word: _join(word, branch) for word in join_words()},
+        **NAMED,
+        "constant": _constant(),
         "sequence": {**items, "description": "A module that numbers its items, named by its own position."},
         "output": {
             "type": "string",
@@ -222,6 +249,57 @@ def _calls(words: str) -> Schema:
         },
         "aux": {**item, "description": "A head that exists in training only."},
         "when": {"description": "Items under `then` if this is true, else those under `else`."},
+    }
+
+
+def _call(word: str, branch: Schema) -> Schema:
+    """An operator or block with fields; some fields of an operator hold branches."""
+    model = word_model(word)
+    if not issubclass(model, Operator):
+        return _fields(model, CALL_KEYS)
+    if not model.branches:
+        return _fields(model, {**CALL_KEYS, "init": _init(model), **_keys(model)})
+    fields = _fields(model, dict.fromkeys(model.branches, branch))
+    fields["then"]["required"] = [*fields["then"]["required"], *model.needed()]
+    return fields
+
+
+def _init(model: type[Operator]) -> Schema:
+    """The initializers of an operator's tensors; one alone, if it is the only tensor and has no name."""
+    return {"$ref": "#/$defs/initializer"} if model.tensors == ("",) else CALL_KEYS["init"]
+
+
+def _keys(model: type[Operator]) -> Schema:
+    key = {"type": ["string", "number"], "pattern": PATH}
+    tensors = {"type": "object", "properties": dict.fromkeys(model.tensors, key), "additionalProperties": False}
+    return {"keys": {**tensors, "description": "Other keys of its tensors."}} if model.functional else {}
+
+
+def _join(word: str, branch: Schema) -> Schema:
+    """The branches of a join as a list, or beside its fields."""
+    branches: Schema = {"type": "array", "items": branch, "minItems": 2}
+    fields = _fields(operator_model(word), {"branches": branches})["then"]
+    return {
+        "description": f"The {word} of branches from one value.",
+        "if": {"type": "object"},
+        "then": {**fields, "required": [*fields["required"], "branches"]},
+        "else": branches,
+    }
+
+
+def _constant() -> Schema:
+    """A source that computes its values by one of these functions."""
+    others = {**CALL_KEYS, "value": True}
+    functions = {word: _fields(operator_model(word), others)["then"] for word in constant_words()}
+    return {
+        "description": "A tensor that is computed by a function.",
+        "type": "object",
+        "properties": {"value": {"enum": list(functions)}},
+        "required": ["value"],
+        "allOf": [
+            {"if": {"type": "object", "properties": {"value": {"const": word}}}, "then": fields}
+            for word, fields in functions.items()
+        ],
     }
 
 
@@ -239,18 +317,19 @@ def _single_key(schema: Schema) -> Schema:
     return {"type": "object", "minProperties": 1, "maxProperties": 1, **schema}
 
 
-def _fields(model: type[BaseModel], *, call: bool = True) -> Schema:
-    """The fields of a call: a mapping, or the scalar short form, which is the value of the first field."""
+def _fields(model: type[BaseModel], others: Schema) -> Schema:
+    """The fields of a call and `others`: a mapping, or the scalar short form, the value of the first field."""
     described = _model(model)
     fields = {name: _or_expression(field) for name, field in described["properties"].items()}
+    takes_sizes = issubclass(model, Operator) and model.takes_sizes()
     first = False if getattr(model, "not_short_for", None) else next(iter(fields.values()), False)
     return {
         "description": described.get("description", ""),
         "if": {"type": "object"},
         "then": {
-            "properties": {**fields, **(CALL_KEYS if call else {})},
+            "properties": {**fields, **others},
             "required": described.get("required", []),
-            "additionalProperties": False,
+            "additionalProperties": _or_expression(SIZE) if takes_sizes else False,
         },
         "else": first,
     }
@@ -260,9 +339,21 @@ def _or_expression(field: Schema) -> Schema:
     """A field, or an expression in its place. Editors complete the values beside an `if`, but none inside it."""
     if "$ref" in field:  # a layer, which any text may stand for
         return field
-    choice = {"if": {"type": "string", "pattern": EXPRESSION}, "then": True, "else": field}
+    choice = {"if": {"type": "string", "pattern": EXPRESSION}, "then": True, "else": _lists_of_expressions(field)}
     values = _values(field)
     return {"examples": values, **choice} if values else choice
+
+
+def _lists_of_expressions(field: Schema) -> Schema:
+    """A field in whose lists an expression may stand for each value."""
+    match field:
+        case {"anyOf": options}:
+            return {**field, "anyOf": list(map(_lists_of_expressions, options))}
+        case {"items": dict() as items}:
+            return {**field, "items": _or_expression(items)}
+        case {"prefixItems": items}:
+            return {**field, "prefixItems": list(map(_or_expression, items))}
+    return field
 
 
 def _values(field: Schema) -> list[Any]:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from archc.blocks import BLOCKS, block_model, block_words
 from archc.diagnostics import as_written
 from archc.ir.initializers import INITIALIZERS
+from archc.ir.operator import Operator
 from archc.operators import OPERATORS, operator_model, operator_words
 
 SECTIONS = {"Operators": OPERATORS, "Blocks": BLOCKS, "Initializers": tuple(INITIALIZERS)}
@@ -67,6 +68,9 @@ def word_model(word: str) -> type[BaseModel]:
 def _table(model: type[BaseModel]) -> str:
     schemas = model.model_json_schema().get("properties", {})
     rows = [[name, _values(schemas[name]), _default(field)] for name, field in model.model_fields.items()]
+    if issubclass(model, Operator):
+        rows += [["a size", "integer ≥ 1", ""]] if model.takes_sizes() else []
+        rows += [[name, "a branch", "required" if name in model.needed() else ""] for name in model.branches]
     if not rows:
         return ""
     header = ["field", "value", "default"]
@@ -86,7 +90,7 @@ def _values(schema: dict[str, Any]) -> str:
         case {"const": word}:
             return str(word)
         case {"enum": words}:
-            return ", ".join(words[:-1]) + f" or {words[-1]}"
+            return ", ".join(map(str, words[:-1])) + f" or {words[-1]}"
         case {"format": "layer"}:
             return "an operator or block, or none"
         case {"type": "array", "minItems": 2, "maxItems": 2}:

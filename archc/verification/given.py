@@ -105,6 +105,9 @@ def _picture(file: Path, value: Value) -> Array:
         raise MissingDependency(
             "Pillow, which reads pictures, is not installed", code="missing-dependency", help=help
         ) from None
+    if value.type.ndim != 4:
+        message = f"{file} is a picture, and the network takes {value.type}"
+        raise UsageError(message, code="bad-images", help="save arrays as .npy")
     channels, height, width = (nominal(dim) for dim in value.type.shape[1:])
     try:
         with open_regular(file) as opened, Image.open(opened) as picture:

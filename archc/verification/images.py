@@ -173,15 +173,15 @@ def _uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 def _smooth(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """A few low frequencies with a sharp edge: neighbouring pixels are alike, as in photographs."""
-    *channels, height, width = (1, 1, *shape)[-max(3, len(shape)) :]
-    rows, columns = np.linspace(0, 1, height)[:, None], np.linspace(0, 1, width)[None, :]
-    picture = np.zeros((*channels, height, width))
-    for plane in picture.reshape(-1, height, width):
+    channels, *space = shape if len(shape) > 1 else (1, *shape)
+    grid = np.ix_(*(np.linspace(0, 1, size) for size in space))
+    picture = np.zeros((channels, *space))
+    for plane in picture:
         for _ in range(4):
-            frequency, phase = generator.uniform(0.5, 4, 2), generator.uniform(0, 2 * np.pi)
-            wave = np.sin(2 * np.pi * (frequency[0] * rows + frequency[1] * columns) + phase)
-            plane += generator.uniform(0.2, 1) * wave
-    return (picture + np.where(columns > generator.uniform(0.3, 0.7), 1.0, -1.0)).reshape(shape)
+            frequencies, phase = generator.uniform(0.5, 4, len(space)), generator.uniform(0, 2 * np.pi)
+            along = sum(frequency * place for frequency, place in zip(frequencies, grid, strict=True))
+            plane += generator.uniform(0.2, 1) * np.sin(2 * np.pi * along + phase)
+    return (picture + np.where(grid[-1] > generator.uniform(0.3, 0.7), 1.0, -1.0)).reshape(shape)
 
 
 def _faint(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:

@@ -69,17 +69,18 @@ def _demands(graph: Graph) -> Iterator[tuple[Node, Target, set[str]]]:
 
 def _layers_before(node: Node, producers: Mapping[str, Node]) -> set[str]:
     """The nearest layers before a node: what lies between keeps their scale, more or less."""
-    found, seen, waiting = set(), set(), [value.name for value in node.inputs]
+    found, seen = set(), set()
+    waiting = [(value.name, node.operator) for value in node.inputs]
     while waiting:
-        name = waiting.pop()
+        name, consumer = waiting.pop()
         producer = producers.get(name)
         if producer is None or name in seen:
             continue
         seen.add(name)
         if _has_scale(producer.operator) and producer.parameters:
-            found.add(producer.path)
+            found |= set() if is_source(producer) and consumer.multiplies else {producer.path}
         elif demand(producer.operator) is None:
-            waiting += [value.name for value in producer.inputs]
+            waiting += [(value.name, producer.operator) for value in producer.inputs]
     return found
 
 
@@ -120,6 +121,11 @@ def _is_computed_from(name: str, others: set[str], producers: Mapping[str, Node]
     return False
 
 
+def is_source(node: Node) -> bool:
+    """True for a tensor that is a value by itself."""
+    return node.operator.arity == 0
+
+
 def _has_scale(operator: Operator) -> bool:
     """True where the tensors of an operator decide how much its output deviates."""
-    return operator.linear_axis is not None or operator.normalizes
+    return operator.linear_axis is not None or operator.normalizes or operator.arity == 0

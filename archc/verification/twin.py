@@ -37,7 +37,7 @@ from archc.ir.dtype import FLOAT32
 from archc.ir.graph import Graph, Node, Parameter
 from archc.ir.operator import Operator
 from archc.nn import build_module
-from archc.verification.targets import EPSILONS, PLAIN, Target, demand, targets, widened
+from archc.verification.targets import EPSILONS, PLAIN, Target, demand, is_source, targets, widened
 from archc.weights.initialize import computed
 
 LARGEST_GAIN = 2.5  # of a channel's deviation, in units of the root mean square over all channels
@@ -61,6 +61,10 @@ def _calibrated(
     parameters = list(graph.parameters())
     with ThreadPoolExecutor() as threads:  # NumPy draws without Python's lock
         drawn = dict(zip([each.path for each in parameters], threads.map(_drawn, parameters), strict=True))
+    for node in filter(is_source, graph.nodes):
+        for parameter in node.parameters:
+            if computed(parameter) is None:
+                drawn[parameter.path] = drawn[parameter.path] * np.float32(targets.get(node.path, PLAIN).deviation)
     module = build_module(graph, drawn).eval()
     deviations: dict[str, float] = {}
     hooks = [
@@ -175,8 +179,8 @@ def _scale_affine(norm: nn.Module, target: Target, spread: float) -> None:
     with torch.no_grad():
         if isinstance(norm.weight, torch.Tensor):
             norm.weight.mul_(target.deviation)
-        if isinstance(norm.bias, torch.Tensor):
-            norm.bias.mul_(target.deviation * spread).add_(target.mean)
+        if isinstance(bias := getattr(norm, "bias", None), torch.Tensor):
+            bias.mul_(target.deviation * spread).add_(target.mean)
 
 
 def _statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, float]:

@@ -12,6 +12,7 @@ import numpy as np
 from archc.diagnostics import BuildError, Diagnostic, Note, UsageError, nearest
 from archc.diagnostics.codes import Code
 from archc.ir.graph import Parameter
+from archc.ir.initializers import Values
 from archc.weights.convert import converted
 from archc.weights.initialize import InitializedWeights
 from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
@@ -39,7 +40,8 @@ class MatchedWeights(LazyWeights):
         unused: Sequence[str] = (),
     ) -> None:
         self.source = _source(weights)
-        self.initialised, self.unused = tuple(drawn), tuple(unused)
+        self.initialised = tuple(name for name in drawn if not _follows(parameters[name]))
+        self.unused = tuple(unused)
         self._weights, self._parameters, self._keys, self._drawn = weights, parameters, keys, drawn
 
     def shape(self, key: str) -> tuple[int, ...]:
@@ -84,8 +86,8 @@ def match(
     `rename` pairs (pattern, replacement) are applied to the file's keys in order. A pattern is a regular
     expression that is matched at the beginning of a key, so a prefix is one too; the replacement may use its
     groups (`\\1`). Keys of the file that match an `ignore` glob, before renaming, count as if they were not there; a
-    parameter that matches one and has no tensor is drawn from `seed`. Keys of parameters that a network has `left_out`
-    may be there. A missing `num_batches_tracked` is zero.
+    parameter that matches one and has no tensor is drawn from `seed`. A missing `num_batches_tracked` is zero, and what
+    follows from the spec need not be there. Keys of parameters that a cut network has `left_out` may be there.
     Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys;
     UsageError: an invalid pattern, or a glob that matches nothing.
     """
@@ -96,7 +98,8 @@ def match(
     unused = [key for name, key in keys.items() if name in left_out]
     left_over = {key: name for name, key in keys.items() if name not in wanted and name not in left_out}
     absent = [name for name in wanted if name not in keys]
-    missing = [name for name in absent if not _matches(name, ignore) and name.rpartition(".")[2] != COUNTER]
+    given = [name for name in absent if not _matches(name, ignore) and not _follows(wanted[name])]
+    missing = [name for name in given if name.rpartition(".")[2] != COUNTER]
     problems = [
         *_missing(missing, left_over, wanted, weights),
         *_unexpected(left_over, missing, wanted, weights),
@@ -104,8 +107,13 @@ def match(
     ]
     if problems:
         raise BuildError(problems)
-    drawn = InitializedWeights([wanted[name] for name in absent if _matches(name, ignore)], seed)
+    drawn = InitializedWeights([wanted[name] for name in absent if name not in given], seed)
     return MatchedWeights(weights, wanted, keys, drawn, unused)
+
+
+def _follows(parameter: Parameter) -> bool:
+    """True for a tensor whose values follow from the spec."""
+    return isinstance(parameter.initializer, Values)
 
 
 def _matches(key: str, globs: Sequence[str]) -> bool:

@@ -33,10 +33,11 @@ def fold_constants(b: OnnxBuilder) -> None:
 
 def _folded(node: OnnxNode, known: dict[str, OnnxInitializer], opset: int) -> Iterator[OnnxInitializer]:
     """The tensor that a node gives, if it is one. Side effect: it is `known` from then on."""
-    inputs = [known[name] for name in node.inputs if name in known]
+    given = [name for name in node.inputs if name]
+    inputs = [known[name] for name in given if name in known]
     shape = node.types[0].shape
     fixed = tuple([size for size in shape if not isinstance(size, SymbolicDim)])
-    if not inputs or len(inputs) < len(node.inputs) or len(fixed) < len(shape) or node.op_type in KEPT:
+    if not inputs or len(inputs) < len(given) or len(fixed) < len(shape) or node.op_type in KEPT:
         return
     name, constant = node.outputs[0], all(each.constant for each in inputs)
     values = _Computation(node, tuple(inputs), opset)
@@ -58,7 +59,7 @@ class _Computation:
         from onnx.reference import ReferenceEvaluator
 
         arrays = [each.values(weights) for each in self.inputs]
-        named = dict(zip(self.node.inputs, arrays, strict=True))
+        named = dict(zip(filter(None, self.node.inputs), arrays, strict=True))
         single = helper.make_node(self.node.op_type, self.node.inputs, self.node.outputs, **self.node.attributes)
         inputs = [helper.make_empty_tensor_value_info(name) for name in named]
         outputs = [helper.make_empty_tensor_value_info(name) for name in self.node.outputs]

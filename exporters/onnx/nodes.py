@@ -54,7 +54,7 @@ class _Cutter:
         self._stored = {tensor.name: tensor for tensor in model.graph.initializer}
         self._derived = {each.name: each for each in emitted.initializers if not each.constant}
         self._lowered = {node.value for node in emitted.nodes}
-        self._values = {*emitted.tensors.values()}
+        self._values = {tensor for value, tensor in emitted.tensors.items() if value in self._depending}
 
     def tensor(self, value: str) -> str:
         """The name of a value in the file."""

@@ -2,9 +2,10 @@
 
 from archc.ir.initializers import Constant, KaimingNormal, KaimingUniform, Normal, Ones, Zeros
 from archc.operators.activation import LeakyRelu
-from archc.operators.arrangement import Pad, Permute
+from archc.operators.arrangement import Permute
 from archc.operators.convolution import Conv2d
 from archc.operators.normalization import BatchNorm, GroupNorm
+from archc.operators.padding import Pad
 from archc.operators.reduction import Mean
 from tests.elaborate.specs import layers, paths
 

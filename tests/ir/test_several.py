@@ -24,7 +24,7 @@ def test_it_is_printed_verified_and_left_alone_by_passes(golden: Callable[[str, 
     golden("several.txt", print_graph(graph))
     assert run_passes(graph, [inference_graph, fold_batch_norm]) == graph
     assert [parameter.path for parameter in graph.parameters()] == [
-        "stem.conv.weight", "stem.conv.bias", "stem.shift", "gamma",
+        "gamma", "stem.shift", "stem.conv.weight", "stem.conv.bias",
     ]  # fmt: skip
 
 

@@ -34,6 +34,8 @@ _LRN = [
     )
 ]
 
+_FOLD = Case("fold", {"output_size": [6, 7], "kernel_size": 2, "stride": [2, 3], "padding": [1, 0]}, ((8, 8),))
+
 DISAGREEMENTS = (
     Disagreement(
         "torch.onnx", "torch 2.13.0", _DIVISOR, "computes something else", "it leaves divisor_override out"
@@ -52,6 +54,11 @@ DISAGREEMENTS = (
             "it does not know the operator"
         )
         for groups in (1, 2, 3, 6)
+    ),
+    *(
+        Disagreement("torch.onnx, older", "torch 2.13.0", case, "refuses", "the same")
+        for case in CASES
+        if case.word == "rms_norm"
     ),
     *(
         Disagreement(
@@ -80,6 +87,20 @@ DISAGREEMENTS = (
         )
         for case in CASES
         if "transpose" in case.word and case.fields.get("groups") == 2
+    ),
+    Disagreement(
+        "torch.onnx, older", "torch 2.13.0", Case("roll", {"shifts": [7, 20], "dims": [1, 3]}),
+        "computes something else", "it takes a shift by more than the size for one by all of it"
+    ),
+    Disagreement(
+        "torch.onnx, older", "torch 2.13.0", _FOLD, "refuses",
+        "its Col2Im has other windows"
+    ),
+    *(
+        Disagreement(
+            "onnx.reference", "onnx 1.23.2", case, "refuses", "its ConvTranspose takes several groups for one"
+        )
+        for case in (_FOLD, Case("fold", {"output_size": [4, 5], "kernel_size": 2}, ((12, 12),)))
     ),
     *(
         Disagreement(

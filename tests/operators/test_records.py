@@ -33,21 +33,27 @@ def test_the_index_that_is_read_from_the_files_is_what_their_classes_say() -> No
 
 
 def test_joins_are_the_operators_that_take_branches() -> None:
-    assert {word for word in (*OPERATORS, "layer1", "basic") if is_join(word)} == {"sum", "product", "concat"}
+    assert {word for word in (*OPERATORS, "layer1", "basic") if is_join(word)} == {
+        "sum",
+        "product",
+        "quotient",
+        "concat",
+    }
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_pytorch_is_given_is_made_of_plain_values_alone(case: Case) -> None:
     """Nothing that a spec says can become code: each value in the text is a literal."""
     operator = case.operator
-    names = [f"x{index}" for index in range(len(case.shapes))]
-    tree = ast.parse(operator.torch_source(case.types, names), mode="eval")
+    names = [f"x{index}" for index in range(len(case.types))]
+    tree = ast.parse(operator.torch_source(case.types, names, "own"), mode="eval")
     literals = (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp, ast.USub, ast.Load)
-    code = (ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.BinOp, ast.Add, ast.Mult)
-    allowed = {*names, *NAMESPACE, "nn", "layers"}
+    code = (ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.BinOp, ast.Add, ast.Mult, ast.Div)
+    index = (ast.Subscript, ast.Slice)
+    allowed = {"own", *names, *NAMESPACE, "nn", "layers"}
     for node in ast.walk(tree):
-        assert isinstance(node, (*literals, *code)) or (isinstance(node, ast.Name) and node.id in allowed), ast.dump(
-            node
+        assert isinstance(node, (*literals, *code, *index)) or (isinstance(node, ast.Name) and node.id in allowed), (
+            ast.dump(node)
         )
 
 

@@ -50,7 +50,8 @@ def reference_evaluator(network: Network, *inputs: np.ndarray) -> np.ndarray:
     """What onnx's own evaluator computes of archc's file."""
     evaluator = ReferenceEvaluator(onnx.load_from_string(written(network)))
     names = map(str, evaluator.input_names)
-    return np.asarray(next(iter(evaluator.run(None, dict(zip(names, inputs, strict=True))))))
+    with np.errstate(invalid="ignore"):  # a logarithm of what is negative
+        return np.asarray(next(iter(evaluator.run(None, dict(zip(names, inputs, strict=True))))))
 
 
 def _tensors(inputs: Sequence[np.ndarray]) -> tuple[torch.Tensor, ...]:
@@ -76,9 +77,8 @@ def agrees(case: Case, witness: str) -> bool:
     network, inputs = case.network(), case.inputs()
     expected = exact(network, *inputs)
     actual = WITNESSES[witness](network, *inputs)
-    return actual.shape == expected.shape and bool(
-        np.abs(actual - expected).max() <= TOLERANCE * max(1.0, np.abs(expected).max())
-    )
+    tolerance = TOLERANCE * max(1.0, np.nanmax(np.abs(expected)))
+    return actual.shape == expected.shape and np.allclose(actual, expected, 0, tolerance, equal_nan=True)
 
 
 @pytest.mark.parametrize("witness", ["torch.onnx, older", "onnx.reference"])
@@ -99,7 +99,7 @@ def test_the_dynamo_exporter_agrees(case: Case) -> None:
 @pytest.mark.parametrize("entry", DISAGREEMENTS, ids=lambda entry: f"{entry.witness}-{entry.case}")
 def test_what_is_listed_still_holds(entry: Disagreement) -> None:
     if entry.does == "refuses":
-        with pytest.raises(Exception, match=r"not supported|Unsupported|cannot reshape|could not broadcast"):
+        with pytest.raises(Exception, match=r"not supported|Unsupported|cannot reshape|could not broadcast|Col2Im"):
             agrees(entry.case, entry.witness)
     else:
         assert not agrees(entry.case, entry.witness)

@@ -15,7 +15,8 @@ from archc.ir.verifier import InvalidGraph
 from archc.nn import build_module
 from archc.passes import fold_batch_norm, run_passes
 from archc.passes.inference_graph import inference_graph
-from tests.elaborate.specs import layers
+from archc.weights import resolve
+from tests.elaborate.specs import compiled, layers
 
 SPEC = """\
 - conv2d: {name: conv1, out_channels: 4, kernel_size: 3, bias: false}
@@ -118,6 +119,33 @@ def compare(graph: Graph) -> None:
 
 def test_the_folded_graph_computes_the_same() -> None:
     compare(layers(SPEC))
+
+
+ONE, THREE = "{channels: 4, length: 9}", "{channels: 4, depth: 4, height: 5, width: 3}"
+TWO = "{channels: 4, height: 5, width: 6}"
+
+
+@pytest.mark.parametrize(
+    ("word", "input"),
+    [
+        (f"{name}{axes}d", input)
+        for name in ("conv", "conv_transpose")
+        for axes, input in enumerate((ONE, TWO, THREE), 1)
+    ],
+)
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize("bias", ["true", "false"])
+def test_a_norm_is_folded_into_any_convolution(word: str, input: str, groups: int, bias: str) -> None:
+    fields = f"out_channels: 6, kernel_size: 2, stride: 2, groups: {groups}, bias: {bias}"
+    graph = compiled(f"name: net\ninput: {input}\nlayers:\n  - {word}: {{{fields}}}\n  - batch_norm\n  - relu\n")
+    compare(graph)
+    folded = run_passes(graph, [fold_batch_norm])
+    assert [node.operator.word for node in folded.nodes] == [word, "relu"]
+    for parameter in folded.parameters():
+        weights = {key: array.astype(np.float32) for key, array in random_weights(graph).items()}
+        assert parameter.derived is not None
+        whole = parameter.derived.compute(*(weights[key].astype(np.float64) for key in parameter.derived.sources))
+        np.testing.assert_array_equal(resolve(parameter, weights), whole.astype(np.float32))
 
 
 @pytest.mark.filterwarnings("error")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+COMPUTED = ("relative_position_index", "relative_coords_table")
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -44,8 +46,12 @@ def _reference(
 
 
 def weights(reference: Reference) -> dict[str, np.ndarray]:
-    """The weights that the figures were computed with: each tensor is drawn from its own key."""
-    return {key: _tensor(key, shape, reference.gain) for key, shape in reference.state_dict.items()}
+    """The weights that the figures were computed with: each tensor is drawn from its own key.
+
+    What a network computes from its configuration is not among them.
+    """
+    given = {key: shape for key, shape in reference.state_dict.items() if not key.endswith(COMPUTED)}
+    return {key: _tensor(key, shape, reference.gain) for key, shape in given.items()}
 
 
 def _tensor(key: str, shape: tuple[int, ...], gain: float) -> np.ndarray:

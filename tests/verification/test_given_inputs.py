@@ -71,6 +71,13 @@ def test_an_array_of_objects_is_refused_without_running_it(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs pipes among the files")
+def test_a_picture_is_refused_where_the_network_takes_no_images(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    signals = network("name: net\ninput: {channels: 3, length: 8}\nlayers: [relu]\n")
+    with pytest.raises(UsageError, match=r"a\.png is a picture, and the network takes float32\[batch, 3, 8\]"):
+        given_samples(tmp_path, signals)
+
+
 @pytest.mark.parametrize("name", ["a.npz", "a.npy", "a.png"])
 def test_a_pipe_is_refused_and_not_waited_for(name: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / name)

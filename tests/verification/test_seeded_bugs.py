@@ -37,6 +37,7 @@ SUBJECTS = (
     "efficientnet_b0",
     "inception_v3",
     "inception_resnet_v2",
+    "resized",
 )
 DEEP = (
     "weights_rounded_to_float16",

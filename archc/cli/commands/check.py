@@ -51,18 +51,17 @@ def check(
         print_verbatim("".join(f"{as_annotation(problem)}\n" for problem in problems))
     else:
         _print_text(failures, len(specs))
-    if failures:
-        raise typer.Exit(max(failure.exit_status for failure in failures))
+    if status := max((failure.exit_status for failure in failures), default=0):
+        raise typer.Exit(status)
 
 
 def _failure(spec: str, settings: dict[str, str]) -> ArchcError | None:
     from archc.builds.compilation import check_target
 
     try:
-        check_target(spec, settings)
+        return check_target(spec, settings)
     except ArchcError as error:
         return error
-    return None
 
 
 def _print_text(failures: list[ArchcError], specs: int) -> None:

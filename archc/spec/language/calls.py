@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from archc.operators import JOINS
+from archc.diagnostics import did_you_mean
+from archc.operators import JOINS, constant_words
 from archc.spec.language.items import Call, From, Mark, Reference, Share
 from archc.spec.language.names import RESERVED, is_name, is_path, is_path_template, is_variable
 from archc.spec.language.reports import Refused, Reports
@@ -57,10 +58,6 @@ class Calls:
     def call(self, entry: Entry, value: Scalar | Unreadable | Mapping) -> Call:
         """An operator or block with fields. Raises Refused."""
         word, span = entry.key.text, entry.key.span
-        if word == "constant" and isinstance(value, Mapping) and isinstance(value.get("value"), Scalar):
-            function = value.entries["value"].value  # its function is the operator
-            assert isinstance(function, Scalar), "it was looked at"
-            return self.call(Entry(function, value), value._replace(entries=without(value, ("value",))))
         if word != "identity":  # with fields it is a module that does nothing
             self.check_callable(entry.key)
         if not isinstance(value, Mapping):
@@ -81,6 +78,22 @@ class Calls:
             results=self.results(value.get("results")),
             is_whole=not (value.lost or any(isinstance(value.get(key), Unreadable) for key in CALL_KEYS)),
         )
+
+    def constant(self, entry: Entry) -> Call:
+        """`constant: {value: full, …}`, whose function is the operator. Raises Refused."""
+        fields, word = entry.value, entry.key
+        if isinstance(fields, Unreadable) or (isinstance(fields, Mapping) and fields.lost):
+            raise Refused
+        function = fields.get("value") if isinstance(fields, Mapping) else None
+        if not isinstance(fields, Mapping) or function is None:
+            help = f"it says how the numbers are computed: {', '.join(constant_words())}"
+            self._to.refuse("missing-field", "constant needs the field 'value'", word.span, help)
+        if not isinstance(function, Scalar):
+            self._to.refuse("wrong-kind", "constant.value is the name of a function", function)
+        if function.text not in constant_words():
+            help = did_you_mean(function.text, constant_words()) or f"there are {', '.join(constant_words())}"
+            self._to.refuse("invalid-value", f"constant has no function '{function.text}'", function, help)
+        return self.call(Entry(function, fields), fields._replace(entries=without(fields, ("value",))))
 
     def _item_name(self, fields: Mapping) -> Scalar | None:
         name = self._scalar(fields, "name")

@@ -88,6 +88,8 @@ class Grammar(Reports):
             return NAMED[word](self.calls.value_name(entry), entry.key.span)
         if isinstance(entry.value, Mapping) and (fields := branch_fields(word)):
             return self.branches.with_branches(entry, entry.value, fields)
+        if word == "constant":
+            return self.calls.constant(entry)
         if word in ("output", "aux"):
             return self._root_item(entry, root)
         if isinstance(entry.value, Sequence):

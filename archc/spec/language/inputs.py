@@ -1,12 +1,13 @@
-"""The inputs of a network: one without a name, or several by name."""
+"""What a network takes: an image, a signal, a volume or a vector; one without a name, or several by name."""
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+from collections.abc import Mapping as MappingType
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from archc.diagnostics import Span, SpecError
+from archc.diagnostics import Span, SpecError, nearest
 from archc.spec.language.names import is_input_name
 from archc.spec.language.reports import Refused, Reports
 from archc.spec.language.validation import validate
@@ -42,13 +43,55 @@ SizeOrRange = Annotated[Annotated[Size, Tag("int")] | Annotated[Range, Tag("Rang
 
 
 class Input(BaseModel):
-    """An image that the network takes, in pixels; a Range makes a size dynamic. The batch always is."""
+    """What the network takes; lengths are in pixels or samples. A Range makes a size dynamic. The batch always is."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    if TYPE_CHECKING:  # the last field of each form
+        batch: Range | None
+
+    def sizes(self) -> MappingType[str, int | Range]:
+        """The size of each axis after the batch, by its name."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "batch"}
+
+
+class Image(Input):
+    """Shape [N, C, H, W]."""
+
     channels: Size
     height: SizeOrRange
     width: SizeOrRange
     batch: Range | None = None
+
+
+class Signal(Input):
+    """Shape [N, C, L]."""
+
+    channels: Size
+    length: SizeOrRange
+    batch: Range | None = None
+
+
+class Volume(Input):
+    """Shape [N, C, D, H, W]."""
+
+    channels: Size
+    depth: SizeOrRange
+    height: SizeOrRange
+    width: SizeOrRange
+    batch: Range | None = None
+
+
+class Vector(Input):
+    """Shape [N, F]."""
+
+    features: Size
+    batch: Range | None = None
+
+
+FORMS: tuple[type[Input], ...] = (Image, Signal, Volume, Vector)
+HELP = "it is {channels, height, width}, {channels, length}, {channels, depth, height, width} or {features}"
+SUBSTITUTE = Image(channels=1, height=1, width=1)
+"""Stands for an input that is wrong."""
 
 
 class Inputs(NamedTuple):
@@ -74,10 +117,6 @@ def read_inputs(document: Mapping, head: Span, reports: Reports) -> Inputs:
         reports.refuse("missing-key", "a spec needs the key 'input'", head, help)
     except Refused:
         return Inputs({ONLY: SUBSTITUTE}, {ONLY: head}, whole=False)
-
-
-SUBSTITUTE = Input(channels=1, height=1, width=1)
-"""What stands for an input that is wrong."""
 
 
 def _several(entry: Entry, reports: Reports) -> Inputs:
@@ -106,7 +145,7 @@ def _several(entry: Entry, reports: Reports) -> Inputs:
 def _input(tree: Tree, what: str, reports: Reports) -> Input:
     """One input. Raises Refused: it is wrong."""
     try:
-        return validate(Input, tree, what)
+        return validate(_form(tree, what) if isinstance(tree, Mapping) else Image, tree, what)
     except SpecError as error:
         if not isinstance(tree, Unreadable):
             reports.add(*error.diagnostics)
@@ -126,3 +165,18 @@ def _check_batches(tree: Mapping, inputs: Inputs, reports: Reports) -> None:
 
 def _is_whole(tree: Tree) -> bool:
     return not (isinstance(tree, Mapping) and tree.lost)
+
+
+def _form(tree: Mapping, what: str) -> type[Input]:
+    """The form that has all keys, as they are meant, and lacks the fewest. Raises SpecError: there is none."""
+    known = dict.fromkeys(key for form in FORMS for key in form.model_fields)
+    meant = {key if key in known else nearest(key, known) for key in tree.entries} - {None, "batch"}
+    forms = [form for form in FORMS if meant <= form.model_fields.keys()]
+    if not forms:
+        mixed = ", ".join(key for key in tree.entries if key in meant)
+        raise SpecError(f"{what} mixes keys of several forms: {mixed}", code="several-keys", span=tree.span, help=HELP)
+    if meant - {"channels"}:
+        return min(forms, key=lambda form: len(form.model_fields.keys() - meant))
+    if tree.entries.keys() <= known.keys() and not tree.lacks_keys:
+        raise SpecError(f"{what} needs its sizes", code="missing-key", span=tree.span, help=HELP)
+    return Image

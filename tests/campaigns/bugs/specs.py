@@ -44,4 +44,25 @@ layers:
 """
 """Thirty hard-swishes one behind the other, which multiply what rounding does."""
 
-SPECS = {"detector": DETECTOR, "listed_detector": BOXES, "swish": SWISH, "residual": RESIDUAL}
+RESIZED = """\
+name: resized
+input: {channels: 3, height: 16, width: 16}
+layers:
+  - conv2d: {name: conv1, out_channels: 8, kernel_size: 3, stride: 2, padding: 1}
+  - relu
+  - interpolate: 2
+  - conv2d: {name: conv2, out_channels: 8, kernel_size: 3, padding: 1}
+  - interpolate: {scale_factor: 1.5, mode: bilinear}
+  - roll: {shifts: [3, -2], dims: [2, 3]}
+  - conv2d: {name: conv3, out_channels: 8, kernel_size: 3, padding: 1}
+  - interpolate: {size: 16, mode: bilinear, align_corners: true}
+  - pixel_shuffle: 2
+  - conv2d: {name: conv4, out_channels: 8, kernel_size: 3, padding: 1}
+  - interpolate: {scale_factor: 0.4, mode: bicubic}
+  - conv2d: {name: conv5, out_channels: 8, kernel_size: 3, padding: 1}
+  - amax: {dim: [2, 3]}
+  - linear: {name: fc, out_features: 10}
+"""
+"""Resized and moved in most of the ways that there are."""
+
+SPECS = {"detector": DETECTOR, "listed_detector": BOXES, "swish": SWISH, "residual": RESIDUAL, "resized": RESIZED}

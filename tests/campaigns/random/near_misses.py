@@ -68,11 +68,13 @@ WRONG_ITEMS: tuple[Any, ...] = (
     {"linear": {"out_features": 2, "init": {"w": "ones"}}},
     {"sequence": [{"output": "inner"}]}, {"sequence": [{"aux": "relu"}]}, "$nowhere", "sum", {"mark": "relu"},
     {"linear": {"out_features": "8 ** 2 * $i"}}, {"linear": {"out_features": {"a": 1}}}, {"sum": ["none", "none"]},
+    {"batch_norm": 8}, {"layer_norm": 1e-6},
     {"output": "input"}, {"output": "a b"}, {"aux": "relu"}, {"linear": {"out_features": 10**30}},
 )  # fmt: skip
 WRONG_HEADS: tuple[dict[str, Any], ...] = (
     {"name": "9 lives"}, {"name": ["net"]}, {"layer": ["relu"]}, {"layers": []}, {"input": 3},
-    {"input": {"channels": 3, "height": 8}}, {"input": {"channels": 0, "height": 8, "width": 8}}, {"inputs": {}},
+    {"input": {"channels": 3, "height": 8}},
+    {"input": {"length": 8, "height": 8}}, {"input": {"channels": 0, "height": 8, "width": 8}}, {"inputs": {}},
     {"input": {"channels": 3, "height": "8px", "width": 8}}, {"defaults": {"batchnorm": {"eps": 0.1}}},
     {"input": {"channels": 3, "height": {"min": 9, "opt": 8, "max": 10}, "width": 8}}, {"init": {"relu6x": {}}},
     {"parameters": {"a-b": "int = 1"}}, {"parameters": {"a": "integer = 1"}}, {"parameters": {"a": "int = x"}},

@@ -63,10 +63,10 @@ class _Author:
 
     def spec(self) -> dict[str, Any]:
         """The whole document."""
-        height, width = (self.draw(st.integers(8, 33)) for _ in range(2))
-        channels = self.draw(st.integers(1, 8))
-        items, _ = self._network(TensorType((BATCH, channels, height, width)))
-        size: dict[str, Any] = {"channels": channels, "height": height, "width": width}
+        size: dict[str, Any] = {"channels": self.draw(st.integers(1, 8))}
+        axes = self.draw(st.sampled_from([*[("height", "width")] * 6, ("length",), ("depth", "height", "width")]))
+        size |= {axis: self.draw(st.integers(8, 33) if len(axes) < 3 else st.integers(4, 9)) for axis in axes}
+        items, _ = self._network(TensorType((BATCH, *size.values())))
         if self._one_in(4):
             size["batch"] = {"min": 1, "opt": 4, "max": 16}
         document = {"name": self._name("net"), "input": size, "parameters": self.scope.parameters}
@@ -83,9 +83,9 @@ class _Author:
                 items.append({"output": self._name("tap")})
             if x.ndim >= 2 and self._one_in(20):
                 items.append({"aux": {"linear": {"name": self._name("item"), "out_features": 3}}})
-        if x.ndim == 4 and self._one_in(2):
+        if x.ndim in (3, 4, 5) and self._one_in(2):
             fields = {"out_features": self.number(self.draw(st.integers(2, 10)))}
-            items += [{"adaptive_avg_pool2d": {"output_size": 1}}, "flatten", {"linear": fields}]
+            items += [{f"adaptive_avg_pool{x.ndim - 2}d": {"output_size": 1}}, "flatten", {"linear": fields}]
         return items, x
 
     def _pieces(self, items: Items) -> dict[str, Any]:

@@ -20,8 +20,11 @@ from archc.operators import OPERATORS, operator_model
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 Fields = dict[str, Any]
 
-WINDOWS = ("conv2d", "max_pool2d", "avg_pool2d")  # drawn three times as often as others
-UNARY = tuple(word for word in OPERATORS if operator_model(word).arity == 1 and word != "identity")
+WINDOWS = tuple(
+    f"{word}{axes}d" for word in ("conv", "max_pool", "avg_pool") for axes in (1, 2, 3)
+)  # drawn three times as often as others
+LEFT_OUT = ("identity", "sqrt", "log", "exp", "square")  # what others give may have no root, or grow without bound
+UNARY = tuple(word for word in OPERATORS if operator_model(word).arity == 1 and word not in LEFT_OUT)
 MOST_CHANNELS = 16
 LARGEST_SIZE = 40
 FEWEST_TO_NORMALISE = 6  # over two elements a norm is a sign, whose jumps no tolerance can follow
@@ -55,7 +58,7 @@ def applicable(x: TensorType) -> list[str]:
 
 def _accepts(word: str, x: TensorType) -> bool:
     if word not in _FIELDS:
-        return bool(_examples(word, x))
+        return bool(_examples(word, x)) and (word not in _CONDITIONS or _CONDITIONS[word](x))
     ranks = {len(shape) + 1 for example in operator_model(word).examples for shape in example.shapes}
     return x.ndim in ranks and (word not in _CONDITIONS or _CONDITIONS[word](x))
 
@@ -79,9 +82,9 @@ def _optional(draw: Draw, **strategies: st.SearchStrategy[Any]) -> Fields:
     return {name: draw(strategy) for name, strategy in strategies.items() if draw(st.booleans())}
 
 
-def pair(draw: Draw, height: int, width: int) -> int | list[int]:
-    """Two sizes, or one that stands for both."""
-    return height if height == width and draw(st.booleans()) else [height, width]
+def each(draw: Draw, *numbers: int) -> int | list[int]:
+    """A number for each axis, or one that stands for all."""
+    return numbers[0] if len(set(numbers)) == 1 and draw(st.booleans()) else list(numbers)
 
 
 def divisors(number: int) -> list[int]:
@@ -89,12 +92,17 @@ def divisors(number: int) -> list[int]:
     return [d for d in range(1, number + 1) if number % d == 0]
 
 
-def _conv2d(draw: Draw, x: TensorType) -> Fields:
+def _channels(draw: Draw, x: TensorType) -> tuple[int, int, int]:
+    """Channels of the input and of the output, and groups."""
     channels = sizes(x)[0]
     groups = draw(st.sampled_from([d for d in divisors(channels) if d <= MOST_CHANNELS]))
-    out_channels = groups * draw(st.integers(1, max(1, MOST_CHANNELS // groups)))
+    return channels, groups * draw(st.integers(1, max(1, MOST_CHANNELS // groups))), groups
+
+
+def _conv(draw: Draw, x: TensorType) -> Fields:
+    channels, out_channels, groups = _channels(draw, x)
     windows = [_window(draw, size, largest_padding=3) for size in sizes(x)[1:]]
-    kernel, stride, padding, dilation = (pair(draw, *both) for both in zip(*windows, strict=True))
+    kernel, stride, padding, dilation = (each(draw, *numbers) for numbers in zip(*windows, strict=True))
     written = {"stride": (stride, 1), "padding": (padding, 0), "dilation": (dilation, 1), "groups": (groups, 1)}
     return {
         "out_channels": out_channels,
@@ -116,26 +124,46 @@ def _window(draw: Draw, size: int, largest_padding: int | None = None, most_dila
     return kernel, draw(st.integers(1, 3)), padding, dilation
 
 
+def _conv_transpose(draw: Draw, x: TensorType) -> Fields:
+    _, out_channels, groups = _channels(draw, x)
+    kernel = draw(st.integers(2, 3))
+    stride = draw(st.integers(1, 2))
+    padding = draw(st.integers(0, 1)) if min(sizes(x)[1:]) > 1 else 0
+    chosen = {"stride": stride, "padding": padding, "output_padding": draw(st.integers(0, stride - 1))}
+    window = {name: value for name, value in chosen.items() if value != (name == "stride") or draw(st.booleans())}
+    optional = _optional(draw, bias=st.booleans(), groups=st.just(groups))
+    return {"out_channels": out_channels, "kernel_size": kernel, **window, **optional}
+
+
 def _pool(draw: Draw, x: TensorType, most_dilation: int) -> Fields:
     windows = [_window(draw, min(size, 4), most_dilation=most_dilation) for size in sizes(x)[1:]]
     fitting = [(min(k, size + 2 * p), s, p, d) for (k, s, p, d), size in zip(windows, sizes(x)[1:], strict=True)]
-    kernel, stride, padding, dilation = (pair(draw, *both) for both in zip(*fitting, strict=True))
+    kernel, stride, padding, dilation = (each(draw, *numbers) for numbers in zip(*fitting, strict=True))
     chosen = {"kernel_size": kernel, "padding": padding, **_optional(draw, stride=st.just(stride))}
-    dilated = {"dilation": dilation} if dilation not in (1, [1, 1]) else {}
+    dilated = {"dilation": dilation} if dilation != 1 and {*as_list(dilation)} != {1} else {}
     return {**chosen, **_optional(draw, ceil_mode=st.booleans()), **dilated}
 
 
-def _max_pool2d(draw: Draw, x: TensorType) -> Fields:
+def as_list(numbers: int | list[int]) -> list[int]:
+    """A field of one number or several as a list."""
+    return numbers if isinstance(numbers, list) else [numbers]
+
+
+def _max_pool(draw: Draw, x: TensorType) -> Fields:
     return _pool(draw, x, most_dilation=3)
 
 
-def _avg_pool2d(draw: Draw, x: TensorType) -> Fields:
-    return _pool(draw, x, 1) | _optional(draw, count_include_pad=st.just(False), divisor_override=st.integers(1, 9))
+def _avg_pool(draw: Draw, x: TensorType) -> Fields:
+    divided = {"divisor_override": st.integers(1, 9)} if x.ndim > 3 else {}
+    return _pool(draw, x, 1) | _optional(draw, count_include_pad=st.just(False), **divided)
 
 
-def _adaptive_avg_pool2d(draw: Draw, x: TensorType) -> Fields:
-    height, width = (draw(st.integers(1, min(size + 3, 12))) for size in sizes(x)[1:])
-    return {"output_size": pair(draw, height, width)}
+def _adaptive_avg_pool(draw: Draw, x: TensorType) -> Fields:
+    return {"output_size": each(draw, *(draw(st.integers(1, min(size + 3, 12))) for size in sizes(x)[1:]))}
+
+
+def _adaptive_max_pool(draw: Draw, x: TensorType) -> Fields:
+    return {"output_size": each(draw, *(draw(st.sampled_from(divisors(size))) for size in sizes(x)[1:]))}
 
 
 def _softmax(draw: Draw, x: TensorType) -> Fields:
@@ -193,8 +221,8 @@ def _batch_norm(draw: Draw, x: TensorType) -> Fields:
 
 
 def _group_norm(draw: Draw, x: TensorType) -> Fields:
-    channels, height, width = sizes(x)
-    fitting = [d for d in divisors(channels) if channels // d * height * width >= FEWEST_TO_NORMALISE]
+    channels = sizes(x)[0]
+    fitting = [d for d in divisors(channels) if prod(sizes(x)) // d >= FEWEST_TO_NORMALISE]
     chosen = _optional(draw, eps=st.sampled_from([1e-3, 0.1]), affine=st.booleans(), num_channels=st.just(channels))
     return {"num_groups": draw(st.sampled_from(fitting)), **chosen}
 
@@ -212,10 +240,18 @@ def _local_response_norm(draw: Draw, x: TensorType) -> Fields:
 
 
 _FIELDS: dict[str, Callable[[Draw, TensorType], Fields]] = {
-    "conv2d": _conv2d,
-    "max_pool2d": _max_pool2d,
-    "avg_pool2d": _avg_pool2d,
-    "adaptive_avg_pool2d": _adaptive_avg_pool2d,
+    **{
+        f"{word}{axes}d": drawn
+        for word, drawn in (
+            ("conv", _conv),
+            ("conv_transpose", _conv_transpose),
+            ("max_pool", _max_pool),
+            ("avg_pool", _avg_pool),
+            ("adaptive_avg_pool", _adaptive_avg_pool),
+            ("adaptive_max_pool", _adaptive_max_pool),
+        )
+        for axes in (1, 2, 3)
+    },
     "softmax": _softmax,
     "log_softmax": _softmax,
     "mean": _mean,
@@ -238,5 +274,9 @@ _CONDITIONS: dict[str, Callable[[TensorType], bool]] = {
     "log_softmax": lambda x: max(sizes(x)) >= 3,
     "layer_norm": lambda x: sizes(x)[-1] >= FEWEST_TO_NORMALISE,
     "group_norm": lambda x: prod(sizes(x)) >= FEWEST_TO_NORMALISE,
+    "instance_norm": lambda x: prod(sizes(x)[1:]) >= FEWEST_TO_NORMALISE,
+    "layer_norm2d": lambda x: sizes(x)[0] >= FEWEST_TO_NORMALISE,
+    "rms_norm": lambda x: sizes(x)[-1] >= 3,
+    **{f"conv_transpose{axes}d": lambda x: max(sizes(x)[1:]) <= LARGEST_SIZE // 3 for axes in (1, 2, 3)},
 }
 """What must hold of an input so that the output depends on it, where the shape alone does not say it."""
