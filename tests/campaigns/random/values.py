@@ -107,7 +107,7 @@ def _bias(author: Author, heads: int, tokens: int) -> Fields:
     draw = author.draw
     chosen = draw(st.sampled_from(["none", "tensor", "table"]))
     if chosen == "tensor":
-        shape = draw(st.sampled_from([[tokens, tokens], [heads, 1, tokens], [1, heads, tokens, tokens], [tokens]]))
+        shape = draw(st.sampled_from([[tokens, tokens], [heads, 1, tokens], [1, heads, tokens, tokens]]))
         return {"bias": _parameter(author, shape)}
     height = draw(st.sampled_from(divisors(tokens)))
     width = tokens // height
