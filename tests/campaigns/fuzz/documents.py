@@ -124,7 +124,8 @@ def _wrap(random: Random, document: Document) -> None:
             {"when": random.choice(EXPRESSIONS), "then": item}, {"product": [[item], "sigmoid"]}, {"group": [item]},
             {"scope": {"layers": [item]}}, {"$layer": {"name": item}}, {"quotient": [item, "identity"]},
             {"concat": {"dim": random.randint(-2, 3), "branches": [item, "identity"]}}, {"gather": {"index": item}},
-            {"attention": {"query": item, "key": "identity", "value": item, "bias": item}}, {"sum": [item, _named(random)]},
+            {"attention": {"query": item, "key": "identity", "value": item, "bias": item}},
+            {"sum": [item, _named(random)]},
         ))  # fmt: skip
     owner[key] = item
 
