@@ -55,6 +55,7 @@ def test_every_code_is_shown_by_a_golden_diagnostic(repository: Path) -> None:
     # These cannot be reached by a spec or a command alone; the named tests hold their texts.
     elsewhere = {
         "invalid-initializer": "tests/weights/test_initialize.py",
+        "mismatched-constants": "tests/weights/test_match.py",
         "not-exportable": "tests/exporters/test_torch_export.py",
         "out-of-memory": "tests/cli/test_output.py",
         "unsafe-artefact": "tests/exporters/unsafe.py",

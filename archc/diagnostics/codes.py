@@ -28,6 +28,7 @@ Code = Literal[
     "invalid-value",
     "likely-mistake",
     "merge-key",
+    "mismatched-constants",
     "mismatched-dtypes",
     "mismatched-shapes",
     "misplaced",

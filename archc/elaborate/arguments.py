@@ -152,7 +152,9 @@ def validate(
     layers = layer_fields(model)
     for name, argument in arguments.items():
         if name not in model.model_fields and not (name and model.model_config.get("extra") == "allow"):
-            help = field_meant(word, name, model.model_fields, of_call=not issubclass(model, Initializer))
+            branches = model.branch_fields() if issubclass(model, Operator) else ()
+            of_call = not (issubclass(model, Initializer) or branches)
+            help = field_meant(word, name, (*branches, *model.model_fields), of_call=of_call)
             message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
             if not name and issubclass(model, Operator) and model.not_short_for:
                 message = f"{word} has no short form"
@@ -176,6 +178,8 @@ def validate(
         fields = [line["loc"][0] for line in lines if line["loc"]]
         partial |= any(arguments[field].is_short for field in fields if field in arguments)
         for line in lines:
+            if not line["loc"] and wrong:  # fields that do not go together, one of which is unknown
+                continue
             if not _is_missing(line) or not (partial or line["loc"][0] in wrong):
                 _report(line, word, call, arguments, problems, model)
         return UNKNOWN
@@ -217,8 +221,11 @@ def _report(
             tree = tree.items[step]
     value = line["input"]
     help = _meant(line) or fraction_help(argument.tree, value)
-    help = help or value_meant(word, model.model_fields, value, argument.environment, argument.is_short)
+    if line["type"] != "value_error":  # such as a pattern, which is no expression
+        help = help or value_meant(word, model.model_fields, value, argument.environment, argument.is_short)
     found = requirement(line) if line["type"] == "missing" else f"{requirement(line)}, not {show(value)}"
+    if line["type"] == "value_error":
+        found = f"{show(value)} is wrong: {reason(line)}"
     problems.add("invalid-value", f"{word}.{field} {found}", tree.span, notes=origins(argument), help=help)
 
 

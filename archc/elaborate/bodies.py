@@ -85,10 +85,10 @@ class Bodies:
 
     def _name_results(self, call: Call, results: list[Value | Unknown]) -> None:
         """Give the further results of a block the names that its call has for them."""
-        names = call.results or ()
-        if names and len(names) != len(results):
-            message = f"{call.word} has {len(results)} further results, and here are {len(names)} names"
-            self._context.problems.add("wrong-kind", message, names[0].span)
+        names = call.results if call.results and results else ()
+        if len(names) > len(results):
+            message = f"{call.word} has {len(names)} names for its results, but gives {len(results)} beside its value"
+            self._context.problems.add("wrong-kind", message, names[len(results)].span)
         for name, value in zip(names, results, strict=False):
             self._context.marks.set(name, value)
 

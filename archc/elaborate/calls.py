@@ -24,6 +24,7 @@ from archc.elaborate.defaults import Defaults
 from archc.elaborate.environment import Here, at
 from archc.elaborate.expansion import Expander
 from archc.elaborate.keys import keys_of
+from archc.elaborate.likeness import likened
 from archc.elaborate.naming import is_template, item_name
 from archc.ir.builder import NameTaken
 from archc.ir.graph import Value
@@ -46,7 +47,13 @@ class Caller:
         self._blocks = Expander(context, self.defaults, self.layer)
 
     def call(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
-        """Apply a call `count` times."""
+        """Apply a call `count` times. If it fails, its results are unknown."""
+        value = self._counted(call, x, env)
+        if value is UNKNOWN:
+            self.context.marks.lose(call.results or ())
+        return value
+
+    def _counted(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
         callee = self.callees.of(call)
         if callee is None:
             return UNKNOWN
@@ -126,6 +133,10 @@ class Caller:
         if arity_of(callee) == 0 and inputs is not UNKNOWN:
             self.context.instead(inputs[0], UNKNOWN, call.span)
             inputs = tuple[Value, ...]()
+        if not isinstance(callee, BlockDefinition) and issubclass(callee, Operator) and callee.branches:
+            message = f"{call.word} needs the fields {', '.join(callee.needed())}, which hold branches"
+            self.problems.add("missing-field", message, call.span)
+            return UNKNOWN
         if inputs is not UNKNOWN and not self.context.takes(call.word, arity_of(callee), inputs, call.span):
             inputs = UNKNOWN
         if call.results is not None and not (isinstance(callee, BlockDefinition) and callee.results):
@@ -146,6 +157,9 @@ class Caller:
         if isinstance(model, Operator):
             fields = {field: argument.tree.span for field, argument in arguments.items()}
             keys = keys_of(call, model, here, self.problems)
+            model = likened(model, call, arguments, inputs, self.context)
+            if model is UNKNOWN:
+                return UNKNOWN
             return self.context.add(
                 model,
                 *inputs,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from archc.diagnostics import Span
 from archc.elaborate.arguments import Argument, validate
 from archc.elaborate.context import Context
 from archc.ir.graph import Value
 from archc.ir.operator import Operator
 from archc.operators import operator_model
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
-from archc.spec.language.items import Branch, Composite, Item, When
+from archc.spec.language.items import Branch, Composite, From, Item, When
 
 Walk = Callable[[Iterable[Item], Value | Unknown, Environment], Value | Unknown]
 """Applies items one after the other to a value, in a scope of names."""
@@ -41,7 +42,7 @@ class Composites:
             return UNKNOWN
         if len(values) == 1:
             return values[0]
-        return self._context.add(operator, *values, name=None, span=composite.span)
+        return self._context.add(operator, *values, name=None, span=composite.span, fields=_spans(composite))
 
     def _branch(self, branch: Branch | When, x: Value | Unknown, env: Environment) -> Value | Unknown | None:
         """The branch's value; None for an absent branch: a `when` whose arm is `none`."""
@@ -49,7 +50,8 @@ class Composites:
             chosen = self._choose(branch, env)
             return self._walk(chosen.items, x, env) if isinstance(chosen, Branch) else chosen
         value = self._walk(branch.items, x, env)
-        if value is x is not UNKNOWN and branch.items:
+        named = any(isinstance(item, From) for item in branch.items)  # it may be the value that it has already
+        if value is x is not UNKNOWN and branch.items and not named:
             help = "write 'identity' for a shortcut, or 'none' in a 'when' for no branch at all"
             self._problems.add("empty", "nothing is left of this branch", branch.span, help=help)
         return value
@@ -79,6 +81,10 @@ class Composites:
         first = 0 if operator.arity > len(operator.branches) else 1
         ordered = sorted(zip(held, values[1:], strict=True), key=lambda pair: operator.branches.index(pair[0]))
         inputs = (*values[first:1], *(value for _, value in ordered))
-        entries = composite.fields.entries if composite.fields else {}
-        fields = {key: entry.value.span for key, entry in entries.items()}
-        return self._context.add(operator, *inputs, name=None, span=composite.span, fields=fields)
+        return self._context.add(operator, *inputs, name=None, span=composite.span, fields=_spans(composite))
+
+
+def _spans(composite: Composite) -> dict[str, Span]:
+    """Where the values of the fields stand."""
+    entries = composite.fields.entries if composite.fields else {}
+    return {key: entry.value.span for key, entry in entries.items()}

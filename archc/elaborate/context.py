@@ -108,7 +108,7 @@ class Context:
                 node = producers.get(name)
                 what = f"what {node.operator.word} gives" if node else self._input_called(name)
                 notes = (Note("it comes from here", node.span),) if node and node.span else ()
-                help = "mark it before, and use it by 'from'; or leave out what makes it"
+                help = "join both by sum, product or concat; or mark the first, and use it later by 'from'"
                 message = f"{what} is not used: another value takes its place here"
                 self.problems.add("unused", message, span, notes=notes, help=help)
         if not len(self.problems):

@@ -21,6 +21,7 @@ from archc.elaborate.ramps import check_shapes
 from archc.elaborate.shares import Shares
 from archc.ir.builder import NameTaken, TooManyNodes
 from archc.ir.graph import Graph, Value
+from archc.ir.types import batch_axis
 from archc.ir.verifier import verify_graph
 from archc.spec.language.document import Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
@@ -182,7 +183,19 @@ class Elaborator:
             self.problems.add("name-taken", message, name.span, notes=notes)
         self._outputs.setdefault(name.text, name.span)
         if x is not UNKNOWN:
+            self._refuse_without_images(name.text, x, name.span)
             self.builder.output(name.text, x, training_only)
+
+    def _refuse_without_images(self, name: str, x: Value, span: Span) -> None:
+        """Record an output that does not begin with the batch."""
+        axis = batch_axis(x.type)
+        if axis is None:
+            message = f"the output '{name}' does not depend on the input: it is {x.type}"
+            self.problems.add("shape-mismatch", message, span)
+        elif axis != 0:
+            message = f"the output '{name}' does not begin with the batch: it is {x.type}"
+            help = "move the batch to the front, by permute or rearrange"
+            self.problems.add("shape-mismatch", message, span, help=help)
 
     def _auxiliary(self, auxiliary: Auxiliary, x: Value | Unknown, env: Environment) -> None:
         item = auxiliary.item
@@ -203,5 +216,6 @@ class Elaborator:
             self.problems.add(
                 "name-taken", "the network's last value is called 'output' already", self.spec.items[-1].span
             )
+        self._refuse_without_images("output", value, self.spec.items[-1].span)
         self.builder.output("output", value)
         self.builder.outputs.insert(0, self.builder.outputs.pop())

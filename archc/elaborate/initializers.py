@@ -51,7 +51,8 @@ class Initializers:
             name = next((name for name in chosen if node.key(name) == parameter.path), None)
             if name is not None and parameter.initializer.uses_fan and len(parameter.shape) < 2:
                 word, ndim = parameter.initializer.word, ("none", "one")[len(parameter.shape)]
-                message = f"{word} needs a tensor of two or more dimensions, and '{name}' has {ndim}"
+                shown = f"'{name}'" if name else "this one"
+                message = f"{word} needs a tensor of two or more dimensions, and {shown} has {ndim}"
                 self._problems.add("invalid-value", message, chosen[name].span)
 
     def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Chosen]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from archc.diagnostics import Note, Span, did_you_mean
@@ -42,12 +42,17 @@ class Marks:
         """The values that have a name here."""
         return {name: value for name, (value, _) in self._bodies[-1].items() if value is not UNKNOWN}
 
+    def lose(self, names: Iterable[Scalar]) -> None:
+        """Make the names known whose values something wrong would have given."""
+        for name in names:
+            self._bodies[-1].setdefault(name.text, (UNKNOWN, name.span))
+
     def get(self, name: Scalar) -> Value | Unknown:
         """The value with a name; what is wrong is recorded."""
         known, text = self._bodies[-1], name.text.removeprefix("$")
         if text in known:
             return known[text][0]
-        listed = f"there are {', '.join(known)}" if known else f"write '- mark: {text}' where the value is"
+        listed = f"known here: {', '.join(known)}" if known else f"write '- mark: {text}' where the value is"
         help = did_you_mean(text, known) or listed
         self._problems.add("unknown-name", f"there is no value '{text}' here", name.span, help=help)
         return UNKNOWN

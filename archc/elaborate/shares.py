@@ -31,7 +31,7 @@ class Shares:
         builder, problems, name = self._context.builder, self._context.problems, share.name.text
         known = self._items.get(builder.path, {})
         if name not in known:
-            listed = f"there are {', '.join(known)}" if known else "an item that is used again has a name"
+            listed = f"known here: {', '.join(known)}" if known else "an item that is used again has a name"
             help = did_you_mean(name, known) or listed
             problems.add("unknown-name", f"there is no item '{name}' before in this list", share.name.span, help=help)
             return UNKNOWN
@@ -50,6 +50,15 @@ class Shares:
 
     def _refuse_other_code(self, share: Share, first: Sequence[Node], again: Sequence[Node]) -> None:
         """Record an item that would have to compute something else on these values: a module has one `forward`."""
+        shapes = {parameter.path: parameter.shape for node in first for parameter in node.parameters}
+        for parameter in (parameter for node in again for parameter in node.parameters):
+            if (shape := shapes.get(parameter.path, parameter.shape)) != parameter.shape:
+                message = (
+                    f"'{share.name.text}' cannot be used again here: {parameter.path} has the shape {_shown(shape)}"
+                )
+                message += f", and would need {_shown(parameter.shape)}"
+                self._context.problems.add("shape-mismatch", message, share.span)
+                return
         earlier, now = list(_code(first)), list(_code(again))
         if earlier == now:
             return
@@ -57,6 +66,10 @@ class Shares:
         message = f"'{share.name.text}' cannot be used again here: {word} depends on the sizes of the first use"
         help = "share what does not depend on them, and apply the rest behind it"
         self._context.problems.add("shape-mismatch", message, share.span, help=help)
+
+
+def _shown(shape: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
 
 
 def _code(nodes: Sequence[Node]) -> list[tuple[str, str, tuple[int, ...]]]:

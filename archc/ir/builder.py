@@ -11,15 +11,16 @@ Siblings differ, and no path may go through another operator's.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from archc.diagnostics import Span
+from archc.ir.dtype import INT64
 from archc.ir.graph import Graph, Node, Output, Parameter, Scope, Value, tensor_key
 from archc.ir.initializers import Initializer
 from archc.ir.module_names import RESERVED_NAMES
-from archc.ir.operator import Operator, ShapeError
+from archc.ir.operator import Operator, Range, ShapeError
 from archc.ir.types import TensorType
 
 
@@ -93,6 +94,13 @@ def _prefixes(name: str) -> list[str]:
     return [".".join(parts[:end]) for end in range(1, len(parts))]
 
 
+def _refuse_integers(operator: Operator, inputs: Sequence[TensorType]) -> None:
+    """Raise ShapeError if an operator that computes is given integers."""
+    integers = next((type for type in inputs if type.dtype == INT64), None)
+    if integers is not None and not operator.moves:
+        raise ShapeError(f"computes with numbers of float32, received {integers}", help="an index is for gather")
+
+
 class GraphBuilder:
     """Collects nodes and scopes; `finish` gives the graph."""
 
@@ -112,6 +120,7 @@ class GraphBuilder:
         self.scopes: list[Scope] = []
         self.outputs: list[Output] = []
         self.max_nodes = max_nodes
+        self._ranges: dict[str, Range] = {}  # of the integers that values hold, by the values' names
         self._again: list[tuple[str, str]] = []  # the paths of items that are used again, and where they are now
         self._frames = [_Frame(Scope("", class_name))]
         self.scopes.append(self._frames[0].scope)
@@ -211,7 +220,9 @@ class GraphBuilder:
                 raise NameTaken(f"the name '{path}' is that of the network's input")
         types = tuple([value.type for value in inputs])
         try:
+            _refuse_integers(operator, types)
             outputs, weights = operator.typed(*types)
+            operator.check_ranges(types, [self._ranges.get(value.name) for value in inputs])
         except ShapeError as error:
             error.path = path
             raise
@@ -229,7 +240,17 @@ class GraphBuilder:
             values = tuple([Value(f"{path}:{index}", type) for index, type in enumerate(outputs)])
         node = Node(path, operator, inputs, values, frame.scope.path, span, parameters, shared, own)
         self.nodes.append(node)
+        if found := self._range(node):
+            self._ranges[node.output.name] = found
         return node
+
+    def _range(self, node: Node) -> Range | None:
+        """The range of the integers that a node gives, if it is known."""
+        if any(value.type.dtype != INT64 for value in node.outputs):
+            return None
+        if computed := node.operator.computed():
+            return Range(int(min(computed.values)), int(max(computed.values)))
+        return self._ranges.get(node.inputs[0].name) if node.operator.moves else None
 
     def _open(self, name: str) -> None:
         """Make room for a tensor below a layer: the layer's own become tensors beside it, and it no module."""

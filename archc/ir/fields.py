@@ -107,6 +107,12 @@ Sizes = Annotated[
     PlainSerializer(_as_written),
     WithJsonSchema({"anyOf": several_schema("integer")}),
 ]
+Shape = Annotated[
+    tuple[Positive, ...],
+    BeforeValidator(_as_single),
+    Field(min_length=1, max_length=6),
+    WithJsonSchema({"anyOf": several_schema("integer")}),
+]
 Factors = Annotated[
     tuple[PositiveNumber, ...],
     BeforeValidator(_as_single_number),

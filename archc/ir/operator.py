@@ -64,6 +64,13 @@ class Computed(NamedTuple):
         return found
 
 
+class Range(NamedTuple):
+    """The least and the greatest of the integers that a value may hold."""
+
+    low: int
+    high: int
+
+
 class Window(NamedTuple):
     """What one element of an output sees along one axis of an input: extent and step, in elements of the input.
 
@@ -116,6 +123,8 @@ class Operator(BaseModel):
     """Fields of a spec that hold branches; what these give are the last inputs, in this order."""
     optional_branches: ClassVar[int] = 0
     """How many of the last branches may be left out."""
+    likens: ClassVar[str | None] = None
+    """The field that names another value, whose type `likened` puts into other fields."""
     not_short_for: ClassVar[str | None] = None
     """Set where a call has no short form: the field for which a number alone would be meant, and not for the first."""
     tensors: ClassVar[tuple[str, ...]] = ()
@@ -142,6 +151,8 @@ class Operator(BaseModel):
     """True: `weight` and `bias`, if there are any, decide the scale of the output, whatever the input's."""
     tracks_statistics: ClassVar[bool] = False
     """True: it normalises by running statistics."""
+    moves: ClassVar[bool] = False
+    """True: it moves elements and computes none, so that they may be integers."""
     adds: ClassVar[bool] = False
     """True: a sum of its inputs, such as joins a residual branch."""
     multiplies: ClassVar[bool] = False
@@ -151,6 +162,11 @@ class Operator(BaseModel):
     def is_composite(cls) -> bool:
         """True if it joins branches, and so takes no part in naming."""
         return cls.arity is None or bool(cls.branches)
+
+    @classmethod
+    def branch_fields(cls) -> tuple[str, ...]:
+        """The fields that hold branches; those of a join are a list."""
+        return ("branches",) if cls.arity is None else cls.branches
 
     @classmethod
     def needed(cls) -> tuple[str, ...]:
@@ -175,9 +191,16 @@ class Operator(BaseModel):
         """Types of all outputs, of an operator that has several. Raises ShapeError."""
         return (self.infer(*inputs),)
 
+    def check_ranges(self, inputs: Sequence[TensorType], ranges: Sequence[Range | None]) -> None:
+        """Raise ShapeError if integers of an input, where their range is known, do not go with the other inputs."""
+
     def typed(self, *inputs: TensorType) -> tuple[tuple[TensorType, ...], tuple[Weight, ...]]:
         """What `infer_all` and `weights` give, remembered for the next node of the kind. Raises ShapeError."""
         return _typed(self, inputs)  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
+
+    def likened(self, x: TensorType, like: TensorType) -> "Operator":
+        """The operator without its field `likens`, for an input `x` and the value that it names. Raises ShapeError."""
+        return self
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
         """The tensors that the operator owns, in `state_dict` order. Called after `infer` accepted the inputs."""

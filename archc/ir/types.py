@@ -113,3 +113,9 @@ class TensorType(NamedTuple):
         for dim in self.shape:
             size *= dim if isinstance(dim, int) else largest(dim)
         return size
+
+
+def batch_axis(type: TensorType) -> int | None:
+    """The axis along which the images of a batch lie; None for a value that is the same for all of them."""
+    axes = (axis for axis, dim in enumerate(type.shape) if isinstance(dim, SymbolicDim) and dim.symbol == BATCH.symbol)
+    return next(axes, None)

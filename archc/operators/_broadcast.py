@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from archc.ir.types import BATCH, Dim, SymbolicDim, TensorType
+from archc.ir.types import Dim, TensorType, batch_axis
 
 
 def broadcast(*types: TensorType) -> TensorType | None:
@@ -20,10 +20,16 @@ def broadcast(*types: TensorType) -> TensorType | None:
     return types[0].with_shape(*shape) if len(aligned) <= 1 else None
 
 
-def batch_axis(type: TensorType) -> int | None:
-    """The axis along which the images of a batch lie; None for a value that is the same for all of them."""
-    axes = (axis for axis, dim in enumerate(type.shape) if isinstance(dim, SymbolicDim) and dim.symbol == BATCH.symbol)
-    return next(axes, None)
+def obstacle(*types: TensorType) -> str:
+    """Why types do not broadcast: a clause for a message."""
+    ndim = max(type.ndim for type in types)
+    images = sorted({ndim - type.ndim + axis for type in types if (axis := batch_axis(type)) is not None})
+    if len(images) > 1:
+        return f"the images of one lie beside axis {images[1] - images[0]} of another"
+    for sizes in zip_longest(*(reversed(type.shape) for type in types), fillvalue=1):
+        if _common(sizes) is None:
+            return f"the sizes {' and '.join(map(str, dict.fromkeys(size for size in sizes if size != 1)))} meet"
+    return "they hold other numbers"
 
 
 def _common(sizes: Sequence[Dim]) -> Dim | None:

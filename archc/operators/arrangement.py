@@ -6,8 +6,7 @@ from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Axes, Ints, NonNegative, Positive, Shifts
 from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_rank
-from archc.ir.types import SymbolicDim, TensorType, smallest
-from archc.operators._broadcast import batch_axis
+from archc.ir.types import SymbolicDim, TensorType, batch_axis, smallest
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
 
@@ -20,6 +19,7 @@ class Flatten(Operator):
 
     word = "flatten"
     torch = "nn.Flatten({start_dim}, {end_dim})"
+    moves = True
     start_dim: int = 1
     end_dim: int = -1
     examples = (
@@ -79,6 +79,7 @@ class Permute(Operator):
 
     word = "permute"
     torch = "{x}.permute{dims}"
+    moves = True
     dims: Ints
     examples = (
         *cases({"dims": [0, 2, 3, 1]}, {"dims": [0, 1, 3, 2]}),
@@ -112,6 +113,7 @@ class Narrow(Operator):
 
     word = "narrow"
     torch = "{x}.narrow({dim}, {start}, {length})"
+    moves = True
     dim: Positive
     start: NonNegative
     length: Positive
@@ -144,6 +146,7 @@ class Select(Operator):
 
     word = "select"
     torch = "{x}.select({dim}, {index})"
+    moves = True
     dim: NonNegative
     index: NonNegative
     examples = (

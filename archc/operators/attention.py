@@ -37,16 +37,20 @@ class Attention(Operator):
         query, key, value, *bias = inputs
         shown = f"query {query}, key {key} and value {value}"
         expect(query.ndim == key.ndim == value.ndim >= 3, f"needs three axes or more, and as many of each: {shown}")
-        expect(query.shape[:-2] == key.shape[:-2] == value.shape[:-2], f"has other heads or images: {shown}")
+        same = query.shape[:-2] == key.shape[:-2] == value.shape[:-2]
+        expect(same, f"needs the same axes before the tokens in all: {shown}")
         expect(isinstance(query.shape[-1], int), f"needs a fixed number of features, received {query}")
         features, tokens = query.shape[-1], key.shape[-2]
-        expect(features == key.shape[-1], f"the query has {features} features, and the key {key.shape[-1]}: {shown}")
-        expect(tokens == value.shape[-2], f"the key has {tokens} tokens, and the value {value.shape[-2]}: {shown}")
+        sizes = f"{features} features in the query and {key.shape[-1]} in the key"
+        expect(features == key.shape[-1], f"has {sizes}: {shown}")
+        sizes = f"{tokens} tokens in the key and {value.shape[-2]} in the value"
+        expect(tokens == value.shape[-2], f"has {sizes}: {shown}")
         for added in bias:
+            expect(added.ndim > 1, f"needs a bias of two axes or more, [queries, keys], received {added}")
             weights = query.with_shape(*query.shape[:-1], tokens)
             expect(
                 broadcast(weights, added) == weights,
-                f"has a bias {added}, which does not broadcast to the attention's {weights}",
+                f"has a bias {added}, which does not broadcast to {weights}, a number for each query and key",
             )
         return query.with_shape(*query.shape[:-1], value.shape[-1])
 

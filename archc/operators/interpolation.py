@@ -41,8 +41,8 @@ _NONE = OnnxTensor("", TensorType(()))  # an input that is left out
 class Interpolate(Operator):
     """The image at another size: scaled by a factor along each axis of space, or brought to a given size.
 
-    Where corners are not aligned, a scale_factor says how far apart the pixels of the output lie, even if the rounded
-    size is another.
+    `like` names a value that was marked, or an input, and the output has its size. Where corners are not aligned, a
+    scale_factor says how far apart the pixels of the output lie, even if the rounded size is another.
 
     Shapes: x [N, C, *S] -> [N, C, *floor(S * scale_factor)], or [N, C, *size].
     Source: torch.nn.functional.interpolate, with recompute_scale_factor left out; ONNX Resize-13.
@@ -50,6 +50,7 @@ class Interpolate(Operator):
 
     word = "interpolate"
     elsewhere = ("upsample", "upsampling", "resize")
+    likens = "like"
     torch = (
         "torch.nn.functional.interpolate({x}, size={size}, scale_factor={scale_factor}, mode={mode}, "
         "align_corners={align_corners})"
@@ -59,6 +60,7 @@ class Interpolate(Operator):
     mode: Literal["nearest", "nearest-exact", "linear", "bilinear", "bicubic", "trilinear", "area"] = "nearest"
     align_corners: bool | None = None
     antialias: bool = False
+    like: str | None = None
     examples = (
         *cases({"scale_factor": 2}, {"scale_factor": [1.5, 0.7]}, {"size": [13, 5]}),
         *cases({"scale_factor": 1.7, "mode": "nearest-exact"}, {"size": [4, 20], "mode": "nearest-exact"}),
@@ -74,8 +76,8 @@ class Interpolate(Operator):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if (self.scale_factor is None) == (self.size is None):
-            raise ValueError("needs a scale_factor or a size, one of the two")
+        if [self.scale_factor, self.size, self.like].count(None) != 2:
+            raise ValueError("needs one of scale_factor, size and like")
         if self.align_corners is not None and not _MODES[self.mode].corners:
             raise ValueError(f"has no corners to align (align_corners) in the mode {self.mode}")
         if self.antialias:
@@ -100,6 +102,18 @@ class Interpolate(Operator):
         if self.mode.startswith("nearest"):
             self._refuse_moving(x)
         return x.with_shape(*x.shape[:2], *sizes)
+
+    def likened(self, x: TensorType, like: TensorType) -> "Interpolate":
+        """With the size of `like`, or by whole factors where that is dynamic. Raises ShapeError."""
+        expect(x.ndim == like.ndim > 2, f"cannot bring {x} to the size of {like}", "like")
+        old, new = x.shape[2:], like.shape[2:]
+        if all(isinstance(size, int) for size in new):
+            return self.model_copy(update={"like": None, "size": new})
+        factors = [largest(to) / largest(size) for size, to in zip(old, new, strict=True)]
+        scaled = self.model_copy(update={"like": None, "scale_factor": tuple(factors)})
+        message = f"cannot bring {x} to the size of {like}, which is dynamic: no whole number lies between them"
+        expect(all(factor.is_integer() for factor in factors) and scaled.target(x) == new, message, "like")
+        return scaled
 
     def target(self, x: TensorType) -> tuple[Dim, ...]:
         """The size of the output along each axis of space. Raises ShapeError."""

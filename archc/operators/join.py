@@ -8,9 +8,9 @@ from pydantic import Field
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, cases, expect
-from archc.ir.types import SymbolicDim, TensorType
-from archc.operators._broadcast import batch_axis, broadcast
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, ShapeError, cases, expect
+from archc.ir.types import SymbolicDim, TensorType, batch_axis
+from archc.operators._broadcast import broadcast, obstacle
 
 MOST_TERMS = 64  # of one expression: Python's parser nests them
 
@@ -31,8 +31,11 @@ class _Pairwise(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """The type that all branches broadcast to. Raises ShapeError: they do not."""
         result = broadcast(*inputs)
-        expect(result is not None, f"cannot {self.verb} {' and '.join(map(str, inputs))}")
-        return result or inputs[0]
+        if result is None:
+            shown = " and ".join(map(str, inputs))
+            help = "the last axes lie beside each other, and an axis of size 1 is repeated"
+            raise ShapeError(f"cannot {self.verb} {shown}: {obstacle(*inputs)}", help=help)
+        return result
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """`x + y + z`; for very many terms a fold."""
@@ -119,7 +122,7 @@ class Concat(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """The sizes along the axis together. Raises ShapeError: other axes differ, or that one is dynamic."""
         shown = f"cannot concatenate {' and '.join(map(str, inputs))}"
-        expect(len({(x.ndim, x.dtype) for x in inputs}) == 1, shown)
+        expect(len({x.ndim for x in inputs}) == 1, f"{shown}: one has more axes than another")
         axis = self.axis(inputs)
         batched = [x for x in inputs if batch_axis(x) is not None]
         first = (batched or inputs)[0]

@@ -11,8 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Positive
-from archc.ir.operator import IMAGE, TOKENS, Operator, ShapeError, cases, expect
-from archc.ir.types import Dim, SymbolicArithmeticError, SymbolicDim, TensorType
+from archc.ir.operator import IMAGE, TOKENS, Operator, Range, ShapeError, cases, expect
+from archc.ir.types import BATCH, Dim, SymbolicArithmeticError, SymbolicDim, TensorType
 
 _SIDE = re.compile(r"\s*(?:\(\s*([a-z0-9_ ]*?)\s*\)|([a-z_][a-z0-9_]*|1))", re.IGNORECASE)
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
@@ -39,19 +39,19 @@ def parse(pattern: str) -> Pattern:
     """Read `b (h p) w -> b h (p w)`. Raises ValueError: it is no pattern."""
     sides = pattern.split("->")
     if len(sides) != 2:
-        raise ValueError("needs a pattern such as 'b c h w -> b (h w) c', with one '->'")
+        raise ValueError("there must be one '->', as in 'b c h w -> b (h w) c'")
     left, right = (tuple(_groups(side)) for side in sides)
     found = Pattern(left, right)
     for side in found:
         names = [name for group in side for name in group]
         if repeated := next((name for name in names if names.count(name) > 1), None):
-            raise ValueError(f"has the axis '{repeated}' twice on one side")
+            raise ValueError(f"the axis '{repeated}' stands twice on one side")
         if len(side) > MOST_AXES or len(names) > MOST_AXES:
-            raise ValueError(f"has more than {MOST_AXES} axes")
+            raise ValueError(f"there are more than {MOST_AXES} axes")
     for here, there, where in ((left, right, "left"), (right, left, "right")):
         others = {name for group in there for name in group}
         if lost := next((name for group in here for name in group if name not in others), None):
-            raise ValueError(f"has the axis '{lost}' on the {where} side alone")
+            raise ValueError(f"the axis '{lost}' stands on the {where} side alone")
     return found
 
 
@@ -60,11 +60,11 @@ def _groups(side: str) -> Iterator[tuple[str, ...]]:
     while position < len(side):
         match = _SIDE.match(side, position)
         if match is None:
-            raise ValueError(f"cannot read '{side[position:].strip()}'")
+            raise ValueError(f"'{side[position:].strip()}' cannot be read: an axis is a name, a 1 or (names)")
         names = tuple((match[1] if match[1] is not None else match[2]).split())
         names = tuple(name for name in names if name != "1")
         if wrong := next((name for name in names if not _NAME.fullmatch(name)), None):
-            raise ValueError(f"cannot name an axis '{wrong}'")
+            raise ValueError(f"an axis cannot be called '{wrong}'")
         yield names
         position = match.end()
 
@@ -92,6 +92,7 @@ class Rearrange(Operator):
     word = "rearrange"
     elsewhere = ("reshape", "view", "unflatten")
     torch = "{x}{steps}"
+    moves = True
     pattern: Annotated[str, BeforeValidator(_pattern), Field(max_length=200)]
     examples = (
         *cases({"pattern": "b c h w -> b (h w) c"}, {"pattern": "b (g c) h w -> b (c g) h w", "g": 2}),
@@ -123,9 +124,10 @@ class Rearrange(Operator):
         """The size of each named axis. Raises ShapeError: the left side does not fit the input."""
         pattern = parse(self.pattern)
         if unused := next((name for name in self.sizes if name not in pattern.names), None):
-            raise ShapeError(f"has no axis '{unused}' in '{self.pattern}'", unused)
+            help = f"the axes are {', '.join(pattern.names)}"
+            raise ShapeError(f"has no axis '{unused}' in '{self.pattern}'", unused, help)
         fits = len(pattern.left) == x.ndim
-        expect(fits, f"has {len(pattern.left)} axes on the left of '{self.pattern}', received {x}", "pattern")
+        expect(fits, f"has {len(pattern.left)} axes on the left of '{self.pattern}', but receives {x}", "pattern")
         known: dict[str, Dim] = {}
         for group, size in zip(pattern.left, x.shape, strict=True):
             known |= self._split(group, size)
@@ -141,10 +143,15 @@ class Rearrange(Operator):
             message = f"cannot tell the sizes of '{open_names[0]}' and '{open_names[1]}' in {shown}, which has {size}"
             raise ShapeError(message, "pattern", f"give one of them: {{pattern: …, {open_names[0]}: …}}")
         if isinstance(size, SymbolicDim):
-            expect(not given and len(group) == 1, f"cannot split the dynamic size {size} into {shown}", "pattern")
+            what = "the batch" if size.symbol == BATCH.symbol else f"the dynamic size {size}"
+            expect(not given and len(group) == 1, f"cannot split {what} into {shown}", "pattern")
             return {open_names[0]: size}
         if not open_names:
-            expect(part == size, f"has {part} for {shown}, received {size}", "pattern")
+            expect(
+                part == size,
+                f"has {part} {'elements' if group else 'element'} for {shown}, but the axis has {size}",
+                "pattern",
+            )
             return dict(given)
         expect(size % part == 0, f"cannot split {size} into {shown}: it is no multiple of {part}", "pattern")
         return {**given, open_names[0]: size // part}
@@ -155,7 +162,7 @@ class Rearrange(Operator):
         total = prod(size for name in group if isinstance(size := known[name], int))
         if not dynamic:
             return total
-        if len(dynamic) > 1 or (total != 1 and dynamic[0].symbol == "batch"):
+        if len(dynamic) > 1 or (total != 1 and dynamic[0].symbol == BATCH.symbol):
             shown = " and ".join(map(str, dynamic)) if len(dynamic) > 1 else "the batch"
             raise ShapeError(f"cannot merge {shown} in ({' '.join(group)})", "pattern")
         try:
@@ -247,11 +254,12 @@ class Gather(Operator):
     arity = 2
     branches = ("index",)
     torch = "{x}"
+    moves = True
     dim: Annotated[int, Field(ge=-8, le=7)] = 0
     examples = (*cases({"dim": 1}, {"dim": -2}, on=[(9, 4)]), *cases({"dim": 2}, on=[(3, 9)]))
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """The index's axes in place of `dim`. Raises ShapeError: no such axis, or the index is no integer."""
+        """The index's axes in place of `dim`. Raises ShapeError: no such axis, or the index has no integers."""
         x, index = inputs
         expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
         expect(index.dtype == INT64, f"needs an index of integers, received {index}")
@@ -259,9 +267,13 @@ class Gather(Operator):
         expect(isinstance(x.shape[axis], int), f"cannot pick from the dynamic size {x.shape[axis]}", "dim")
         return x.with_shape(*x.shape[:axis], *index.shape, *x.shape[axis + 1 :])
 
-    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
-        """Nothing is known of the axes."""
-        return tuple((axis,) for axis in range(x.ndim))
+    def check_ranges(self, inputs: Sequence[TensorType], ranges: Sequence[Range | None]) -> None:
+        """Refuse an index that leaves the axis."""
+        x, found = inputs[0], ranges[1]
+        if found is not None:
+            size, axis = x.shape[self.dim], self.dim % x.ndim
+            message = f"has indices from {found.low} to {found.high}, but axis {axis} of {x} has {size} elements"
+            expect(isinstance(size, int) and found.low >= 0 and found.high < size, message)
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """`x[index]`, with a colon for each axis before."""

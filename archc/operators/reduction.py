@@ -7,8 +7,7 @@ from typing import Literal
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Axes, NonNegative, PositiveNumber
 from archc.ir.operator import IMAGE, TOKENS, WHOLE, Operator, Window, cases, expect
-from archc.ir.types import SymbolicDim, TensorType, largest, smallest
-from archc.operators._broadcast import batch_axis
+from archc.ir.types import SymbolicDim, TensorType, batch_axis, largest, smallest
 from archc.operators._reduce import mean, reduce_axes, reduced_type, sum_axes
 
 

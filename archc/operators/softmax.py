@@ -7,8 +7,7 @@ from pydantic import Field
 
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.operator import IMAGE, TOKENS, VECTOR, WHOLE, Operator, Window, cases, expect
-from archc.ir.types import TensorType
-from archc.operators._broadcast import batch_axis
+from archc.ir.types import TensorType, batch_axis
 
 
 class Softmax(Operator):

@@ -8,12 +8,11 @@ from pydantic import BeforeValidator, Field
 
 from archc.ir.dtype import FLOAT32, INT64, DType
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import NonNegativePair, Number, Positive, PositivePair, as_tuple
+from archc.ir.fields import NonNegativePair, Number, Positive, PositivePair, Shape, as_tuple
 from archc.ir.initializers import ZEROS, Values
 from archc.ir.operator import Computed, Operator, ShapeError, Weight, cases, expect
 from archc.ir.types import TensorType
 
-Shape = Annotated[tuple[Positive, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=6)]
 MOST = 2**22  # computed numbers of one source
 
 

@@ -13,5 +13,7 @@ def specs_folder() -> Path:
 
 
 def bundled_specs() -> dict[str, Path]:
-    """Every bundled spec by name."""
-    return {path.stem: path for path in sorted(specs_folder().glob("*.yaml"))}
+    """Every bundled spec by name; one with the keys of timm's network is `timm/NAME`."""
+    folder = specs_folder()
+    paths = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("timm/*.yaml"))]
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in paths}

@@ -14,7 +14,7 @@ from archc.diagnostics.codes import Code
 from archc.ir.graph import Parameter
 from archc.ir.initializers import Values
 from archc.weights.convert import converted
-from archc.weights.initialize import InitializedWeights
+from archc.weights.initialize import InitializedWeights, computed
 from archc.weights.lazy import Array, LazyWeights, Weights, shape_and_dtype
 from archc.weights.nearest import NearestKey
 from archc.weights.wrappers import unwrapped
@@ -86,9 +86,10 @@ def match(
     `rename` pairs (pattern, replacement) are applied to the file's keys in order. A pattern is a regular
     expression that is matched at the beginning of a key, so a prefix is one too; the replacement may use its
     groups (`\\1`). Keys of the file that match an `ignore` glob, before renaming, count as if they were not there; a
-    parameter that matches one and has no tensor is drawn from `seed`. A missing `num_batches_tracked` is zero, and what
-    follows from the spec need not be there. Keys of parameters that a cut network has `left_out` may be there.
-    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys;
+    parameter that matches one and has no tensor is drawn from `seed`. Keys of parameters that a network has `left_out`
+    may be there. A missing `num_batches_tracked` is zero, and what follows from the spec need not be there.
+    Raises: BuildError: all missing, unexpected, mis-shaped and wrongly typed tensors, with the nearest keys; or
+    constants that are not those of the spec, which alone are read;
     UsageError: an invalid pattern, or a glob that matches nothing.
     """
     wanted = {parameter.path: parameter for parameter in parameters}
@@ -107,6 +108,7 @@ def match(
     ]
     if problems:
         raise BuildError(problems)
+    _check_constants(keys, wanted, weights)
     drawn = InitializedWeights([wanted[name] for name in absent if name not in given], seed)
     return MatchedWeights(weights, wanted, keys, drawn, unused)
 
@@ -222,6 +224,28 @@ def _unfit(keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: We
         if lines:
             message = f"tensors of {_source(weights)} with another {what} than the network's: {len(lines)}"
             yield Diagnostic(code, message, notes=_notes(lines))
+
+
+def _check_constants(keys: Mapping[str, str], wanted: Mapping[str, Parameter], weights: Weights) -> None:
+    """Raise BuildError for constants of the file that are not what the spec computes.
+
+    Half precision rounds by 2^-9 of a value at most, in bfloat16; what other fields compute is further off.
+    """
+    lines = []
+    for name, key in keys.items():
+        expected = computed(wanted[name]) if name in wanted else None
+        if expected is not None:
+            found = converted(weights[key], expected.dtype, key, _source(weights))
+            allowed = 0.0 if expected.dtype.kind == "i" else 2.0**-8
+            wrong = ~(np.abs(found - expected) <= allowed * np.abs(expected))  # NaN is wrong too
+            if wrong.any():
+                place = tuple(int(axis[0]) for axis in np.nonzero(wrong))
+                lines.append(
+                    f"{name}[{', '.join(map(str, place))}] is {found[place]!s}, and the spec's is {expected[place]!s}"
+                )
+    if lines:
+        message = f"constants of {_source(weights)} that are not those of the network: {len(lines)}"
+        raise BuildError(message, code="mismatched-constants", notes=_notes(lines))
 
 
 def _hint(nearest: str | None, words: str) -> str:

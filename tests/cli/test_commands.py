@@ -187,7 +187,9 @@ def test_summary_of_a_spec_with_settings(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_list_names_every_bundled_spec(capsys: pytest.CaptureFixture[str], repository: Path) -> None:
     data = printed_json(capsys, "list")
-    assert [entry["name"] for entry in data] == sorted(path.stem for path in (repository / "specs").glob("*.yaml"))
+    specs = sorted((repository / "specs").glob("*.yaml")), sorted((repository / "specs" / "timm").glob("*.yaml"))
+    names = [*(path.stem for path in specs[0]), *(f"timm/{path.stem}" for path in specs[1])]
+    assert [entry["name"] for entry in data] == names
     assert cli.run(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["name", *(entry["name"] for entry in data)]

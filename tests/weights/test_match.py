@@ -7,7 +7,7 @@ import pytest
 
 from archc.diagnostics import BuildError, UsageError
 from archc.ir.graph import Parameter
-from archc.ir.initializers import Normal, Ones, Zeros
+from archc.ir.initializers import Normal, Ones, Values, Zeros
 from archc.weights import InitializedWeights, match
 
 PARAMETERS = [
@@ -217,3 +217,24 @@ def test_thousands_of_foreign_keys_are_reported_quickly() -> None:
     assert time.perf_counter() - start < 5
     assert missing[2][7] == "layer0.7.conv.weight [64, 64, 3, 3] (there is stages.layer0.7.convolution.weight)"
     assert unexpected[2][10] == "and 4990 more"
+
+
+INDEX = Parameter("index", (4,), Values(values=(2.0, 1.0, 0.0, 3.0)), "int64", buffer=True)
+MASK = Parameter("mask", (2, 2), Values(values=(0.0, -100.0, -100.0, 0.1)), buffer=True)
+
+
+def test_constants_that_the_spec_does_not_compute_are_refused_by_their_keys() -> None:
+    given = {"index": np.array([2, 1, 3, 3]), "mask": np.array([[0, -100], [-100, 0.2]], np.float32)}
+    assert problems(lambda: match(given, [INDEX, MASK])) == [
+        (
+            "mismatched-constants",
+            "constants of the weights that are not those of the network: 2",
+            ["index[2] is 3, and the spec's is 0", "mask[1, 1] is 0.2, and the spec's is 0.1"],
+        )
+    ]
+    assert list(match(given, [INDEX, MASK], ignore=["index", "mask"])) == ["index", "mask"]
+
+
+def test_constants_may_be_rounded_to_half_precision_and_left_out() -> None:
+    rounded = {"mask": np.array([[0, -100], [-100, 0.1]], np.float16)}
+    np.testing.assert_array_equal(match(rounded, [INDEX, MASK])["index"], [2, 1, 0, 3])

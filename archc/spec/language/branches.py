@@ -42,6 +42,8 @@ class Branches:
             branches = branches.entries["branches"].value
         if not isinstance(branches, Sequence):
             help = f"write '- {word}:' and below it one '- ' for each branch"
+            if isinstance(branches, Mapping):
+                help = f"write '{word}: {{branches: […], …}}' with fields, or '{word}: […]'"
             self._to.refuse("wrong-kind", f"{word} takes a list of branches", branches, help)
         if len(branches.items) < 2:
             self._to.refuse("empty", f"{word} needs two branches or more", entry.key.span)

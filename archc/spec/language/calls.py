@@ -86,12 +86,15 @@ class Calls:
             raise Refused
         function = fields.get("value") if isinstance(fields, Mapping) else None
         if not isinstance(fields, Mapping) or function is None:
-            help = f"it says how the numbers are computed: {', '.join(constant_words())}"
+            help = f"the functions are {', '.join(constant_words())}"
+            if isinstance(fields, Scalar) and fields.text in constant_words():
+                help = f"write 'constant: {{value: {fields.text}, …}}'"
             self._to.refuse("missing-field", "constant needs the field 'value'", word.span, help)
         if not isinstance(function, Scalar):
             self._to.refuse("wrong-kind", "constant.value is the name of a function", function)
         if function.text not in constant_words():
-            help = did_you_mean(function.text, constant_words()) or f"there are {', '.join(constant_words())}"
+            meant = did_you_mean(function.text, constant_words())
+            help = meant or f"the functions are {', '.join(constant_words())}"
             self._to.refuse("invalid-value", f"constant has no function '{function.text}'", function, help)
         return self.call(Entry(function, fields), fields._replace(entries=without(fields, ("value",))))
 

@@ -88,7 +88,7 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
         inputs=inputs.models,
         input_spans=inputs.spans,
         items=parser.network(document, outputs),
-        parameters=parser.each(document, "parameters", is_variable, _signature),
+        parameters=parser.each(document, "parameters", is_variable, _setting),
         blocks=parser.each(document, "blocks", _is_block_name, parser.block),
         defaults=parser.each(document, "defaults", is_name, parser.fields),
         ramps=parser.each(document, "ramps", is_variable, _ramp),
@@ -295,6 +295,15 @@ class _RampModel(BaseModel):
 
 def _signature(entry: Entry) -> Signature:
     return parse_signature(entry.key, entry.value)
+
+
+def _setting(entry: Entry) -> Signature:
+    """A parameter of the network. Raises SpecError: it is a value, which only a block can be given."""
+    signature = _signature(entry)
+    if signature.type == "value":
+        message = f"'{signature.name}' cannot be a value: only where a block is used can one be named"
+        raise SpecError(message, code="bad-signature", span=signature.span)
+    return signature
 
 
 def _derived(entry: Entry) -> Tree:

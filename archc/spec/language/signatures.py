@@ -58,7 +58,7 @@ class Signature(NamedTuple):
         """
         text = text.strip()
         if self.type == "value":
-            raise ValueError("has no default: it names a value where the block is used")
+            raise ValueError("is not possible: a value is named where the block is used")
         if self.type in ("str", "layer"):
             tree: Tree = Scalar(text, text, self.span)
             fits = text != "" and (self.type == "str" or is_name(text))
