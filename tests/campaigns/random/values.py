@@ -40,10 +40,10 @@ Form = Callable[[Author, TensorType, int], tuple[Items, TensorType] | None]
 def own_tensor(author: Author, x: TensorType, depth: int) -> tuple[Items, TensorType] | None:
     """A parameter or a constant that broadcasts to the value."""
     draw = author.draw
+    if x.ndim < 2:
+        return None
     shape = [draw(st.sampled_from([1, size])) for size in sizes(x)]
     shape = shape[draw(st.integers(0, len(shape) - 1)) :]
-    if not shape:
-        return None
     word = draw(st.sampled_from(["sum", "product", "quotient"]))
     full = {"value": "full", "shape": shape, "fill_value": draw(st.sampled_from([0.5, 2.0, -1.5]))}
     if draw(st.booleans()):
