@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
+from itertools import zip_longest
 from math import ceil
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ def receptive_fields(graph: Graph) -> dict[str, Field]:
         if seen:
             view = seen[0] if len(seen) == 1 else _union(seen)
             for value in node.outputs:
-                views[value.name] = view
+                views[value.name] = view if len(view.axes) == value.type.ndim else _everything(value.type.ndim, ndim)
     blind = Field((0,) * ndim, (1,) * ndim)
     fields = dict.fromkeys([value.name for value in graph.values()], blind)
     return fields | {name: _field(size, stride) for name, (_, size, stride) in views.items()}
@@ -112,11 +113,14 @@ def _slid(
 
 def _union(views: list[_View]) -> _View:
     """What all together see: the largest in each direction."""
-    axes = [
-        tuple(dict.fromkeys(d for each in axis for d in each))
-        for axis in zip(*(view.axes for view in views), strict=True)
-    ]
-    return _View(tuple(axes), _largest(view.size for view in views), _largest(view.stride for view in views))
+    last_first = zip_longest(*(reversed(view.axes) for view in views), fillvalue=())  # as values broadcast
+    axes = [tuple(dict.fromkeys(d for each in axis for d in each)) for axis in last_first]
+    return _View(tuple(reversed(axes)), _largest(view.size for view in views), _largest(view.stride for view in views))
+
+
+def _everything(axes: int, directions: int) -> _View:
+    """What is seen by an operator of which no more is known, such as one that picks by an index of several axes."""
+    return _View((tuple(range(directions)),) * axes, (None,) * directions, (None,) * directions)
 
 
 def _largest(sizes: Iterable[Steps]) -> Steps:

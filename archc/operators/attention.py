@@ -46,6 +46,7 @@ class Attention(Operator):
         sizes = f"{tokens} tokens in the key and {value.shape[-2]} in the value"
         expect(tokens == value.shape[-2], f"has {sizes}: {shown}")
         for added in bias:
+            expect(added.ndim > 1, f"needs a bias of two axes or more, [queries, keys], received {added}")
             weights = query.with_shape(*query.shape[:-1], tokens)
             expect(
                 broadcast(weights, added) == weights,

@@ -37,8 +37,8 @@ def has_unit(nodes: Interpreter, values: Sequence[str], given: Tensors) -> bool:
     Without weights a correct runtime may then be off by a rounding of 1, however small the values are: exp(x) - 1 may
     stand for expm1(x).
     """
-    given = {name: x.float() for name, x in given.items()}
-    doubled = {name: 2 * x for name, x in given.items()}
+    given = {name: x.float() if x.is_floating_point() else x for name, x in given.items()}
+    doubled = {name: 2 * x if x.is_floating_point() else x for name, x in given.items()}  # an index stays what it is
     return any(not torch.equal(nodes.value(name, doubled), 2 * nodes.value(name, given)) for name in values)
 
 

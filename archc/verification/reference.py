@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from archc.ir.dtype import FLOAT32
 from archc.nn.interpreter import Interpreter
 from archc.verification.images import Inputs, Sample
 from archc.verification.nodes import has_unit
@@ -53,7 +54,8 @@ def with_rounding_of_kernels(network: Network, inputs: Inputs) -> list[Array]:
     """The outputs in float32, where every node that may be off by a rounding of 1 is.
 
     A runtime's kernel may be less accurate than PyTorch's: ONNX Runtime's sigmoid is off by a rounding of 1, however
-    small its value. What that makes of the outputs is no fault of the artefact.
+    small its value, and a GELU, which is x times such a gate, by one of x. What that makes of the outputs is no fault
+    of the artefact.
     """
     graph = network.inference
     nodes = Interpreter(graph, network.inference_module())
@@ -61,9 +63,16 @@ def with_rounding_of_kernels(network: Network, inputs: Inputs) -> list[Array]:
     values = dict(zip([value.name for value in graph.inputs], map(torch.from_numpy, inputs), strict=True))
     for node in graph.nodes:
         given = {value.name: values[value.name] for value in node.inputs}
-        loose = not node.parameters and has_unit(nodes, [output.name for output in node.outputs], given)
+        computes = bool(node.inputs) and not node.parameters and node.output.type.dtype == FLOAT32
+        loose = computes and has_unit(nodes, [output.name for output in node.outputs], given)
         for output in node.outputs:
             y = nodes.value(output.name, given)
-            noise = torch.empty_like(y).uniform_(-2, 2, generator=generator) * ROUNDING if loose else 0
-            values[output.name] = y + noise
+            values[output.name] = y + _rounding(y, list(given.values()), generator) if loose else y
     return [values[output.value.name].numpy() for output in graph.outputs]
+
+
+def _rounding(y: torch.Tensor, given: Sequence[torch.Tensor], generator: torch.Generator) -> torch.Tensor:
+    """Two roundings of 1, up or down, or of the input that each number comes from, if that is larger."""
+    noise = torch.empty_like(y).uniform_(-2, 2, generator=generator) * ROUNDING
+    alike = len(given) == 1 and given[0].shape == y.shape
+    return noise * given[0].abs().clamp(min=1) if alike else noise

@@ -233,7 +233,7 @@ def _check_constants(keys: Mapping[str, str], wanted: Mapping[str, Parameter], w
     """
     lines = []
     for name, key in keys.items():
-        expected = computed(wanted[name])
+        expected = computed(wanted[name]) if name in wanted else None
         if expected is not None:
             found = converted(weights[key], expected.dtype, key, _source(weights))
             allowed = 0.0 if expected.dtype.kind == "i" else 2.0**-8

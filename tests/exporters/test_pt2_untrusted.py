@@ -16,9 +16,9 @@ import torch
 
 from archc.diagnostics import ExportError
 from archc.exporting import exporters
-from archc.ir.types import BATCH, TensorType
 from tests.exporters import unsafe
 from tests.exporters.test_torch_untrusted import Small
+from tests.exporters.torch_modules import taken
 from tests.operators.cases import CASES
 
 export = importlib.import_module("archc.exporters.torch.export")
@@ -31,7 +31,7 @@ GRAPH = "models/model.json"
 @cache
 def archive() -> bytes:
     file = io.BytesIO()
-    export.write_torch_export(Small().eval(), [TensorType((BATCH, 3, 8, 8))], file)
+    export.write_torch_export(Small().eval(), [taken((3, 8, 8))], file)
     return file.getvalue()
 
 

@@ -16,23 +16,23 @@ from tests.exporters.torch_modules import (
     IMAGE,
     BranchOnValues,
     Outputs,
+    Size,
     assert_runs_without_archc,
     assert_same_function,
     images,
     machine_traces,
     outputs,
     seeded,
+    taken,
     written_elsewhere,
 )
 
 torch_export = importlib.import_module("archc.exporters.torch.export")
 
-Size = tuple[int, tuple[str, int, int]]
-
 
 def written(module: nn.Module, *sizes: Size) -> bytes:
     file = io.BytesIO()
-    torch_export.write_torch_export(module, IMAGE, dict(sizes), file)
+    torch_export.write_torch_export(module, [taken(IMAGE, *sizes)], file)
     return file.getvalue()
 
 
@@ -103,7 +103,7 @@ def test_a_range_of_a_single_size_is_a_constant(tmp_path: Path) -> None:
 def test_a_range_may_begin_at_one_pixel(optimum: int) -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     file = io.BytesIO()
-    torch_export.write_torch_export(module, (3, optimum, 8), {2: ("height", 1, 8)}, file)
+    torch_export.write_torch_export(module, [taken((3, optimum, 8), (2, ("height", 1, 8)))], file)
     artefact = torch.export.load(io.BytesIO(file.getvalue())).module()
     for height in range(1, 9):
         assert_same_function(artefact, module, images(2, (3, height, 8)))
@@ -169,7 +169,7 @@ def test_two_exports_in_one_process_are_the_same_bytes() -> None:
 def test_an_archive_holds_no_image() -> None:
     side = 512
     file = io.BytesIO()
-    torch_export.write_torch_export(nn.Sequential(nn.ReLU()).eval(), (3, side, side), {}, file)
+    torch_export.write_torch_export(nn.Sequential(nn.ReLU()).eval(), [taken((3, side, side))], file)
     assert len(file.getvalue()) < 3 * side * side
 
 

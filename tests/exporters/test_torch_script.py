@@ -30,7 +30,7 @@ torch_script = importlib.import_module("archc.exporters.torch.script")
 
 def written(module: nn.Module) -> bytes:
     file = io.BytesIO()
-    torch_script.write_torch_script(module, IMAGE, file)
+    torch_script.write_torch_script(module, [IMAGE], file)
     return file.getvalue()
 
 
@@ -141,7 +141,7 @@ def test_a_module_that_depends_on_its_input_is_refused() -> None:
 
 def test_a_module_that_does_not_take_the_shape_is_refused() -> None:
     with pytest.raises(ExportError, match="TorchScript cannot hold the network: Given groups=1, weight of"):
-        torch_script.write_torch_script(seeded("block"), (4, 8, 8), io.BytesIO())
+        torch_script.write_torch_script(seeded("block"), [(4, 8, 8)], io.BytesIO())
 
 
 def test_other_warnings_than_the_deprecation_surface() -> None:

@@ -46,7 +46,7 @@ class Small(nn.Module):
 @cache
 def trace() -> bytes:
     file = io.BytesIO()
-    script.write_torch_script(Small().eval(), (3, 8, 8), file)
+    script.write_torch_script(Small().eval(), [(3, 8, 8)], file)
     return file.getvalue()
 
 

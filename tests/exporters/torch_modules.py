@@ -12,7 +12,19 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from archc.ir.types import BATCH, Dim, SymbolicDim, TensorType
+
 IMAGE = (3, 24, 20)
+Size = tuple[int, tuple[str, int, int]]
+"""A dynamic axis of [N, C, H, W]: its symbol, minimum and maximum."""
+
+
+def taken(shape: tuple[int, ...], *sizes: Size) -> TensorType:
+    """The type of an input whose usual shape this is, without the batch."""
+    dims: list[Dim] = [BATCH, *shape]
+    for axis, (name, low, high) in sizes:
+        dims[axis] = SymbolicDim(name, low, shape[axis - 1], high)
+    return TensorType(tuple(dims))
 
 
 class Block(nn.Module):
@@ -139,10 +151,10 @@ def written_elsewhere(exporter: str, repository: Path, folder: Path) -> bytes:
     program = f"""
 import importlib, sys
 sys.path.insert(0, sys.argv[1])
-from tests.exporters.torch_modules import IMAGE, seeded
+from tests.exporters.torch_modules import IMAGE, seeded, taken
 write = importlib.import_module("archc.exporters.{module}").{function}
 with open("network", "wb") as file:
-    write(seeded("two-outputs"), IMAGE, *{[{}] if "export." in exporter else []}, file)
+    write(seeded("two-outputs"), [{"taken(IMAGE)" if "export." in exporter else "IMAGE"}], file)
 """
     folder.mkdir()
     run_python(program, str(repository), cwd=folder)

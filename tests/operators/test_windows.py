@@ -12,7 +12,7 @@ from archc.ir.operator import IMAGE, SIGNAL, VOLUME
 from archc.ir.receptive_field import Field, receptive_fields
 from archc.ir.types import BATCH, TensorType
 from archc.operators import OPERATORS, operator_model
-from tests.operators.cases import CASES, Case, with_random_weights
+from tests.operators.cases import CASES, INDEX, Case, with_random_weights
 
 # The gradient of a maximum reaches one pixel of its window; its windows are those of an average.
 # What is padded with the other side of the image sees that too.
@@ -124,6 +124,18 @@ def test_what_does_not_depend_on_the_image_sees_nothing_of_it() -> None:
     g.output("output", g.add(operator_model("sum")(), g.inputs[0], g.inputs[1]))
     fields = receptive_fields(g.finish())
     assert (fields[blind.name].size, fields["mask"].size, fields[":sum"].size) == ((0, 0), (0, 0), (1, 1))
+
+
+def test_values_of_different_ranks_are_seen_side_by_side() -> None:
+    g = GraphBuilder("ranks", TensorType((BATCH, *IMAGE)))
+    thirds = operator_model("rearrange").model_validate({"pattern": "b (t c) h w -> t b c h w", "t": 3})
+    pooled = operator_model("conv2d").model_validate({"out_channels": 2, "kernel_size": 3, "padding": 1})
+    x = g.add(operator_model("sum")(), g.add(thirds, g.input), g.add(pooled, g.input))
+    y = g.add(operator_model("select").model_validate({"dim": 0, "index": 0}), x)
+    index = g.add(INDEX)
+    z = g.add(operator_model("gather").model_validate({"dim": 2}), g.input, index)
+    fields = receptive_fields(g.finish())
+    assert (fields[x.name].size, fields[y.name].size, fields[z.name].size) == ((3, 3), (3, 3), None)
 
 
 def test_every_operator_has_an_example_with_axes_of_space() -> None:

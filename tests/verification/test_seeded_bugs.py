@@ -38,6 +38,7 @@ SUBJECTS = (
     "inception_v3",
     "inception_resnet_v2",
     "resized",
+    "transformer",
 )
 DEEP = (
     "weights_rounded_to_float16",

@@ -10,7 +10,7 @@ import onnx
 from archc.verification.report import Report
 from tests.campaigns.bugs.draft import Draft
 
-Change = Callable[[Draft, onnx.NodeProto], onnx.NodeProto | None]
+Change = Callable[[Draft, onnx.NodeProto], onnx.NodeProto | str | None]
 Named = Callable[[str, tuple[int, ...]], bool]
 
 
@@ -18,7 +18,8 @@ Named = Callable[[str, tuple[int, ...]], bool]
 class Bug:
     """A mistake in one emitted node of some operator.
 
-    `change` makes it, in place, and returns the node that is then wrong where it is not the one that was given.
+    `change` makes it, in place, and returns the node that is then wrong, or its path, where it is not the one that was
+    given.
     `folded` tells which of the two exports it is seeded into; `resizes` that values change their shapes.
     """
 

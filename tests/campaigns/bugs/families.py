@@ -2,6 +2,7 @@
 
 from tests.campaigns.bugs import (
     activations,
+    attentions,
     batch_norms,
     convolutions,
     heads,
@@ -14,6 +15,18 @@ from tests.campaigns.bugs import (
 )
 from tests.campaigns.bugs.catalogue import BUGS, WrongNumbers
 
-FAMILIES = (convolutions, batch_norms, activations, pools, resizing, joins, heads, shares, inputs, interfaces)
+FAMILIES = (
+    convolutions,
+    batch_norms,
+    activations,
+    pools,
+    resizing,
+    attentions,
+    joins,
+    heads,
+    shares,
+    inputs,
+    interfaces,
+)
 NODES = tuple(bug for bug in BUGS.values() if not isinstance(bug, WrongNumbers))
 NUMBERS = tuple(bug for bug in BUGS.values() if isinstance(bug, WrongNumbers))

@@ -65,4 +65,53 @@ layers:
 """
 """Resized and moved in most of the ways that there are."""
 
-SPECS = {"detector": DETECTOR, "listed_detector": BOXES, "swish": SWISH, "residual": RESIDUAL, "resized": RESIZED}
+TRANSFORMER = """\
+name: transformer
+input: {channels: 3, height: 16, width: 16}
+layers:
+  - conv2d: {name: stem, out_channels: 16, kernel_size: 2, stride: 2}
+  - rearrange: b c h w -> b h w c
+  - mark: image
+  - layer_norm: {name: norm1}
+  - roll: {shifts: [-2, -2], dims: [1, 2]}
+  - rearrange: {pattern: "b (h p) (w q) c -> b (h w) (p q) c", p: 4, q: 4}
+  - linear: {name: qkv, out_features: 48}
+  - rearrange: {pattern: "b w n (t h d) -> t b w h n d", t: 3, h: 4}
+  - attention:
+      query: {select: {dim: 0, index: 0}}
+      key: {select: {dim: 0, index: 1}}
+      value: {select: {dim: 0, index: 2}}
+      bias:
+        sum:
+          - - parameter: {name: table, shape: [49, 4], init: {normal: {std: 1}}}
+            - gather: {index: {constant: {value: relative_position_index, height: 4, width: 4, flat: true}}}
+            - rearrange: {pattern: "(q k) h -> 1 h q k", q: 16}
+          - constant: {value: shifted_window_mask, height: 8, width: 8, window: 4, shift: 2}
+  - rearrange: b w h n d -> b w n (h d)
+  - linear: {name: proj, out_features: 16}
+  - rearrange: {pattern: "b (h w) (p q) c -> b (h p) (w q) c", h: 2, p: 4}
+  - roll: {shifts: [2, 2], dims: [1, 2]}
+  - sum: [from: image, {product: [identity, parameter: {name: gamma, shape: [16], init: {normal: {std: 1}}}]}]
+  - rearrange: b h w c -> b (h w) c
+  - concat: {dim: 1, branches: [parameter: {name: cls, shape: [1, 1, 16], init: {normal: {std: 1}}}, identity]}
+  - sum: [identity, parameter: {name: positions, shape: [1, 65, 16], init: {normal: {std: 1}}}]
+  - mark: tokens
+  - layer_norm: {name: norm2}
+  - attention:
+      query: {linear: 16}
+      key: {linear: 16}
+      value: {linear: 16}
+  - sum: [identity, from: tokens]
+  - select: {dim: 1, index: 0}
+  - linear: {name: fc, out_features: 10}
+"""
+"""Attention within shifted windows, then between all tokens and a class token."""
+
+SPECS = {
+    "detector": DETECTOR,
+    "listed_detector": BOXES,
+    "swish": SWISH,
+    "residual": RESIDUAL,
+    "resized": RESIZED,
+    "transformer": TRANSFORMER,
+}

@@ -125,7 +125,7 @@ def _seed(bug: Bug, subject: Subject, place: str) -> tuple[str, str, onnx.ModelP
             wrong = bug.change(draft, draft.nodes[name])
         except DoesNotApply:
             continue
-        path = draft.origins.nodes[(wrong or draft.nodes[name]).name].path
+        path = wrong if isinstance(wrong, str) else draft.origins.nodes[(wrong or draft.nodes[name]).name].path
         if bug.resizes:
             draft.forget_shapes()
         if _equal(draft.model, subject.correct(bug.folded)) or (bug.resizes and not _sizes_fit(draft.model)):

@@ -17,7 +17,9 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from archc.blocks import block_model, block_words
 from archc.diagnostics import Source, SpecError
+from archc.ir.operator import Operator
 from archc.operators import OPERATORS, operator_model
+from archc.spec.language.calls import CALL_KEYS
 from archc.spec.tree import plain
 from archc.spec.yaml.loader import load
 from tests.campaigns.fuzz.texts import EXPRESSIONS, NUMBERS, WORDS
@@ -120,7 +122,10 @@ def _wrap(random: Random, document: Document) -> None:
         item = random.choice((
             {"sequence": [item]}, {"sum": [item, "identity"]}, {"concat": ["identity", item]}, [item], {"aux": item},
             {"when": random.choice(EXPRESSIONS), "then": item}, {"product": [[item], "sigmoid"]}, {"group": [item]},
-            {"scope": {"layers": [item]}}, {"$layer": {"name": item}},
+            {"scope": {"layers": [item]}}, {"$layer": {"name": item}}, {"quotient": [item, "identity"]},
+            {"concat": {"dim": random.randint(-2, 3), "branches": [item, "identity"]}}, {"gather": {"index": item}},
+            {"attention": {"query": item, "key": "identity", "value": item, "bias": item}},
+            {"sum": [item, _named(random)]},
         ))  # fmt: skip
     owner[key] = item
 
@@ -156,13 +161,21 @@ def random_value(random: Random, depth: int = 0) -> Any:
     return _call(random)
 
 
+def _named(random: Random) -> Any:
+    """An item that gives a value or an item a name, or uses one."""
+    return {random.choice(("mark", "from", "share", "output")): random.choice(("a", "b", "mark_1", "item_1", "input"))}
+
+
 def _call(random: Random) -> Any:
     """A call of an operator or block, with some of its own fields."""
     word = random.choice((*OPERATORS, *block_words()))
     model = operator_model(word) if word in OPERATORS else block_model(word)
     if random.random() < 0.1:  # a list as the first field
         return {word: [random_value(random, 2) for _ in range(4)] if random.random() < 0.5 else [0, 2, 3, 1]}
-    names = [*model.model_fields, "count", "name"]
+    if random.random() < 0.1:
+        return _named(random)
+    branches = model.branch_fields() if issubclass(model, Operator) else ()
+    names = [*branches, *model.model_fields, *CALL_KEYS]
     fields = {name: random_value(random, 2) for name in random.sample(names, random.randint(0, min(3, len(names))))}
     return {word: {name: random.randint(1, 4) if random.random() < 0.7 else fields[name] for name in fields}}
 

@@ -6,6 +6,7 @@ from random import Random
 
 from archc.blocks import block_words
 from archc.operators import OPERATORS
+from archc.spec.language.calls import CALL_KEYS
 from archc.spec.language.names import RESERVED
 from archc.spec.language.parsing import BLOCK_KEYS, SPEC_KEYS
 
@@ -29,6 +30,7 @@ EXPRESSIONS = (
     "1 < 2", "1 < 2 < 3", "true and", "true or $nothing", "((((((((1))))))))", "-" * 40 + "1", "$i" + " + $i" * 130,
     "1 if $i else 2", "8 if $n > 1 else 4", "1 if true else " * 40 + "1", "$i[0]", "$n[$i]", "sqrt(-1)", "int(1e300)",
     "log2($n) + abs(-3)", "list = [1, 2]", "list = []",
+    "b c h w -> b (h w) c", "b (c d) -> b d c", "b n (t h d) -> t b h n d", "b c ->", "a a -> a", "((", "b c h w -> 1",
     "2 ** 8", "$in_channels == [1, 2]", "block-$i", "block.$n", "$i.$i", "0.1 + 0.2", "1 > 2", "false",
 )  # fmt: skip
 
@@ -41,7 +43,18 @@ _YAML = (
     "\x00", "\x1b[31m", "\x7f", "@", "`", "%", "=", " ", "  ",
 )  # fmt: skip
 
-WORDS = (*OPERATORS, *block_words(), *SPEC_KEYS, *BLOCK_KEYS, *sorted(RESERVED), "name", "count", "init")
+WORDS = (
+    *OPERATORS,
+    *block_words(),
+    *SPEC_KEYS,
+    *BLOCK_KEYS,
+    *sorted(RESERVED),
+    *CALL_KEYS,
+    "branches",
+    "query",
+    "index",
+    "value",
+)
 """Every word of the language."""
 
 _FIELDS = (

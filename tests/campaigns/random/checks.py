@@ -120,7 +120,7 @@ def check_resolved_text(text: str, graph: Graph) -> None:
 
 def check_renaming(text: str, graph: Graph) -> None:
     """Other names for the network, its items, blocks, parameters and outputs change nothing but names."""
-    renamed = compiled(re.sub(r"\b(net|item|group|block|value|tap)_(\d+)\b", r"other_\1_\2", text))
+    renamed = compiled(re.sub(r"\b(net|item|group|block|value|tap|mark)_(\d+)\b", r"other_\1_\2", text))
     assert structure(renamed) == structure(graph)
 
 
@@ -132,7 +132,10 @@ def structure(graph: Graph) -> list[Any]:
             node.operator,
             [numbers[value.name] for value in node.inputs],
             node.output.type,
-            [(p.path.rpartition(".")[2], p.shape, p.initializer, p.dtype, p.buffer) for p in node.parameters],
+            [
+                (p.path.rpartition(".")[2].removeprefix("other_"), p.shape, p.initializer, p.dtype, p.buffer)
+                for p in node.parameters
+            ],
         )
         for node in graph.nodes
     ]

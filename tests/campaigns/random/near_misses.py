@@ -70,6 +70,15 @@ WRONG_ITEMS: tuple[Any, ...] = (
     {"linear": {"out_features": "8 ** 2 * $i"}}, {"linear": {"out_features": {"a": 1}}}, {"sum": ["none", "none"]},
     {"batch_norm": 8}, {"layer_norm": 1e-6},
     {"output": "input"}, {"output": "a b"}, {"aux": "relu"}, {"linear": {"out_features": 10**30}},
+    {"from": "nowhere"}, {"mark": "unused"}, {"share": "nobody"}, {"rearrange": "b c -> c"},
+    {"parameter": {"shape": 0}},
+    {"rearrange": {"pattern": "b c d -> b d c", "e": 2}}, {"sum": ["identity", {"parameter": {"shape": [3, 997]}}]},
+    {"concat": {"dim": 0, "branches": ["identity", "relu"]}}, {"concat": {"dim": 1}}, {"parameter": {"shape": [1, 3]}},
+    {"attention": {"query": "identity", "key": "identity"}}, {"gather": 0}, {"constant": {"value": "relu"}},
+    {"gather": {"index": {"parameter": {"shape": 2}}}}, {"relu": {"keys": {"weight": "a"}}},
+    {"relu": {"results": ["a"]}},
+    {"linear": {"out_features": 2, "keys": {"w": "a"}}}, {"gather": {"dim": 9, "index": "identity"}},
+    {"attention": {"query": {"linear": 3}, "key": {"linear": 4}, "value": "identity"}},
 )  # fmt: skip
 WRONG_HEADS: tuple[dict[str, Any], ...] = (
     {"name": "9 lives"}, {"name": ["net"]}, {"layer": ["relu"]}, {"layers": []}, {"input": 3},
@@ -192,8 +201,8 @@ def _nested(items: Any) -> Iterator[list[Any]]:
     yield items
     for item in items:
         for key, value in item.items() if isinstance(item, dict) else ():
-            if key in ("sum", "product", "concat"):
-                for branch in value:
+            if key in ("sum", "product", "quotient", "concat"):
+                for branch in value["branches"] if isinstance(value, dict) else value:
                     yield from _nested(branch)
             elif not _word(item):
                 yield from _nested(value)

@@ -18,6 +18,7 @@ from archc.spec.yaml.dump import dump
 from tests.campaigns.random import blocks, operators
 from tests.campaigns.random.blocks import ACTIVATIONS
 from tests.campaigns.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, keep_the_shape, sizes
+from tests.campaigns.random.values import FORMS
 
 Item = Any
 Items = list[Item]
@@ -69,7 +70,7 @@ class _Author:
         items, _ = self._network(TensorType((BATCH, *size.values())))
         if self._one_in(4):
             size["batch"] = {"min": 1, "opt": 4, "max": 16}
-        document = {"name": self._name("net"), "input": size, "parameters": self.scope.parameters}
+        document = {"name": self.name("net"), "input": size, "parameters": self.scope.parameters}
         document |= {"defaults": self._defaults(), "init": self._init(), "blocks": self.blocks}
         return {key: value for key, value in document.items() if value} | self._pieces(items)
 
@@ -80,9 +81,9 @@ class _Author:
             more, x = self.item(x, 0)
             items += more
             if self._one_in(12):
-                items.append({"output": self._name("tap")})
+                items.append({"output": self.name("tap")})
             if x.ndim >= 2 and self._one_in(20):
-                items.append({"aux": {"linear": {"name": self._name("item"), "out_features": 3}}})
+                items.append({"aux": {"linear": {"name": self.name("item"), "out_features": 3}}})
         if x.ndim in (3, 4, 5) and self._one_in(2):
             fields = {"out_features": self.number(self.draw(st.integers(2, 10)))}
             items += [{f"adaptive_avg_pool{x.ndim - 2}d": {"output_size": 1}}, "flatten", {"linear": fields}]
@@ -104,6 +105,8 @@ class _Author:
     def item(self, x: TensorType, depth: int) -> tuple[Items, TensorType]:
         """An item of any form; mostly an operator."""
         forms: list[Callable[[TensorType, int], tuple[Items, TensorType] | None]] = [self._operator, self._pair]
+        if self._one_in(6):
+            return self.draw(st.sampled_from(FORMS))(self, x, depth) or self._operator(x, depth)
         if self._one_in(3):
             forms = [self._python_block, self._join]
             if depth < DEEPEST:
@@ -141,7 +144,7 @@ class _Author:
         }
         if named and self._one_in(4):
             copies = "-$i" if "count" in fields and self._one_in(2) else ""
-            fields = {"name": self._name("item") + copies, **fields}
+            fields = {"name": self.name("item") + copies, **fields}
         if not fields:
             return word
         if list(fields) in _SHORT and not isinstance(next(iter(fields.values())), list) and self._one_in(2):
@@ -163,7 +166,7 @@ class _Author:
 
     def _parameter(self, type: str, value: Any) -> str:
         """A new parameter of the scope with this value: a default, or an argument of every call."""
-        name = self._name("value")
+        name = self.name("value")
         shown = str(value).lower() if isinstance(value, bool) else str(value)
         if self.scope.root or self._one_in(2):
             self.scope.parameters[name] = f"{type} = {shown}"
@@ -193,6 +196,18 @@ class _Author:
         for _ in range(self.draw(st.integers(0, 2))):
             items += self._operator(x, depth, SAME_SHAPE)[0]
         return items if len(items) > 1 or self._one_in(2) else items[0]
+
+    def same_shape(self, x: TensorType, depth: int) -> Items:
+        """Items that keep the shape."""
+        branch = self._branch(x, depth)
+        return branch if isinstance(branch, list) else [branch]
+
+    def same_shape_in_a_block(self, x: TensorType, depth: int) -> tuple[Items, dict[str, str], Fields]:
+        """Such items of a new block, with its parameters and the arguments of its call."""
+        outer, self.scope = self.scope, _Scope(root=False, input=x)
+        items = self.same_shape(x, depth)
+        own, self.scope = self.scope, outer
+        return items, own.parameters, own.arguments
 
     def _join(self, x: TensorType, depth: int) -> tuple[Items, TensorType]:
         """A join of the value with itself, which puts joins behind every operator."""
@@ -246,7 +261,7 @@ class _Author:
 
     def _group(self, x: TensorType, depth: int) -> tuple[Items, TensorType]:
         items, y = self.items(x, 3, depth + 1)
-        name = "sequence" if self._one_in(3) else self._name("group")
+        name = "sequence" if self._one_in(3) else self.name("group")
         return [{name: items}], y
 
     def _condition(self, holds: bool) -> str:
@@ -274,7 +289,7 @@ class _Author:
         items, y = self.items(x, 3, depth + 1)
         items = self._with_layer_parameter(items)
         own, self.scope = self.scope, outer
-        word = self._name("block")
+        word = self.name("block")
         kind = self.draw(st.sampled_from(["layers", "sequence", "inline"]))
         self.blocks[word] = {**({"parameters": own.parameters} if own.parameters else {}), kind: items}
         inner = self._has_names(items)
@@ -301,7 +316,8 @@ class _Author:
         kaiming = {"kaiming_normal": {"mode": "fan_out", "nonlinearity": "relu"}}
         return {"conv2d": {"weight": kaiming, "bias": "zeros"}} if self._one_in(4) else {}
 
-    def _name(self, kind: str) -> str:
+    def name(self, kind: str) -> str:
+        """A name that no other has."""
         self._count += 1
         return f"{kind}_{self._count}"
 
