@@ -67,10 +67,12 @@ class LayerNorm2d(nn.LayerNorm):
 
 
 class _Padded(nn.Module):
-    """A convolution with more zeros at the end than at the front; `margins` begin with those of the last axis.
+    """What slides over an image with more zeros (or `value`) at the end; `margins` begin with those of the last axis.
 
     Source: TensorFlow's padding SAME.
     """
+
+    value = 0.0
 
     def __init__(self, margins: tuple[int, ...], *arguments: Any, **fields: Any) -> None:
         super().__init__(*arguments, **fields)
@@ -78,7 +80,7 @@ class _Padded(nn.Module):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Shapes: input [N, C, *S] -> [N, C', *S']."""
-        padded = functional.pad(input, self.margins) if self.margins else input
+        padded = functional.pad(input, self.margins, value=self.value) if self.margins else input
         output: torch.Tensor = super().forward(padded)
         return output
 
@@ -140,6 +142,36 @@ class MaxPool1d(nn.MaxPool1d):
             input.unsqueeze(-2), (1, kernel_size), (1, stride), (0, padding), (1, dilation), self.ceil_mode
         )
         return y.squeeze(-2)
+
+
+class _PaddedMaxPool(_Padded):
+    """A maximum in which the padding never wins."""
+
+    value = float("-inf")
+
+
+class PaddedMaxPool1d(_PaddedMaxPool, MaxPool1d):
+    """MaxPool1d with more padding at the end."""
+
+
+class PaddedMaxPool2d(_PaddedMaxPool, nn.MaxPool2d):
+    """torch.nn.MaxPool2d with more padding at the end."""
+
+
+class PaddedMaxPool3d(_PaddedMaxPool, nn.MaxPool3d):
+    """torch.nn.MaxPool3d with more padding at the end."""
+
+
+class PaddedAvgPool1d(_Padded, nn.AvgPool1d):
+    """torch.nn.AvgPool1d with more padding at the end."""
+
+
+class PaddedAvgPool2d(_Padded, nn.AvgPool2d):
+    """torch.nn.AvgPool2d with more padding at the end."""
+
+
+class PaddedAvgPool3d(_Padded, nn.AvgPool3d):
+    """torch.nn.AvgPool3d with more padding at the end."""
 
 
 class LocalResponseNorm(nn.Module):

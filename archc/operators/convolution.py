@@ -68,6 +68,12 @@ def same_upper(size: Dim, kernel: int, stride: int, dilation: int) -> tuple[int,
     return total // 2, total - total // 2
 
 
+def more_at_the_end(margins: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """How far the margin after each axis exceeds that before it, as PyTorch's pad takes it; nothing if it does not."""
+    more = [after - before for before, after in reversed(margins)]
+    return tuple([side for each in more for side in (0, each)]) if any(more) else ()
+
+
 class Filters(Operator):
     """Learned filters over `axes` axes, each over a group of the channels; a subclass gives the number.
 
@@ -109,23 +115,25 @@ class Filters(Operator):
         return {"channels": expect_channels(inputs[0]), "axes": self.axes}
 
 
-def _kind(value: object) -> str:
+def padding_kind(value: object) -> str:
+    """The kind of padding that a value is."""
     return "same" if isinstance(value, str) else "sizes"
 
 
-def _schema(axes: int) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"enum": ["same", "same_upper"]}]})
+def padding_schema(axes: int, *words: str) -> WithJsonSchema:
+    """Pixels along each axis, or one of these words."""
+    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"enum": list(words)}]})
 
 
 _Sizes = TypeVar("_Sizes")
 # The kind is chosen by what was written, so that a mistake is told once.
 _Padding = Annotated[
     Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same", "same_upper"], Tag("same")],
-    Discriminator(_kind),
+    Discriminator(padding_kind),
 ]
-PaddingSingle = Annotated[_Padding[NonNegativeSingle], _schema(1)]
-PaddingPair = Annotated[_Padding[NonNegativePair], _schema(2)]
-PaddingTriple = Annotated[_Padding[NonNegativeTriple], _schema(3)]
+PaddingSingle = Annotated[_Padding[NonNegativeSingle], padding_schema(1, "same", "same_upper")]
+PaddingPair = Annotated[_Padding[NonNegativePair], padding_schema(2, "same", "same_upper")]
+PaddingTriple = Annotated[_Padding[NonNegativeTriple], padding_schema(3, "same", "same_upper")]
 
 
 class Convolution(Filters):
@@ -221,8 +229,7 @@ class Convolution(Filters):
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """torch.nn's module, or one that pads one side more than the other, or that standardises its filters."""
         source = super().torch_source(inputs, variables, own)
-        more = [after - before for before, after in reversed(self.margins(inputs[0]))]
-        sides = tuple([side for each in more for side in (0, each)]) if any(more) else ()
+        sides = more_at_the_end(self.margins(inputs[0]))
         if (how := self.standardize) is not None:
             first = f"({how.eps}, {how.gamma if how.gain else None}, {sides}, "
             return source.replace("nn.", "layers.Standardized", 1).replace("(", first, 1)

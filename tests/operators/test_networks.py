@@ -104,6 +104,19 @@ NETWORKS = {
             "linear: 5",
         ],
     ),
+    "pooled": (
+        STATIC,
+        [
+            LAYER,
+            "max_pool2d: {kernel_size: 2, stride: 1, padding: same_upper}",
+            "max_pool2d: {kernel_size: 3, stride: 2, padding: same_upper}",
+            LAYER,
+            "avg_pool2d: {kernel_size: 3, stride: 2, padding: same_upper}",
+            "relu",
+            "avg_pool2d: {kernel_size: 2, stride: 1, padding: same_upper}",
+            LAYER,
+        ],
+    ),
     "shuffled": (
         STATIC,
         [
