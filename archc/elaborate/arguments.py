@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as MappingType
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -129,7 +129,8 @@ def evaluate(tree: Tree, environment: Environment, *, as_layer: bool = False) ->
     if isinstance(tree, Sequence):
         values = [evaluate(item, environment) for item in tree.items]
         return UNKNOWN if UNKNOWN in values else values
-    return {key: evaluate(entry.value, environment) for key, entry in tree.entries.items()}
+    entries = {key: evaluate(entry.value, environment) for key, entry in tree.entries.items()}
+    return UNKNOWN if UNKNOWN in entries.values() else entries
 
 
 def validate(
@@ -219,6 +220,13 @@ def _report(
     for step in line["loc"][1:]:
         if isinstance(tree, Sequence) and isinstance(step, int) and step < len(tree.items):
             tree = tree.items[step]
+        elif isinstance(tree, Mapping) and step in tree.entries:
+            if line["type"] == "extra_forbidden":
+                owner = f"{word}.{field}"
+                meant = field_meant(owner, str(step), _inner_fields(model, field), of_call=False)
+                problems.add("unknown-field", f"{owner} has no field '{step}'", tree.entries[step].key.span, help=meant)
+                return
+            field, tree = f"{field}.{step}", tree.entries[step].value
     value = line["input"]
     help = _meant(line) or fraction_help(argument.tree, value)
     if line["type"] != "value_error":  # such as a pattern, which is no expression
@@ -246,6 +254,12 @@ def fraction_help(tree: Tree, value: object) -> str | None:
     """Help for an expression that gives a fraction where an integer is wanted."""
     divides = isinstance(tree, Scalar) and isinstance(value, float) and _DIVISION.search(tree.text)
     return "'/' gives a number with a fraction; '//' divides integers" if divides else None
+
+
+def _inner_fields(model: type[BaseModel], field: str) -> tuple[str, ...]:
+    """The fields of the mapping that a field holds."""
+    kinds = get_args(model.model_fields[field].annotation)
+    return tuple([name for kind in kinds for name in getattr(kind, "model_fields", ())])
 
 
 def _meant(line: Any) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from archc.diagnostics import Diagnostic
 from archc.ir.types import BATCH, Dim, SymbolicDim, TensorType
 from archc.spec.language.document import Spec
-from archc.spec.language.inputs import Range
+from archc.spec.language.inputs import SizeRange
 
 
 def input_types(spec: Spec) -> dict[str, TensorType]:
@@ -18,7 +18,7 @@ def input_types(spec: Spec) -> dict[str, TensorType]:
     """
     batch = next((given.batch for given in spec.inputs.values() if given.batch), None)
     symbol = SymbolicDim(BATCH.symbol, batch.min, batch.opt, batch.max) if batch else BATCH
-    known: dict[str, dict[Range, str]] = {}
+    known: dict[str, dict[SizeRange, str]] = {}
     types = {}
     for name, given in spec.inputs.items():
         dims = [_dim(axis, size, name, known.setdefault(axis, {})) for axis, size in given.sizes().items()]
@@ -26,11 +26,12 @@ def input_types(spec: Spec) -> dict[str, TensorType]:
     return types
 
 
-def _dim(axis: str, size: int | Range, input: str, symbols: dict[Range, str]) -> Dim:
+def _dim(axis: str, size: int | SizeRange, input: str, symbols: dict[SizeRange, str]) -> Dim:
     if isinstance(size, int):
         return size
     symbol = symbols.setdefault(size, f"{input}_{axis}" if symbols else axis)
-    return SymbolicDim(symbol, size.min, size.opt, size.max)
+    step = size.multiple_of
+    return SymbolicDim(symbol, size.min // step, size.opt // step, size.max // step, scale=step)
 
 
 def unused_inputs(spec: Spec, used: Collection[str]) -> Iterator[Diagnostic]:

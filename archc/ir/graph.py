@@ -43,6 +43,22 @@ class Derivation(ABC):
         """The tensor, from NumPy arrays or torch tensors (only their operators are used)."""
 
 
+@dataclass(frozen=True)
+class Stored(Derivation):
+    """The tensor that the network has under a key."""
+
+    path: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Itself."""
+        return (self.path,)
+
+    def compute(self, *arrays: Any) -> Any:
+        """The same."""
+        return arrays[0]
+
+
 class Parameter(NamedTuple):
     """A named tensor of the network: a parameter, or a buffer such as running statistics.
 

@@ -146,7 +146,10 @@ class Operator(BaseModel):
     needs_output: ClassVar[bool] = True
     """False: its backward pass does not need its output, which may so be overwritten."""
     linear_axis: ClassVar[int | None] = None
-    """Of a linear map with a `weight` and a field `bias`: the axis of the output along which its filters lie."""
+    """Of a linear map with a `weight` and a field `bias`: the axis of the output along which its filters lie.
+
+    A factor for each filter in `scaled_by`, and in the bias, is one of the output.
+    """
     normalizes: ClassVar[bool] = False
     """True: `weight` and `bias`, if there are any, decide the scale of the output, whatever the input's."""
     tracks_statistics: ClassVar[bool] = False
@@ -213,6 +216,11 @@ class Operator(BaseModel):
     def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """Multiply-adds for one image (one multiply and one add count as one)."""
         return 0
+
+    @property
+    def scaled_by(self) -> str | None:
+        """The tensor whose filters scale the output of a linear map; None for others, or if none does."""
+        return None if self.linear_axis is None else "weight"
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:
         """What an element of the output sees along axes of an input; along others it sees one position."""

@@ -54,6 +54,14 @@ class SymbolicDim:
         """The size when the symbol has this value."""
         return (self.scale * value + self.offset) // self.divisor
 
+    def takes(self, size: int) -> bool:
+        """True if a value of the symbol in its range gives this size."""
+        return self.at(self.minimum) <= size <= self.at(self.maximum) and self.at(self.value(size)) == size
+
+    def value(self, size: int) -> int:
+        """The symbol's value that gives a size, if one does."""
+        return (size * self.divisor - self.offset) // self.scale
+
     def __str__(self) -> str:
         product = self.symbol if self.scale == 1 else f"{self.scale}*{self.symbol}"
         total = product if not self.offset else f"{product} {'+' if self.offset > 0 else '-'} {abs(self.offset)}"
@@ -63,6 +71,8 @@ class SymbolicDim:
 
 
 Dim = int | SymbolicDim
+ROUNDED = "a range with a multiple_of is divided without a rest: {min: 64, opt: 256, max: 512, multiple_of: 32}"
+"""Help where a size that was divided would have to be multiplied."""
 BATCH = SymbolicDim("batch", 1, 8, 32)  # the profile that a spec without one suggests to TensorRT
 
 

@@ -67,10 +67,12 @@ class LayerNorm2d(nn.LayerNorm):
 
 
 class _Padded(nn.Module):
-    """A convolution behind zeros, more at the end than at the front; `margins` begin with those of the last axis.
+    """What slides over an image with more zeros (or `value`) at the end; `margins` begin with those of the last axis.
 
     Source: TensorFlow's padding SAME.
     """
+
+    value = 0.0
 
     def __init__(self, margins: tuple[int, ...], *arguments: Any, **fields: Any) -> None:
         super().__init__(*arguments, **fields)
@@ -78,7 +80,8 @@ class _Padded(nn.Module):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """Shapes: input [N, C, *S] -> [N, C', *S']."""
-        output: torch.Tensor = super().forward(functional.pad(input, self.margins))
+        padded = functional.pad(input, self.margins, value=self.value) if self.margins else input
+        output: torch.Tensor = super().forward(padded)
         return output
 
 
@@ -94,6 +97,40 @@ class PaddedConv3d(_Padded, nn.Conv3d):
     """torch.nn.Conv3d with margins of its own."""
 
 
+class _Standardized(_Padded, nn.modules.conv._ConvNd):
+    """A convolution whose filters are brought to mean 0 and variance 1; without a gamma there is no gain.
+
+    Source: Qiao et al. 2019, arXiv:1903.10520; with a gain Brock et al. 2021, arXiv:2101.08692.
+    """
+
+    def __init__(self, eps: float, gamma: float | None, *arguments: Any, **fields: Any) -> None:
+        super().__init__(*arguments, **fields)
+        self.eps = eps
+        self.scale = None if gamma is None else gamma * self.weight[0].numel() ** -0.5
+        gain = torch.ones_like(self.weight.flatten(1)[:, 0]).reshape(-1, *[1] * (self.weight.ndim - 1))
+        self.register_parameter("gain", None if gamma is None else nn.Parameter(gain))
+
+    def _conv_forward(self, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        scale = None if self.scale is None else (self.gain * self.scale).flatten()
+        filters = weight.flatten(1).unsqueeze(0)
+        # torch.nn.functional.batch_norm tests the size, which no trace can hold.
+        filters = torch.batch_norm(filters, scale, None, None, None, True, 0.0, self.eps, False)
+        output: torch.Tensor = super()._conv_forward(input, filters.reshape_as(weight), bias)
+        return output
+
+
+class StandardizedConv1d(_Standardized, nn.Conv1d):
+    """torch.nn.Conv1d with standardised filters."""
+
+
+class StandardizedConv2d(_Standardized, nn.Conv2d):
+    """torch.nn.Conv2d with standardised filters."""
+
+
+class StandardizedConv3d(_Standardized, nn.Conv3d):
+    """torch.nn.Conv3d with standardised filters."""
+
+
 class MaxPool1d(nn.MaxPool1d):
     """torch.nn.MaxPool1d, computed as an image's of height 1: its own kernel makes torch.export fix the length."""
 
@@ -105,6 +142,36 @@ class MaxPool1d(nn.MaxPool1d):
             input.unsqueeze(-2), (1, kernel_size), (1, stride), (0, padding), (1, dilation), self.ceil_mode
         )
         return y.squeeze(-2)
+
+
+class _PaddedMaxPool(_Padded):
+    """A maximum in which the padding never wins."""
+
+    value = float("-inf")
+
+
+class PaddedMaxPool1d(_PaddedMaxPool, MaxPool1d):
+    """MaxPool1d with more padding at the end."""
+
+
+class PaddedMaxPool2d(_PaddedMaxPool, nn.MaxPool2d):
+    """torch.nn.MaxPool2d with more padding at the end."""
+
+
+class PaddedMaxPool3d(_PaddedMaxPool, nn.MaxPool3d):
+    """torch.nn.MaxPool3d with more padding at the end."""
+
+
+class PaddedAvgPool1d(_Padded, nn.AvgPool1d):
+    """torch.nn.AvgPool1d with more padding at the end."""
+
+
+class PaddedAvgPool2d(_Padded, nn.AvgPool2d):
+    """torch.nn.AvgPool2d with more padding at the end."""
+
+
+class PaddedAvgPool3d(_Padded, nn.AvgPool3d):
+    """torch.nn.AvgPool3d with more padding at the end."""
 
 
 class LocalResponseNorm(nn.Module):

@@ -17,7 +17,7 @@ from archc.ir.fields import (
     PositiveTriple,
     axes_schema,
 )
-from archc.ir.initializers import TORCH_DEFAULT, Uniform
+from archc.ir.initializers import ONES, TORCH_DEFAULT, Uniform
 from archc.ir.operator import (
     SIGNAL,
     VOLUME,
@@ -34,6 +34,7 @@ from archc.ir.operator import (
 )
 from archc.ir.types import Dim, SymbolicDim, TensorType, smallest
 from archc.operators._pad import padded
+from archc.operators._standardization import Standardization
 
 SIDES = ("left", "right", "top", "bottom", "front", "back")
 
@@ -67,6 +68,12 @@ def same_upper(size: Dim, kernel: int, stride: int, dilation: int) -> tuple[int,
     return total // 2, total - total // 2
 
 
+def more_at_the_end(margins: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    """How far the margin after each axis exceeds that before it, as PyTorch's pad takes it; nothing if it does not."""
+    more = [after - before for before, after in reversed(margins)]
+    return tuple([side for each in more for side in (0, each)]) if any(more) else ()
+
+
 class Filters(Operator):
     """Learned filters over `axes` axes, each over a group of the channels; a subclass gives the number.
 
@@ -74,7 +81,7 @@ class Filters(Operator):
     """
 
     axes: ClassVar[int]
-    tensors = ("weight", "bias")
+    tensors: ClassVar[tuple[str, ...]] = ("weight", "bias")
     needs_output = False
     linear_axis = 1
 
@@ -108,23 +115,25 @@ class Filters(Operator):
         return {"channels": expect_channels(inputs[0]), "axes": self.axes}
 
 
-def _kind(value: object) -> str:
+def padding_kind(value: object) -> str:
+    """The kind of padding that a value is."""
     return "same" if isinstance(value, str) else "sizes"
 
 
-def _schema(axes: int) -> WithJsonSchema:
-    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"enum": ["same", "same_upper"]}]})
+def padding_schema(axes: int, *words: str) -> WithJsonSchema:
+    """Pixels along each axis, or one of these words."""
+    return WithJsonSchema({"anyOf": [*axes_schema(0, axes), {"enum": list(words)}]})
 
 
 _Sizes = TypeVar("_Sizes")
 # The kind is chosen by what was written, so that a mistake is told once.
 _Padding = Annotated[
     Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same", "same_upper"], Tag("same")],
-    Discriminator(_kind),
+    Discriminator(padding_kind),
 ]
-PaddingSingle = Annotated[_Padding[NonNegativeSingle], _schema(1)]
-PaddingPair = Annotated[_Padding[NonNegativePair], _schema(2)]
-PaddingTriple = Annotated[_Padding[NonNegativeTriple], _schema(3)]
+PaddingSingle = Annotated[_Padding[NonNegativeSingle], padding_schema(1, "same", "same_upper")]
+PaddingPair = Annotated[_Padding[NonNegativePair], padding_schema(2, "same", "same_upper")]
+PaddingTriple = Annotated[_Padding[NonNegativeTriple], padding_schema(3, "same", "same_upper")]
 
 
 class Convolution(Filters):
@@ -140,7 +149,16 @@ class Convolution(Filters):
         "nn.Conv{axes}d({channels}, {out_channels}, {kernel_size}, stride={stride}, padding={pads}, "
         "dilation={dilation}, groups={groups}, bias={bias}, padding_mode={padding_mode})"
     )
+    tensors = ("weight", "bias", "gain")
     padding_mode: Literal["zeros", "reflect", "replicate", "circular"] = "zeros"
+    standardize: Standardization | None = None
+
+    @property
+    def scaled_by(self) -> str | None:
+        """Standardised filters have the same scale, whatever that of the weight."""
+        if self.standardize is None:
+            return "weight"
+        return "gain" if self.standardize.gain else None
 
     @property
     def pads(self) -> tuple[int, ...]:
@@ -161,11 +179,13 @@ class Convolution(Filters):
     def infer(self, *inputs: TensorType) -> TensorType:
         """[N, out_channels, *S'].
 
-        Raises ShapeError: channels dynamic or not divisible by groups, S' < 1, `same` cannot be, or padding_mode would
-        show more than there is.
+        Raises ShapeError: channels dynamic or not divisible by groups, S' < 1, `same` cannot be, padding_mode would
+        show more than there is, or a filter of one weight is standardised.
         """
         (x,) = inputs
-        self.channels(x)
+        weights = self.channels(x) // self.groups * prod(self.kernel_size)
+        message = "cannot standardize filters of one weight each, which differs from no other"
+        expect(self.standardize is None or weights > 1, message, "standardize")
         if self.padding == "same":
             self._refuse_asymmetric()
         margins = self.margins(x)
@@ -192,8 +212,11 @@ class Convolution(Filters):
             raise ShapeError("needs more padding on one side than on the other to keep the size", "padding", help)
 
     def weights(self, *inputs: TensorType) -> tuple[Weight, ...]:
-        """`weight` [out, in/groups, *kernel_size] and `bias` [out], started as torch.nn's are."""
-        return self.started((self.out_channels, expect_channels(inputs[0]) // self.groups, *self.kernel_size))
+        """`weight` [out, in/groups, *kernel_size] and `bias` [out], started as torch.nn's are; `gain` [out, 1, …]."""
+        filters = self.started((self.out_channels, expect_channels(inputs[0]) // self.groups, *self.kernel_size))
+        if self.standardize is None or not self.standardize.gain:
+            return filters
+        return *filters, Weight("gain", (self.out_channels, *[1] * (self.axes + 1)), ONES)
 
     def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
         """One per weight of a filter and output element; the bias is not counted."""
@@ -204,23 +227,22 @@ class Convolution(Filters):
         return dict(enumerate(dilated_windows(self.kernel_size, self.stride, self.dilation), 2))
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
-        """torch.nn's module, or one that pads one side more than the other."""
-        margins = self.margins(inputs[0])
+        """torch.nn's module, or one that pads one side more than the other, or that standardises its filters."""
         source = super().torch_source(inputs, variables, own)
-        if all(before == after for before, after in margins):
-            return source
-        sides = tuple([side for margin in reversed(margins) for side in margin])
-        return source.replace("nn.", "layers.Padded", 1).replace("(", f"({sides}, ", 1)
+        sides = more_at_the_end(self.margins(inputs[0]))
+        if (how := self.standardize) is not None:
+            first = f"({how.eps}, {how.gamma if how.gain else None}, {sides}, "
+            return source.replace("nn.", "layers.Standardized", 1).replace("(", first, 1)
+        return source.replace("nn.", "layers.Padded", 1).replace("(", f"({sides}, ", 1) if sides else source
 
     def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
-        """The pixels of padding on both sides, if they are as many."""
-        margins = self.margins(inputs[0])
-        even = all(before == after for before, after in margins)
-        pads = tuple([before for before, _ in margins]) if even else (0,) * self.axes
+        """The pixels of padding on both sides; at the end there may be more."""
+        pads = tuple([before for before, _ in self.margins(inputs[0])])
         return {**super().torch_values(*inputs), "pads": pads}
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Conv, behind a Pad if it pads with anything but zeros."""
+        """Conv, behind a Pad if it pads with anything but zeros; a pass has folded the standardisation."""
+        assert self.standardize is None, "the filters are plain"
         before, after = zip(*self.margins(x[0].type), strict=True)
         if self.padding_mode != "zeros":
             x = (padded(b, x[0], (0, 0, *before), (0, 0, *after), self.padding_mode),)
@@ -251,6 +273,7 @@ class Conv1d(Convolution):
     Shapes: x [N, C_in, L] -> [N, out_channels, L'], where
         L' = (L + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
     `padding: same` keeps the length, at stride 1; `same_upper` gives ceil(L / stride), as TensorFlow does.
+    `standardize` brings each filter to mean 0 and variance 1, as timm's StdConv2d; with `gain` as its ScaledStdConv2d.
     Source: torch.nn.Conv1d; ONNX Conv-11.
     """
 
@@ -265,6 +288,7 @@ class Conv1d(Convolution):
         {"out_channels": 6, "kernel_size": 5, "stride": 3, "padding": 2, "groups": 2, "bias": False},
         {"out_channels": 4, "kernel_size": 3, "dilation": 3, "padding": "same"},
         {"out_channels": 4, "kernel_size": 3, "stride": 2, "padding": "same_upper"},
+        {"out_channels": 4, "kernel_size": 3, "standardize": {"gain": True}},
         on=[SIGNAL],
     )
 
@@ -275,6 +299,7 @@ class Conv2d(Convolution):
     Shapes: x [N, C_in, H, W] -> [N, out_channels, H', W'], where
         H' = (H + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
     `padding: same` keeps the size, at stride 1; `same_upper` gives ceil(size / stride), as TensorFlow does.
+    `standardize` brings each filter to mean 0 and variance 1, as timm's StdConv2d; with `gain` as its ScaledStdConv2d.
     Units: lengths in pixels.
     Source: torch.nn.Conv2d; ONNX Conv-11.
     """
@@ -297,6 +322,16 @@ class Conv2d(Convolution):
         {"out_channels": 4, "kernel_size": 3, "padding": [1, 2], "padding_mode": "reflect"},
         {"out_channels": 4, "kernel_size": 3, "padding": 1, "padding_mode": "replicate"},
         {"out_channels": 4, "kernel_size": 3, "padding": [2, 1], "padding_mode": "circular"},
+        {"out_channels": 4, "kernel_size": 3, "standardize": {}},
+        {
+            "out_channels": 4,
+            "kernel_size": 3,
+            "groups": 2,
+            "stride": 2,
+            "padding": "same_upper",
+            "bias": False,
+            "standardize": {"eps": 0.01, "gain": True, "gamma": 1.5},
+        },
     )
 
 
@@ -306,6 +341,7 @@ class Conv3d(Convolution):
     Shapes: x [N, C_in, D, H, W] -> [N, out_channels, D', H', W'], where
         D' = (D + 2*padding - dilation*(kernel_size - 1) - 1) // stride + 1
     `padding: same` keeps the size, at stride 1; `same_upper` gives ceil(size / stride), as TensorFlow does.
+    `standardize` brings each filter to mean 0 and variance 1, as timm's StdConv2d; with `gain` as its ScaledStdConv2d.
     Source: torch.nn.Conv3d; ONNX Conv-11.
     """
 
@@ -319,5 +355,6 @@ class Conv3d(Convolution):
         {"out_channels": 4, "kernel_size": 2},
         {"out_channels": 4, "kernel_size": [1, 2, 3], "stride": [1, 2, 1], "padding": [0, 1, 1], "groups": 2},
         {"out_channels": 3, "kernel_size": [3, 1, 2], "dilation": [1, 1, 2], "padding": "same", "bias": False},
+        {"out_channels": 3, "kernel_size": [3, 1, 2], "standardize": {"gain": True}},
         on=[VOLUME],
     )

@@ -11,7 +11,7 @@ from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Factors, Sizes
 from archc.ir.operator import TOKENS, Operator, ShapeError, Window, cases, expect, images
-from archc.ir.types import Dim, SymbolicArithmeticError, SymbolicDim, TensorType, largest, smallest
+from archc.ir.types import ROUNDED, Dim, SymbolicArithmeticError, SymbolicDim, TensorType, largest, smallest
 from archc.operators.adaptive_pooling import AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d
 
 
@@ -226,7 +226,8 @@ def _scaled(size: Dim, factor: float) -> Dim:
     try:
         scaled = floor(size * factor) if isinstance(size, int) else _scaled_symbol(size, factor)
     except SymbolicArithmeticError:
-        raise ShapeError(f"cannot scale the dynamic size {size}, which was rounded before", "scale_factor") from None
+        message = f"cannot scale the dynamic size {size}, which was rounded before"
+        raise ShapeError(message, "scale_factor", ROUNDED) from None
     expect(smallest(scaled) >= 1, f"leaves nothing of {size} pixels at scale_factor {factor}", "scale_factor")
     return scaled
 

@@ -5,9 +5,11 @@ window grid that PyTorch rounds up ends e pixels beyond the padded input. Those 
 they never count, while the real padding counts in an average with `count_include_pad`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal, TypeVar
+
+from pydantic import Discriminator, Tag
 
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import (
@@ -22,7 +24,23 @@ from archc.ir.fields import (
 from archc.ir.operator import SIGNAL, VOLUME, Operator, ShapeError, Window, cases, expect, expect_rank, images
 from archc.ir.types import Dim, SymbolicDim, TensorType
 from archc.operators._pad import padded
-from archc.operators.convolution import dilated_windows, sliding_size
+from archc.operators.convolution import (
+    dilated_windows,
+    more_at_the_end,
+    padding_kind,
+    padding_schema,
+    same_upper,
+    sliding_size,
+)
+
+_Sizes = TypeVar("_Sizes")
+_Padding = Annotated[
+    Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same_upper"], Tag("same")],
+    Discriminator(padding_kind),
+]
+PaddingSingle = Annotated[_Padding[NonNegativeSingle], padding_schema(1, "same_upper")]
+PaddingPair = Annotated[_Padding[NonNegativePair], padding_schema(2, "same_upper")]
+PaddingTriple = Annotated[_Padding[NonNegativeTriple], padding_schema(3, "same_upper")]
 
 
 class _Pool(Operator):
@@ -31,7 +49,7 @@ class _Pool(Operator):
     axes: ClassVar[int]
     kernel_size: tuple[int, ...]
     stride: tuple[int, ...] | None
-    padding: tuple[int, ...]
+    padding: tuple[int, ...] | Literal["same_upper"]
     ceil_mode: bool = False
 
     @property
@@ -45,37 +63,57 @@ class _Pool(Operator):
         return (1,) * self.axes
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """[N, C, *S']. Raises ShapeError: wrong rank, padding over half the kernel, or S' < 1."""
+        """[N, C, *S'].
+
+        Raises ShapeError: wrong rank, padding over half the kernel, same_upper with another field, or S' < 1.
+        """
         (x,) = inputs
         expect_rank(x, self.axes + 2, images(self.axes))
-        for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
-            message = f"padding (={padding}) must be at most half of kernel_size (={kernel})"
-            expect(2 * padding <= kernel, message, "padding")
-        return x.with_shape(*x.shape[:2], *(self._size(axis, size) for axis, size in enumerate(x.shape[2:])))
+        if self.padding == "same_upper":
+            expect(not self.ceil_mode, "has no window beyond the edge with same_upper", "ceil_mode")
+            expect(set(self.dilations) == {1}, "has no dilation with same_upper", "dilation")
+        else:
+            for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
+                message = f"padding (={padding}) must be at most half of kernel_size (={kernel})"
+                expect(2 * padding <= kernel, message, "padding")
+        return x.with_shape(*x.shape[:2], *map(self._size, range(self.axes), x.shape[2:], self.margins(x)))
 
-    def _size(self, axis: int, size: Dim) -> Dim:
+    def margins(self, x: TensorType) -> tuple[tuple[int, int], ...]:
+        """The pixels before and after each axis of space. Raises ShapeError: they depend on a dynamic size."""
+        if self.padding != "same_upper":
+            return tuple(zip(self.padding, self.padding, strict=True))
+        return tuple(map(same_upper, x.shape[2:], self.kernel_size, self.strides, self.dilations))
+
+    def _size(self, axis: int, size: Dim, margin: tuple[int, int]) -> Dim:
         """Output size along one axis.
 
         With `ceil_mode` the division rounds up, and a window that would start in the end padding is dropped.
         Source: torch.nn.MaxPool2d, "Shape" and the note on ceil_mode.
         """
-        kernel, stride, padding = self.kernel_size[axis], self.strides[axis], self.padding[axis]
+        kernel, stride, (before, after) = self.kernel_size[axis], self.strides[axis], margin
         dilation = self.dilations[axis]
         if self.ceil_mode and stride > 1 and isinstance(size, SymbolicDim):
             raise ShapeError(f"has ceil_mode, which depends on the size, but {size} is dynamic", "ceil_mode")
         if self.ceil_mode and isinstance(size, int):
-            ceil = -((dilation * (kernel - 1) + 1 - size - 2 * padding) // stride) + 1
+            ceil = -((dilation * (kernel - 1) + 1 - size - before - after) // stride) + 1
             if ceil >= 1:
-                return ceil - 1 if (ceil - 1) * stride >= size + padding else ceil
-        return sliding_size(size, kernel, stride, padding, dilation)
+                return ceil - 1 if (ceil - 1) * stride >= size + before else ceil
+        return sliding_size(size + (after - before), kernel, stride, before, dilation)
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:
         """The dilated kernel."""
         return dict(enumerate(dilated_windows(self.kernel_size, self.strides, self.dilations), 2))
 
     def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
-        """For how many axes torch.nn's class is."""
-        return {"axes": self.axes}
+        """For how many axes torch.nn's class is, and the padding on both sides; at the end there may be more."""
+        return {"axes": self.axes, "pads": tuple([before for before, _ in self.margins(inputs[0])])}
+
+    def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
+        """torch.nn's module, or one that pads more at the end."""
+        source = super().torch_source(inputs, variables, own)
+        sides = more_at_the_end(self.margins(inputs[0]))
+        name, _, fields = source.partition(".")[2].partition("(")
+        return f"layers.Padded{name}({sides}, {fields}" if sides else source
 
     def _overhang(self, x: TensorType, y: TensorType) -> tuple[int, ...]:
         """How far the last window of each axis reaches beyond the padded input, in pixels; never negative."""
@@ -86,11 +124,12 @@ class _Pool(Operator):
                 continue
             extent = self.dilations[axis] * (self.kernel_size[axis] - 1) + 1
             end = (count - 1) * self.strides[axis] + extent
-            overhang.append(max(0, end - size - 2 * self.padding[axis]))
+            overhang.append(max(0, end - size - sum(self.margins(x)[axis])))
         return tuple(overhang)
 
-    def _pads(self, overhang: tuple[int, ...]) -> tuple[int, ...]:
-        return *self.padding, *(pad + more for pad, more in zip(self.padding, overhang, strict=True))
+    def _pads(self, x: TensorType, overhang: tuple[int, ...]) -> tuple[int, ...]:
+        before, after = zip(*self.margins(x), strict=True)
+        return *before, *(pad + more for pad, more in zip(after, overhang, strict=True))
 
 
 def _padded(b: Emitter, x: OnnxTensor, pads: tuple[int, ...], value: float) -> OnnxTensor:
@@ -102,7 +141,7 @@ def _padded(b: Emitter, x: OnnxTensor, pads: tuple[int, ...], value: float) -> O
 class _MaxPool(_Pool):
     """The largest value of each window."""
 
-    torch = "nn.MaxPool{axes}d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
+    torch = "nn.MaxPool{axes}d({kernel_size}, {stride}, {pads}, {dilation}, ceil_mode={ceil_mode})"
     dilation: tuple[int, ...]
 
     @property
@@ -112,7 +151,7 @@ class _MaxPool(_Pool):
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """MaxPool; ONNX Runtime refuses padding of a whole kernel, so a larger one (dilated windows) is a Pad node."""
-        pads: tuple[int, ...] | None = self._pads(self._overhang(x[0].type, b.output))
+        pads: tuple[int, ...] | None = self._pads(x[0].type, self._overhang(x[0].type, b.output))
         assert pads is not None
         if any(pad >= kernel for pad, kernel in zip(pads, self.kernel_size * 2, strict=True)):
             x, pads = (_padded(b, x[0], pads, float("-inf")),), None
@@ -124,19 +163,21 @@ class MaxPool1d(_MaxPool):
     """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, L] -> [N, C, L'], L' as for a convolution, rounded up with `ceil_mode`.
+    `padding: same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.MaxPool1d; ONNX MaxPool-12.
     """
 
     word = "max_pool1d"
     axes = 1
-    torch = "layers.MaxPool1d({kernel_size}, {stride}, {padding}, {dilation}, ceil_mode={ceil_mode})"
+    torch = "layers.MaxPool1d({kernel_size}, {stride}, {pads}, {dilation}, ceil_mode={ceil_mode})"
     kernel_size: PositiveSingle
     stride: PositiveSingle | None = None
-    padding: NonNegativeSingle = (0,)
+    padding: PaddingSingle = (0,)
     dilation: PositiveSingle = (1,)
     examples = cases(
         {"kernel_size": 3, "stride": 2, "padding": 1},
         {"kernel_size": 3, "ceil_mode": True},
+        {"kernel_size": 4, "stride": 2, "padding": "same_upper"},
         on=[SIGNAL],
     )
 
@@ -145,6 +186,7 @@ class MaxPool2d(_MaxPool):
     """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
+    `padding: same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.MaxPool2d; ONNX MaxPool-12.
     """
 
@@ -153,11 +195,12 @@ class MaxPool2d(_MaxPool):
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
-    padding: NonNegativePair = (0, 0)
+    padding: PaddingPair = (0, 0)
     dilation: PositivePair = (1, 1)
     examples = cases(
         {"kernel_size": 3, "stride": 2, "padding": 1},
         {"kernel_size": [2, 3], "ceil_mode": True},
+        {"kernel_size": 2, "stride": [2, 1], "padding": "same_upper"},
     )
 
 
@@ -165,6 +208,7 @@ class MaxPool3d(_MaxPool):
     """The largest value of each window; padding never wins. The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, D, H, W] -> [N, C, D', H', W'], D' as for a convolution, rounded up with `ceil_mode`.
+    `padding: same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.MaxPool3d; ONNX MaxPool-12.
     """
 
@@ -172,11 +216,12 @@ class MaxPool3d(_MaxPool):
     axes = 3
     kernel_size: PositiveTriple
     stride: PositiveTriple | None = None
-    padding: NonNegativeTriple = (0, 0, 0)
+    padding: PaddingTriple = (0, 0, 0)
     dilation: PositiveTriple = (1, 1, 1)
     examples = cases(
         {"kernel_size": 3, "stride": 2, "padding": 1},
         {"kernel_size": [1, 2, 3], "ceil_mode": True},
+        {"kernel_size": [2, 3, 2], "stride": 2, "padding": "same_upper"},
         on=[VOLUME],
     )
 
@@ -184,8 +229,14 @@ class MaxPool3d(_MaxPool):
 class _AvgPool(_Pool):
     """The mean of each window."""
 
-    torch = "nn.AvgPool{axes}d({kernel_size}, {stride}, {padding}, {ceil_mode}, {count_include_pad})"
+    torch = "nn.AvgPool{axes}d({kernel_size}, {stride}, {pads}, {ceil_mode}, {count_include_pad})"
     count_include_pad: bool = True
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[N, C, *S']. Raises ShapeError: as other pools, or the zeros of same_upper should not count."""
+        counts = self.count_include_pad or self.padding != "same_upper"
+        expect(counts, "counts the zeros of same_upper, as timm does", "count_include_pad")
+        return super().infer(*inputs)
 
     @property
     def divisor(self) -> int | None:
@@ -199,13 +250,14 @@ class _AvgPool(_Pool):
         own everything counts, which makes the mean a sum over a constant number of pixels.
         """
         overhang = self._overhang(x[0].type, b.output)
-        pads, counted = self._pads(overhang), self.count_include_pad
+        pads, counted = self._pads(x[0].type, overhang), self.count_include_pad
         if self.divisor is not None:
             y = self._average(b, x[0], pads, counted=True)
             return b.emit("Mul", [y, b.constant("factor", prod(self.kernel_size) / self.divisor)], b.output)
         if counted and any(overhang):
-            if any(self.padding):
-                x = (_padded(b, x[0], (*self.padding, *self.padding), 0.0),)
+            margins = self._pads(x[0].type, (0,) * self.axes)
+            if any(margins):
+                x = (_padded(b, x[0], margins, 0.0),)
             pads, counted = (*(0,) * self.axes, *overhang), False
         return self._average(b, x[0], pads, counted=counted)
 
@@ -218,9 +270,7 @@ class _AvgPool(_Pool):
 class _DividedPool(_AvgPool):
     """A mean with a divisor of its own."""
 
-    torch = (
-        "nn.AvgPool{axes}d({kernel_size}, {stride}, {padding}, {ceil_mode}, {count_include_pad}, {divisor_override})"
-    )
+    torch = "nn.AvgPool{axes}d({kernel_size}, {stride}, {pads}, {ceil_mode}, {count_include_pad}, {divisor_override})"
     divisor_override: Positive | None = None
 
     @property
@@ -235,6 +285,7 @@ class AvgPool1d(_AvgPool):
     The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, L] -> [N, C, L'], L' as for a convolution, rounded up with `ceil_mode`.
+    `padding: same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.AvgPool1d; ONNX AveragePool-11.
     """
 
@@ -242,10 +293,11 @@ class AvgPool1d(_AvgPool):
     axes = 1
     kernel_size: PositiveSingle
     stride: PositiveSingle | None = None
-    padding: NonNegativeSingle = (0,)
+    padding: PaddingSingle = (0,)
     examples = cases(
         {"kernel_size": 3, "padding": 1},
         {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True},
+        {"kernel_size": 3, "stride": 2, "padding": "same_upper"},
         on=[SIGNAL],
     )
 
@@ -256,6 +308,7 @@ class AvgPool2d(_DividedPool):
     The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, H, W] -> [N, C, H', W'], H' as for a convolution, rounded up with `ceil_mode`.
+    `padding: same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.AvgPool2d; ONNX AveragePool-11.
     """
 
@@ -264,12 +317,13 @@ class AvgPool2d(_DividedPool):
     axes = 2
     kernel_size: PositivePair
     stride: PositivePair | None = None
-    padding: NonNegativePair = (0, 0)
+    padding: PaddingPair = (0, 0)
     examples = cases(
         {"kernel_size": 3, "padding": 1},
         {"kernel_size": 2, "divisor_override": 3},
         {"kernel_size": [2, 3], "divisor_override": 5},
         {"kernel_size": 4, "stride": 3, "padding": 1, "ceil_mode": True},
+        {"kernel_size": 3, "stride": 2, "padding": "same_upper"},
     )
 
 
@@ -279,6 +333,7 @@ class AvgPool3d(_DividedPool):
     The stride is the kernel_size unless it is written.
 
     Shapes: x [N, C, D, H, W] -> [N, C, D', H', W'], D' as for a convolution, rounded up with `ceil_mode`.
+    `padding: same_upper` gives ceil(size / stride), as TensorFlow does.
     Source: torch.nn.AvgPool3d; ONNX AveragePool-11.
     """
 
@@ -286,10 +341,11 @@ class AvgPool3d(_DividedPool):
     axes = 3
     kernel_size: PositiveTriple
     stride: PositiveTriple | None = None
-    padding: NonNegativeTriple = (0, 0, 0)
+    padding: PaddingTriple = (0, 0, 0)
     examples = cases(
         {"kernel_size": [2, 3, 1], "padding": [1, 1, 0]},
         {"kernel_size": 2, "divisor_override": 3},
         {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True},
+        {"kernel_size": [2, 3, 2], "stride": 2, "padding": "same_upper"},
         on=[VOLUME],
     )

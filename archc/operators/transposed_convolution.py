@@ -14,7 +14,7 @@ from archc.ir.fields import (
     PositiveTriple,
 )
 from archc.ir.operator import SIGNAL, VOLUME, ShapeError, Weight, Window, cases, expect, expect_channels
-from archc.ir.types import Dim, SymbolicArithmeticError, TensorType, smallest
+from archc.ir.types import ROUNDED, Dim, SymbolicArithmeticError, TensorType, smallest
 from archc.operators.convolution import Filters
 
 
@@ -52,7 +52,7 @@ class TransposedConvolution(Filters):
             result = (size - 1) * stride + margin
         except SymbolicArithmeticError:
             message = f"cannot make the dynamic size {size}, which was divided before, {stride} times as large"
-            raise ShapeError(message, "stride") from None
+            raise ShapeError(message, "stride", ROUNDED) from None
         least = smallest(result)
         expect(least >= 1, f"leaves {least} pixels of {smallest(size)}, as padding takes pixels away", "padding")
         return result

@@ -2,8 +2,10 @@
 
 At inference a batch norm is y = γ·(x - μ)/σ + β with σ = √(var + eps), per channel. After x = W·z + b this is
     W' = W · γ/σ    and    b' = (b - μ) · γ/σ + β.
-Requires: an inference graph. Ensures: no batch norm follows a convolution or linear layer whose output nothing else
-uses; the folded layer's weights are derived from the tensors that the spec's network has.
+W may be derived itself, as one that is standardised.
+Requires: an inference graph.
+Ensures: no batch norm follows a convolution or linear layer whose output and tensors nothing else uses; the folded
+layer's weights are derived from the tensors that the spec's network has.
 Source: Jacob et al. 2018, arXiv:1712.05877, section 3.2.
 """
 
@@ -14,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from archc.ir.graph import Derivation, Graph, Node, Parameter
+from archc.ir.graph import Derivation, Graph, Node, Parameter, Stored
 from archc.ir.initializers import ZEROS
 from archc.ir.operator import expect_channels
 from archc.operators.normalization import BatchNorm
@@ -52,24 +54,25 @@ def _square_root(x: Any) -> Any:
 class FoldedWeight(Derivation):
     """W' = W · γ/σ, per output channel; `shapes` are those of `Operator.per_filter`."""
 
-    weight: str
+    weight: Derivation
     norm: _Norm
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The layer's weight and the norm's tensors."""
-        return self.weight, *self.norm.keys
+        """Those of the layer's weight, and the norm's tensors."""
+        return *self.weight.sources, *self.norm.keys
 
     @property
     def sliced(self) -> bool:
         """False for a transposed convolution, whose filters lie along axis 1."""
-        return self.shapes[1][0] == -1
+        return self.weight.sliced and self.shapes[1][0] == -1
 
     def compute(self, *arrays: Any) -> Any:
         """Shapes: weight [out, ...] (of a transposed convolution [in, out/groups, ...]), the norm's [out] each."""
-        weight, *norm = arrays
-        scale, _, _ = self.norm.scale_and_shift(tuple(norm))
+        count = len(self.weight.sources)
+        weight = self.weight.compute(*arrays[:count])
+        scale, _, _ = self.norm.scale_and_shift(arrays[count:])
         own, factors = self.shapes
         return (weight.reshape(own) * scale.reshape(factors)).reshape(weight.shape)
 
@@ -108,18 +111,19 @@ def _pairs(graph: Graph) -> Iterator[tuple[Node, Node | None]]:
     """Every node; beside a batch norm that can be folded, the layer that it directly follows."""
     uses = Counter(value.name for node in graph.nodes for value in node.inputs)
     uses.update(output.value.name for output in graph.outputs)
-    layers = {node.output.name: node for node in graph.nodes if _is_layer(node)}
+    shared = {node.shares for node in graph.nodes}
+    layers = {node.output.name: node for node in graph.nodes if node.path not in shared and _is_layer(node)}
     for node in graph.nodes:
         layer = layers.get(node.inputs[0].name) if isinstance(node.operator, BatchNorm) else None
         yield node, layer if layer and uses[layer.output.name] == 1 else None
 
 
 def _is_layer(node: Node) -> bool:
-    """True for a linear map along the axis of the channels, whose tensors are its own."""
-    axis = node.operator.linear_axis
-    if axis is None or axis % node.output.type.ndim != 1:
+    """True for a linear map along the axis of the channels, into which no norm is folded yet."""
+    axis, bias = node.operator.linear_axis, node.parameter("bias")
+    if axis is None or axis % node.output.type.ndim != 1 or node.shares:
         return False
-    return all(parameter.derived is None for parameter in node.parameters)
+    return node.operator.scaled_by == "weight" and (bias is None or bias.derived is None)
 
 
 def _nothing_is_left(graph: Graph) -> bool:
@@ -128,13 +132,13 @@ def _nothing_is_left(graph: Graph) -> bool:
 
 def _fold(layer: Node, norm_node: Node) -> Node:
     assert isinstance(norm_node.operator, BatchNorm), "a layer stands beside a batch norm alone"
-    norm = _Norm(norm_node.path, norm_node.operator.affine, norm_node.operator.eps)
+    norm = _Norm(norm_node.module, norm_node.operator.affine, norm_node.operator.eps)
     weight, bias = layer.parameter("weight"), layer.parameter("bias")
     assert weight is not None, "a linear map has a weight"
     shapes = layer.operator.per_filter(weight.shape)
-    folded_weight = weight._replace(derived=FoldedWeight(weight.path, norm, shapes))
+    folded_weight = weight._replace(derived=FoldedWeight(weight.derived or Stored(weight.path), norm, shapes))
     folded_bias = Parameter(
-        f"{layer.path}.bias",
+        layer.key("bias"),
         (expect_channels(layer.output.type),),
         ZEROS,
         derived=FoldedBias(bias.path if bias else None, norm),

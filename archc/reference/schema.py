@@ -15,7 +15,7 @@ from archc.blocks import block_words
 from archc.ir.initializers import INITIALIZERS
 from archc.ir.operator import Operator
 from archc.operators import constant_words, is_join, join_words, operator_model, operator_words
-from archc.reference.words import word_model
+from archc.reference.words import model_schema, word_model
 from archc.spec.language.inputs import FORMS
 from archc.spec.language.parsing import PIECES
 from archc.spec.language.signatures import TYPES
@@ -120,7 +120,7 @@ def _header() -> Schema:
 
 def _input() -> Schema:
     """Any key of any form, so that editors offer it; and the keys of one form."""
-    models = [_model(form) for form in FORMS]
+    models = [model_schema(form) for form in FORMS]
     return {
         "description": "{channels, height, width}, {channels, length}, {channels, depth, height, width} or {features}.",
         "type": "object",
@@ -319,7 +319,7 @@ def _single_key(schema: Schema) -> Schema:
 
 def _fields(model: type[BaseModel], others: Schema) -> Schema:
     """The fields of a call and `others`: a mapping, or the scalar short form, the value of the first field."""
-    described = _model(model)
+    described = model_schema(model)
     fields = {name: _or_expression(field) for name, field in described["properties"].items()}
     takes_sizes = issubclass(model, Operator) and model.takes_sizes()
     first = False if getattr(model, "not_short_for", None) else next(iter(fields.values()), False)
@@ -345,7 +345,7 @@ def _or_expression(field: Schema) -> Schema:
 
 
 def _lists_of_expressions(field: Schema) -> Schema:
-    """A field in whose lists an expression may stand for each value."""
+    """A field in whose lists and mappings an expression may stand for each value."""
     match field:
         case {"anyOf": options}:
             return {**field, "anyOf": list(map(_lists_of_expressions, options))}
@@ -353,6 +353,8 @@ def _lists_of_expressions(field: Schema) -> Schema:
             return {**field, "items": _or_expression(items)}
         case {"prefixItems": items}:
             return {**field, "prefixItems": list(map(_or_expression, items))}
+        case {"properties": fields}:
+            return {**field, "properties": {name: _or_expression(value) for name, value in fields.items()}}
     return field
 
 
@@ -368,27 +370,3 @@ def _values(field: Schema) -> list[Any]:
         case {"type": "boolean"}:
             return [True, False]
     return []
-
-
-def _model(model: type[BaseModel]) -> Schema:
-    """Pydantic's schema of a model, without titles, its own definitions written out."""
-    schema = model.model_json_schema()
-    definitions = schema.pop("$defs", {})
-    described: Schema = _inlined(schema, definitions)
-    described.setdefault("properties", {})
-    return described
-
-
-def _inlined(node: Any, definitions: Schema) -> Any:
-    if isinstance(node, list):
-        return [_inlined(item, definitions) for item in node]
-    if not isinstance(node, dict):
-        return node
-    reference = node.get("$ref", "")
-    if reference.rpartition("/")[2] in definitions:
-        return _inlined(definitions[reference.rpartition("/")[2]], definitions)
-    if node.get("format") == "layer":
-        return {"$ref": "#/$defs/layer"}
-    kept = {key: value for key, value in node.items() if key != "title" or not isinstance(value, str)}
-    kept.pop("discriminator", None)
-    return {key: _inlined(value, definitions) for key, value in kept.items()}

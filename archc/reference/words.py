@@ -66,7 +66,7 @@ def word_model(word: str) -> type[BaseModel]:
 
 
 def _table(model: type[BaseModel]) -> str:
-    schemas = model.model_json_schema().get("properties", {})
+    schemas = model_schema(model)["properties"]
     rows = [[name, _values(schemas[name]), _default(field)] for name, field in model.model_fields.items()]
     if issubclass(model, Operator):
         rows += [["a size", "integer ≥ 1", ""]] if model.takes_sizes() else []
@@ -91,8 +91,10 @@ def _values(schema: dict[str, Any]) -> str:
             return str(word)
         case {"enum": words}:
             return ", ".join(map(str, words[:-1])) + f" or {words[-1]}"
-        case {"format": "layer"}:
+        case {"$ref": _}:
             return "an operator or block, or none"
+        case {"properties": fields}:
+            return f"{{{', '.join(f'{name}: {_values(field)}' for name, field in fields.items())}}}"
         case {"type": "array", "minItems": 2, "maxItems": 2}:
             return "a pair"
         case {"type": "array", "items": items}:
@@ -120,3 +122,27 @@ def _default(field: FieldInfo) -> str:
         case (first, second) if first == second:
             return as_written(first)
     return as_written(field.default, none="")
+
+
+def model_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """Pydantic's schema of a model, without titles, its own definitions written out."""
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+    described: dict[str, Any] = _inlined(schema, definitions)
+    described.setdefault("properties", {})
+    return described
+
+
+def _inlined(node: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_inlined(item, definitions) for item in node]
+    if not isinstance(node, dict):
+        return node
+    reference = node.get("$ref", "")
+    if reference.rpartition("/")[2] in definitions:
+        return _inlined(definitions[reference.rpartition("/")[2]], definitions)
+    if node.get("format") == "layer":
+        return {"$ref": "#/$defs/layer"}
+    kept = {key: value for key, value in node.items() if key != "title" or not isinstance(value, str)}
+    kept.pop("discriminator", None)
+    return {key: _inlined(value, definitions) for key, value in kept.items()}

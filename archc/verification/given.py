@@ -124,7 +124,7 @@ def _fitting(x: Array, value: Value, where: str) -> Array:
         message = f"{where} is of type {x.dtype}; the network takes numbers as they are after preprocessing"
         raise UsageError(message, code="bad-images", help="save it as float32")
     fits = x.ndim == len(shape) and all(
-        dim.at(dim.minimum) <= size <= dim.at(dim.maximum) if isinstance(dim, SymbolicDim) else size == dim
+        dim.takes(size) if isinstance(dim, SymbolicDim) else size == dim
         for size, dim in zip(x.shape[1:], shape[1:], strict=True)
     )
     if not fits:

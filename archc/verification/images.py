@@ -57,14 +57,18 @@ def images(shape: tuple[int, ...], count: int = COUNT, seed: int = 2015) -> Arra
 
 @dataclass(frozen=True)
 class Fixed:
-    """What a file has fixed that the network leaves open: the batch, and dynamic sizes by symbol."""
+    """What a file has fixed that the network leaves open: the batch, and dynamic sizes.
+
+    `sizes` are the symbols' values, and `shown` the sizes that these give.
+    """
 
     batch: int | None = None
     sizes: tuple[tuple[str, int], ...] = ()
+    shown: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         told = [f"the file's batch is fixed at {self.batch}"] if self.batch else []
-        return ", ".join(told + [f"its {symbol} is fixed at {size}" for symbol, size in self.sizes])
+        return ", ".join(told + [f"its {symbol} is fixed at {size}" for symbol, size in self.shown])
 
 
 @dataclass(frozen=True)

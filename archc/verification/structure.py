@@ -59,27 +59,25 @@ def fit(declared: Sequence[DeclaredInput], network: Network) -> tuple[str, Fixed
         shown = ", ".join(f"{shape_text(each.shape)}{_advice(each, value)}" for each, value in pairs)
         wanted = ", ".join(shape_text(value.type.shape) for value in inputs)
         return f"the file's input is {shown}, the network's {wanted}", Fixed()
-    sizes = {
-        dim.symbol: size
+    fixed = {
+        dim: size
         for each, value in pairs
         for size, dim in zip(each.shape, value.type.shape, strict=True)
         if isinstance(size, int) and isinstance(dim, SymbolicDim)
     }
-    batch = sizes.pop(BATCH.symbol, None)
-    return "", Fixed(batch, tuple(sizes.items()))
+    batch = next((size for dim, size in fixed.items() if dim.symbol == BATCH.symbol), None)
+    others = [(dim, size) for dim, size in fixed.items() if dim.symbol != BATCH.symbol]
+    values = tuple([(dim.symbol, dim.value(size)) for dim, size in others])
+    return "", Fixed(batch, values, tuple([(dim.symbol, size) for dim, size in others]))
 
 
 def _fits(declared: DeclaredInput, value: Value) -> bool:
     """True if each size that the file fixes is one that the network takes."""
     shape = value.type.shape
     return len(declared.shape) == len(shape) and all(
-        size is None or (size == dim if isinstance(dim, int) else dim.minimum <= size <= _largest(dim))
+        size is None or (size == dim if isinstance(dim, int) else size >= 1 if dim == BATCH else dim.takes(size))
         for size, dim in zip(declared.shape, shape, strict=True)
     )
-
-
-def _largest(dim: SymbolicDim) -> float:
-    return float("inf") if dim == BATCH else dim.maximum
 
 
 def _advice(declared: DeclaredInput, value: Value) -> str:

@@ -128,4 +128,4 @@ def is_source(node: Node) -> bool:
 
 def _has_scale(operator: Operator) -> bool:
     """True where the tensors of an operator decide how much its output deviates."""
-    return operator.linear_axis is not None or operator.normalizes or operator.arity == 0
+    return operator.scaled_by is not None or operator.normalizes or operator.arity == 0

@@ -102,7 +102,7 @@ def _drawn(parameter: Parameter) -> np.ndarray:
     if parameter.dtype != FLOAT32:
         return np.zeros(shape, parameter.dtype)
     generator = np.random.Generator(np.random.SFC64(crc32(path.encode())))
-    if path.endswith(".bias") or len(shape) > 1:
+    if path.endswith(".bias") or (len(shape) > 1 and not path.endswith(".gain")):
         return generator.standard_normal(shape, np.float32)
     drawn = generator.uniform(0.5, 1.5, shape).astype(np.float32)
     # With positive gammas alone, a norm and a ReLU cut again what an earlier ReLU cut, and that may then be missing.
@@ -117,8 +117,11 @@ def _hooks(node: Node, layer: nn.Module, target: Target, deviations: dict[str, f
             deviations[node.path] = float(inputs[0].std(correction=0))
 
         yield layer.register_forward_pre_hook(_once(note))
-    if node.operator.linear_axis is not None:
-        axis = node.operator.linear_axis % node.output.type.ndim
+    axis, scaled_by = node.operator.linear_axis, node.operator.scaled_by
+    if axis is not None and scaled_by != "weight":
+        _scale_filters(layer)
+    if axis is not None and scaled_by is not None:
+        axis %= node.output.type.ndim
         yield layer.register_forward_hook(_once(partial(_scale_linear, target, axis, node.operator)))
     elif node.operator.tracks_statistics:
         yield layer.register_forward_pre_hook(_once(partial(_take_statistics, target)))
@@ -144,19 +147,28 @@ def _scale_linear(
 
     To scale the channels together is not enough: in a deep network of sigmoids only their means would be left.
     """
-    assert isinstance(layer.weight, torch.Tensor), "a linear map has a weight"
+    scaled = getattr(layer, operator.scaled_by or "")
+    assert isinstance(scaled, torch.Tensor), "a linear map has a tensor that scales it"
     mean, sizes, share = _statistics(output.movedim(axis, 1))
     bias = layer.bias if isinstance(layer.bias, torch.Tensor) else None
     means = mean / sizes if bias is None else bias * _spread(share)
     factor = target.deviation / (share + means.square().mean()).sqrt().clamp(min=LEAST_SPREAD)
     gains = factor / sizes
     shifts = factor * means - gains * mean + (0.0 if bias is None else target.mean)
-    own, factors = operator.per_filter(tuple(layer.weight.shape))
-    layer.weight.view(own).mul_(gains.reshape(factors))
+    own, factors = operator.per_filter(tuple(scaled.shape))
+    scaled.view(own).mul_(gains.reshape(factors))
     if bias is not None:
         bias.mul_(gains).add_(shifts)
     shape = (-1, *(1,) * (output.ndim - 1 - axis))
     return output.mul_(gains.reshape(shape)).add_(shifts.reshape(shape))
+
+
+def _scale_filters(layer: nn.Module) -> None:
+    """Scale filters that their layer standardises, so that its epsilon shows; nothing else of their scale does."""
+    assert isinstance(layer.weight, torch.Tensor), "a convolution has a weight"
+    assert isinstance(layer.eps, float), "standardisation has an epsilon"
+    with torch.no_grad():
+        layer.weight.mul_(sqrt(EPSILONS * layer.eps))
 
 
 def _take_statistics(target: Target, layer: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:

@@ -33,7 +33,8 @@ class OnnxOptions(Options):
         return self if self.opset is not None else self.model_copy(update={"opset": DEFAULT_OPSET})
 
     def passes(self) -> Sequence[Pass]:
-        """Without what does nothing at inference, and batch norms folded if asked for."""
-        from archc.passes import drop_training_only, fold_batch_norm, inference_graph
+        """Without what does nothing at inference, with plain filters, and batch norms folded if asked for."""
+        from archc.passes import drop_training_only, fold_batch_norm, fold_weight_standardization, inference_graph
 
-        return inference_graph, drop_training_only, *([fold_batch_norm] if self.fold_batch_norm else [])
+        always = (inference_graph, drop_training_only, fold_weight_standardization)
+        return *always, *([fold_batch_norm] if self.fold_batch_norm else [])

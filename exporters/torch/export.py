@@ -37,7 +37,7 @@ def write_torch_export(module: nn.Module, inputs: Sequence[TensorType], file: Bi
 
     assert not module.training, "an artefact is for inference"
     ranges = {
-        dim.symbol: torch.export.Dim(dim.symbol, min=dim.minimum, max=dim.maximum)
+        dim.symbol: _multiple(torch.export.Dim(dim.symbol, min=dim.minimum, max=dim.maximum), dim.scale)
         for type in inputs
         for dim in type.shape[1:]
         # torch.export has no dimension of a single size; such an axis is a constant.
@@ -60,7 +60,11 @@ def write_torch_export(module: nn.Module, inputs: Sequence[TensorType], file: Bi
 
 
 def _usual(dim: Dim) -> int:
-    return dim.optimum if isinstance(dim, SymbolicDim) else dim
+    return dim.at(dim.optimum) if isinstance(dim, SymbolicDim) else dim
+
+
+def _multiple(dim: Any, scale: int) -> Any:
+    return dim if scale == 1 else scale * dim
 
 
 def _dynamic(type: TensorType, ranges: Mapping[str, Any]) -> dict[int, Any]:

@@ -30,6 +30,7 @@ OLD = "serialized_exported_program.json"
 """The graph in archives of before PyTorch 2.8, which have no root folder."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]*")
+_KEY = re.compile(rf"{_NAME.pattern}|\d{{1,10}}\*s\d+")  # the latter a dynamic size that is a multiple: 16*s89
 _OPERATOR = re.compile(r"torch\.ops\.aten\.(\w+)\.\w+")
 SIZES = {"torch.ops.aten.sym_size.int", "torch.ops.aten.lift_fresh_copy.default"} | {
     f"_operator.{name}" for name in "add floordiv ge getitem gt le lt mod mul neg sub".split()
@@ -97,7 +98,7 @@ def _check_json(record: str, key: str, value: Any) -> None:
     match value:
         case dict():
             for inner, part in value.items():
-                if not _NAME.fullmatch(inner) or (inner in REFUSED and part not in (False, None)):
+                if not _KEY.fullmatch(inner) or (inner in REFUSED and part not in (False, None)):
                     raise Unsafe(f"its record {record} has {inner!r} under {key!r}")
                 _check_json(record, inner, part)
         case list():

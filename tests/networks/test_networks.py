@@ -86,6 +86,20 @@ def test_the_exported_file_is_verified(spec: Path) -> None:
     assert report.verdict is Verdict.PASSED
 
 
+RANGE = "{min: 32, opt: 64, max: 96, multiple_of: 32}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "suffix"), [("unet", "onnx"), ("unet", "pt2"), ("c2f_detector", "onnx")], indirect=["spec"]
+)
+def test_height_and_width_that_are_multiples_of_32_can_be_dynamic(spec: Path, suffix: str) -> None:
+    text = spec.read_text(encoding="utf-8")
+    spec.write_text(INPUT.sub(f"input: {{channels: 3, height: {RANGE}, width: {RANGE}}}", text), encoding="utf-8")
+    report = archc.export(spec, spec.with_suffix(f".{suffix}"), parameters=NETWORKS[spec.stem][1])
+    assert report is not None
+    assert report.verdict is Verdict.PASSED
+
+
 @pytest.mark.parametrize("spec", ["resnet18_fpn"], indirect=True)
 def test_every_level_trains_the_weights_of_a_shared_head(spec: Path) -> None:
     module = archc.build(spec, parameters={"width": 8, "num_classes": 3})

@@ -85,6 +85,38 @@ NETWORKS = {
             LAYER,
         ],
     ),
+    "standardised": (
+        STATIC,
+        [
+            "conv2d: {out_channels: 8, kernel_size: 5, stride: 2, padding: same_upper, standardize: {eps: 1.0e-8}}",
+            "group_norm: {num_groups: 2}",
+            "relu",
+            "conv2d: {out_channels: 6, kernel_size: 3, padding: 1, bias: false, standardize: {}}",
+            "batch_norm",
+            "relu",
+            "sum: [identity, conv2d: {out_channels: 6, kernel_size: 1, standardize: {gain: true, gamma: 1.7}}]",
+            "batch_norm",
+            "silu",
+            "conv2d: {out_channels: 4, kernel_size: 3, groups: 2, standardize: {gain: true}}",
+            "batch_norm",
+            "relu",
+            "flatten",
+            "linear: 5",
+        ],
+    ),
+    "pooled": (
+        STATIC,
+        [
+            LAYER,
+            "max_pool2d: {kernel_size: 2, stride: 1, padding: same_upper}",
+            "max_pool2d: {kernel_size: 3, stride: 2, padding: same_upper}",
+            LAYER,
+            "avg_pool2d: {kernel_size: 3, stride: 2, padding: same_upper}",
+            "relu",
+            "avg_pool2d: {kernel_size: 2, stride: 1, padding: same_upper}",
+            LAYER,
+        ],
+    ),
     "shuffled": (
         STATIC,
         [

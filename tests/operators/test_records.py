@@ -73,9 +73,12 @@ def test_what_works_in_place_has_a_switch_for_it(case: Case) -> None:
     assert new_layer(case.node()).inplace is False
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.operator.linear_axis is not None], ids=str)
+@pytest.mark.parametrize("case", [case for case in CASES if case.operator.scaled_by is not None], ids=str)
 def test_a_linear_map_is_linear_along_its_axis(case: Case) -> None:
-    """One filter doubled doubles its part of the output, and nothing else; it has a bias, or can be given one."""
+    """What scales one filter, doubled, doubles its part of the output, and nothing else.
+
+    It has a bias, or can be given one.
+    """
     network = case.network()
     module = network.inference_module().double()
     (x,) = (torch.from_numpy(x).double() for x in case.inputs())
@@ -87,14 +90,31 @@ def test_a_linear_map_is_linear_along_its_axis(case: Case) -> None:
     factors = torch.ones(before.shape[axis]).double()
     factors[0] = 2
     with torch.no_grad():
-        for tensor in layer.parameters():
+        for name in {case.operator.scaled_by or "", "bias"} & dict(layer.named_parameters()).keys():
+            tensor = layer.get_parameter(name)
             own, shape = case.operator.per_filter(tuple(tensor.shape)) if tensor.ndim > 1 else ((-1,), (-1,))
             tensor.view(own).mul_(factors.reshape(shape))
     assert before.ne(0).all(dim=0).any()
     doubled = before.movedim(axis, -1) * factors
     torch.testing.assert_close(module(x), doubled.movedim(-1, axis))
     with_bias = case.operator.model_copy(update={"bias": True})
-    assert [weight.name for weight in with_bias.weights(*case.types)] == ["weight", "bias"]
+    assert [weight.name for weight in with_bias.weights(*case.types)][:2] == ["weight", "bias"]
+
+
+STANDARDIZED = [case for case in CASES if case.fields.get("standardize") is not None]
+
+
+@pytest.mark.parametrize("case", STANDARDIZED, ids=str)
+def test_the_scale_and_mean_of_filters_that_are_standardised_do_not_matter(case: Case) -> None:
+    module = case.network().inference_module().double()
+    (x,) = (torch.from_numpy(x).double() for x in case.inputs())
+    layer = module.get_submodule(case.word)
+    with torch.no_grad():
+        weight = layer.get_parameter("weight").mul_(1e6)  # where epsilon does not show
+        before = module(x)
+        weight.mul_(-3.0).add_(2e7)
+    bias = layer.bias.reshape(-1, *[1] * (x.ndim - 2)) if isinstance(layer.bias, torch.Tensor) else 0.0
+    torch.testing.assert_close(module(x), 2 * bias - before)
 
 
 ACTIVATIONS = [case for case in CASES if case.operator.operating_point() and not case.graph().nodes[0].parameters]

@@ -13,7 +13,7 @@ from archc.ir.initializers import Initializer
 from archc.ir.printer import print_graph
 from archc.ir.verifier import InvalidGraph
 from archc.nn import build_module
-from archc.passes import fold_batch_norm, run_passes
+from archc.passes import Pass, fold_batch_norm, run_passes
 from archc.passes.inference_graph import inference_graph
 from archc.weights import resolve
 from tests.elaborate.specs import compiled, layers
@@ -103,10 +103,10 @@ def outputs(graph: Graph, weights: dict[str, np.ndarray], image: torch.Tensor) -
     return list(result) if isinstance(result, tuple) else [result]
 
 
-def compare(graph: Graph) -> None:
+def compare(graph: Graph, *passes: Pass) -> None:
     """The folded graph's derived weights give the same outputs, to rounding."""
     weights = random_weights(graph)
-    folded = run_passes(graph, [fold_batch_norm])
+    folded = run_passes(graph, passes or [fold_batch_norm])
     derived = {
         p.path: p.derived.compute(*(weights[key] for key in p.derived.sources)) if p.derived else weights[p.path]
         for p in folded.parameters()

@@ -7,7 +7,7 @@ import pytest
 from archc.diagnostics import Source, SpecError, UsageError
 from archc.spec.bundled import bundled_specs
 from archc.spec.language.document import Ramp, Spec
-from archc.spec.language.inputs import Image, Range
+from archc.spec.language.inputs import Image, Range, SizeRange
 from archc.spec.language.items import Call
 from archc.spec.loading import load_spec, parse_text, resolved_text
 from archc.spec.tree import plain
@@ -45,7 +45,7 @@ input: {channels: 1, height: {min: 8, opt: 8, max: 16}, width: 32, batch: {min: 
 layers: [relu]
 """
     assert spec(text).inputs["input"] == Image(
-        channels=1, height=Range(min=8, opt=8, max=16), width=32, batch=Range(min=1, opt=8, max=32)
+        channels=1, height=SizeRange(min=8, opt=8, max=16), width=32, batch=Range(min=1, opt=8, max=32)
     )
 
 

@@ -143,6 +143,35 @@ def test_the_scale_and_the_epsilon_of_what_a_layer_norm_takes_away_are_noticed()
     assert rms(wrong - right) > 25 * FLOOR * rms(right)
 
 
+STANDARDIZED = """\
+name: standardized
+input: {{channels: 3, height: 16, width: 16}}
+defaults:
+  conv2d: {{standardize: {{eps: {eps}, gain: {gain}}}}}
+layers:
+  - conv2d: {{name: first, out_channels: 8, kernel_size: 3, stride: 2}}
+  - group_norm: {{num_groups: 2}}
+  - relu
+  - conv2d: {{name: second, out_channels: 8, kernel_size: 3}}
+  - batch_norm
+  - silu
+  - flatten
+  - linear: 10
+"""
+
+
+@pytest.mark.parametrize("gain", ["true", "false"])
+def test_the_epsilon_of_standardised_filters_and_each_of_their_gains_are_noticed(gain: str) -> None:
+    graph = compiled(STANDARDIZED.format(eps=1e-6, gain=gain))
+    unscaled = {node.path for node in graph.nodes if node.operator.linear_axis and not node.operator.scaled_by}
+    noticed = {path: noticed for path, noticed in sharpness(graph).noticed.items() if path not in unscaled}
+    assert {path: share for path, share in noticed.items() if share < 3} == {}
+    weights = calibrated_weights(graph, sample(graph))
+    right = output(graph, weights)
+    wrong = output(compiled(STANDARDIZED.format(eps=1e-7, gain=gain)), weights)
+    assert rms(wrong - right) > 25 * FLOOR * rms(right)
+
+
 def test_nothing_is_subnormal() -> None:
     """A convolution of subnormal numbers takes fifty times as long."""
     graph = graph_at("efficientnet_b0", 64)

@@ -34,12 +34,25 @@ class Range(BaseModel):
         return self
 
 
+class SizeRange(Range):
+    """A dynamic height, width, depth or length: a multiple of a number, so that it can be halved and doubled."""
+
+    multiple_of: Size = 1
+
+    @model_validator(mode="after")
+    def _multiples(self) -> SizeRange:
+        for name, size in (("min", self.min), ("opt", self.opt), ("max", self.max)):
+            if size % self.multiple_of:
+                raise ValueError(f"{name} (={size}) must be a multiple of multiple_of (={self.multiple_of})")
+        return self
+
+
 def _kind(value: object) -> str:
     return "Range" if isinstance(value, dict | Range) else "int"
 
 
 # The kind is chosen by what was written, so that a mistake is told once.
-SizeOrRange = Annotated[Annotated[Size, Tag("int")] | Annotated[Range, Tag("Range")], Discriminator(_kind)]
+SizeOrRange = Annotated[Annotated[Size, Tag("int")] | Annotated[SizeRange, Tag("Range")], Discriminator(_kind)]
 
 
 class Input(BaseModel):
@@ -49,7 +62,7 @@ class Input(BaseModel):
     if TYPE_CHECKING:  # the last field of each form
         batch: Range | None
 
-    def sizes(self) -> MappingType[str, int | Range]:
+    def sizes(self) -> MappingType[str, int | SizeRange]:
         """The size of each axis after the batch, by its name."""
         return {name: getattr(self, name) for name in type(self).model_fields if name != "batch"}
 
