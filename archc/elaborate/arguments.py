@@ -233,7 +233,7 @@ def _report(
         help = help or value_meant(word, model.model_fields, value, argument.environment, argument.is_short)
     found = requirement(line) if line["type"] == "missing" else f"{requirement(line)}, not {show(value)}"
     if line["type"] == "value_error":
-        found = f"{show(value)} is wrong: {reason(line)}"
+        found = f"{show(value)} is wrong: {reason(line)}" if isinstance(value, str) else reason(line)
     problems.add("invalid-value", f"{word}.{field} {found}", tree.span, notes=origins(argument), help=help)
 
 

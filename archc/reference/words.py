@@ -87,7 +87,7 @@ def _values(schema: dict[str, Any]) -> str:
     match schema:
         case {"anyOf": options}:
             return ", or ".join(_values(option) for option in options if option != {"type": "null"})
-        case {"const": word}:
+        case {"const": word} | {"enum": [word]}:
             return str(word)
         case {"enum": words}:
             return ", ".join(map(str, words[:-1])) + f" or {words[-1]}"
