@@ -38,7 +38,7 @@ def new_layer(node: Node) -> nn.Module:
 
 def computed(operator: Operator) -> torch.Tensor:
     """What a source computes, as a tensor of its own."""
-    return _computed(operator).clone()
+    return _computed(operator).clone()  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
 
 
 @lru_cache(_KINDS)

@@ -87,7 +87,7 @@ class Rearrange(Operator):
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Positive] = Field(init=False)
+    __pydantic_extra__: dict[str, Positive] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     word = "rearrange"
     elsewhere = ("reshape", "view", "unflatten")
@@ -159,7 +159,7 @@ class Rearrange(Operator):
     def _product(self, group: tuple[str, ...], known: Mapping[str, Dim]) -> Dim:
         """The size of one axis of the output."""
         dynamic = [size for name in group if isinstance(size := known[name], SymbolicDim)]
-        total = prod(size for name in group if isinstance(size := known[name], int))
+        total = prod([size for size in map(known.__getitem__, group) if isinstance(size, int)])
         if not dynamic:
             return total
         if len(dynamic) > 1 or (total != 1 and dynamic[0].symbol == BATCH.symbol):
