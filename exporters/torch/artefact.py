@@ -41,11 +41,17 @@ class TorchArtefact:
         ]
 
     def structure_differences(self, network: Network) -> list[str]:
-        """Tensors that the network does not have; of operators these formats tell nothing that could be compared."""
+        """Tensors that the network does not have; of operators these formats tell nothing that could be compared.
+
+        TorchScript gives a key to constants that have none in the network.
+        """
+        own = _shapes(network)
+        found = {key: tensor for key, tensor in self._module.state_dict().items() if key not in own}
+        constants = dict(network.inference_module().named_buffers()) if found else {}
         return [
             f"the tensor {key} is not in the network"
-            for key in self._module.state_dict()
-            if key not in _shapes(network)
+            for key, tensor in found.items()
+            if key not in constants or not constants[key].equal(tensor)
         ]
 
     def inputs(self) -> Sequence[DeclaredInput]:
