@@ -65,11 +65,12 @@ class Interpreter:
         else:  # it may work in place, and the inputs are the caller's
             layer = self._module.get_submodule(node.module)
             given = tuple([x.clone() if getattr(layer, "inplace", False) else x for x in inputs])
-            if self._dtype is None or not node.parameters:
+            tensors = dict((*layer.named_parameters(), *layer.named_buffers()))  # those without a key too
+            if self._dtype is None or not tensors:
                 outputs = layer(*given)
             else:
-                tensors = {key: tensor.to(self._dtype) for key, tensor in layer.state_dict().items()}
-                outputs = functional_call(layer, tensors, given)
+                converted = {key: tensor.to(self._dtype) for key, tensor in tensors.items()}
+                outputs = functional_call(layer, converted, given)
         return outputs if len(node.outputs) > 1 else (outputs,)
 
     def _tensor(self, key: str) -> torch.Tensor:

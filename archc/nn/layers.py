@@ -174,6 +174,26 @@ class PaddedAvgPool3d(_Padded, nn.AvgPool3d):
     """torch.nn.AvgPool3d with more padding at the end."""
 
 
+class BlurPool2d(nn.Module):
+    """A fixed depthwise convolution, with the same weights along both axes, behind mirrored edges.
+
+    Source: Zhang 2019, arXiv:1904.11486.
+    """
+
+    filter: torch.Tensor
+
+    def __init__(self, channels: int, weights: tuple[float, ...], stride: int, margin: int) -> None:
+        super().__init__()
+        self.channels, self.stride, self.margin = channels, stride, margin
+        along = torch.tensor(weights, device="cpu")  # has values where parameters have none yet
+        self.register_buffer("filter", torch.outer(along, along).repeat(channels, 1, 1, 1), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Shapes: x [N, C, H, W] -> [N, C, H', W']."""
+        padded = functional.pad(x, (self.margin,) * 4, "reflect")
+        return functional.conv2d(padded, self.filter, stride=self.stride, groups=self.channels)
+
+
 class LocalResponseNorm(nn.Module):
     """torch.nn.LocalResponseNorm for [N, C, H, W], without its test of the input's size, which no trace can hold.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archc.diagnostics import ExportError
@@ -35,18 +34,25 @@ class TorchArtefact:
         stored: Mapping[str, Any] = self._module.state_dict()
         if any(key not in stored or tuple(stored[key].shape) != shape for key, shape in _shapes(network).items()):
             return None
-        weights = ((key, network.weights[key]) for key in _shapes(network))
-        constants = ((key, values) for key, values in _constants(network).items() if key in stored)
         return [
             f"{key} {difference}"
-            for key, expected in chain(weights, constants)
-            if (difference := _difference(stored[key].numpy(), expected))
+            for key in _shapes(network)
+            if (difference := _difference(stored[key].numpy(), network.weights[key]))
         ]
 
     def structure_differences(self, network: Network) -> list[str]:
-        """Tensors that the network does not have; of operators these formats tell nothing that could be compared."""
-        known = {*_shapes(network), *_constants(network)}
-        return [f"the tensor {key} is not in the network" for key in self._module.state_dict() if key not in known]
+        """Tensors that the network does not have; of operators these formats tell nothing that could be compared.
+
+        TorchScript gives a key to constants that have none in the network.
+        """
+        own = _shapes(network)
+        found = {key: tensor for key, tensor in self._module.state_dict().items() if key not in own}
+        constants = dict(network.inference_module().named_buffers()) if found else {}
+        return [
+            f"the tensor {key} is not in the network"
+            for key, tensor in found.items()
+            if key not in constants or not constants[key].equal(tensor)
+        ]
 
     def inputs(self) -> Sequence[DeclaredInput]:
         """The inputs, where the format tells them."""
@@ -72,15 +78,6 @@ class TorchArtefact:
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
     return {parameter.path: parameter.shape for node in network.inference.nodes for parameter in node.parameters}
-
-
-def _constants(network: Network) -> dict[str, np.ndarray]:
-    """What the network computes by itself and has no key for; a TorchScript file has one all the same."""
-    import numpy as np
-
-    sources = [node for node in network.inference.nodes if node.operator.arity == 0 and not node.parameters]
-    found = {node.module: node.operator.computed() for node in sources}
-    return {key: np.array(each.values, each.dtype).reshape(each.shape) for key, each in found.items() if each}
 
 
 def _difference(stored: np.ndarray, expected: np.ndarray) -> str | None:

@@ -53,6 +53,7 @@ NETWORKS = {
         ],
     ),
     "root mean square": (STATIC, [LAYER, "square", "mean: {dim: 1, keepdim: true}", "add: 1.0e-6", "sqrt", LAYER]),
+    "blurred": (DYNAMIC, [LAYER, "relu", "blur_pool2d", LAYER, "blur_pool2d: {filter_size: 5, stride: 1}", LAYER]),
     "reduced": (
         DYNAMIC,
         [
@@ -110,6 +111,7 @@ NETWORKS = {
             LAYER,
             "max_pool2d: {kernel_size: 2, stride: 1, padding: same_upper}",
             "max_pool2d: {kernel_size: 3, stride: 2, padding: same_upper}",
+            "blur_pool2d: {filter_size: 4, stride: 1}",
             LAYER,
             "avg_pool2d: {kernel_size: 3, stride: 2, padding: same_upper}",
             "relu",
