@@ -33,6 +33,7 @@ from archc.operators.convolution import (
     sliding_size,
 )
 
+MOST_SAME = 4096  # pixels of a window with same_upper
 _Sizes = TypeVar("_Sizes")
 _Padding = Annotated[
     Annotated[_Sizes, Tag("sizes")] | Annotated[Literal["same_upper"], Tag("same")],
@@ -72,6 +73,8 @@ class _Pool(Operator):
         if self.padding == "same_upper":
             expect(not self.ceil_mode, "has no window beyond the edge with same_upper", "ceil_mode")
             expect(set(self.dilations) == {1}, "has no dilation with same_upper", "dilation")
+            largest = max(self.kernel_size)  # PyTorch walks through the padding of each window
+            expect(largest <= MOST_SAME, f"of same_upper has a window of {largest}, beyond {MOST_SAME}", "kernel_size")
         else:
             for kernel, padding in zip(self.kernel_size, self.padding, strict=True):
                 message = f"padding (={padding}) must be at most half of kernel_size (={kernel})"
