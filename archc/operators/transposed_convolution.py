@@ -17,6 +17,9 @@ from archc.ir.operator import SIGNAL, VOLUME, ShapeError, Weight, Window, cases,
 from archc.ir.types import ROUNDED, Dim, SymbolicArithmeticError, TensorType, smallest
 from archc.operators.convolution import Filters
 
+MOST_STEPS = 1024
+"""Pixels of a stride or dilation; PyTorch's kernels end the process at some that are larger."""
+
 
 class TransposedConvolution(Filters):
     """The gradient of a convolution with regard to its input: each pixel adds a copy of the kernel to the output.
@@ -45,6 +48,8 @@ class TransposedConvolution(Filters):
 
     def _size(self, axis: int, size: Dim) -> Dim:
         more, stride, dilation = self.output_padding[axis], self.stride[axis], self.dilation[axis]
+        for name, step in (("stride", stride), ("dilation", dilation)):
+            expect(step <= MOST_STEPS, f"{name} (={step}) must be at most {MOST_STEPS}: PyTorch fails beyond", name)
         # PyTorch takes one that is less than the dilation too, which ONNX Runtime does not.
         expect(more < stride, f"output_padding (={more}) must be less than stride (={stride})", "output_padding")
         margin = dilation * (self.kernel_size[axis] - 1) + more + 1 - 2 * self.padding[axis]
