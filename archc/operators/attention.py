@@ -68,10 +68,6 @@ class Attention(Operator):
         """All tokens, and all their features."""
         return {x.ndim - 2: WHOLE, x.ndim - 1: WHOLE}
 
-    def operating_point(self) -> tuple[float, float]:
-        """Products that deviate by 1: the softmax is neither the mean of all tokens nor one of them."""
-        return 0.0, 1.0
-
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """Attention from opset 23 on, where there is one axis of heads; else MatMul, Softmax, MatMul."""
         query, key, value, *bias = x

@@ -46,7 +46,7 @@ class Parameter(Operator):
         return b.own("")[0]
 
 
-class _Constant(Operator):
+class Constant(Operator):
     """A source whose values follow from its fields; a subclass gives `shape`, `values` and the element type.
 
     A `persistent` one has a key in the `state_dict`, as a buffer.
@@ -86,7 +86,7 @@ class _Constant(Operator):
         return b.constant("value", self.computed().nested(), self.dtype)
 
 
-class RelativePositionIndex(_Constant):
+class RelativePositionIndex(Constant):
     """For each pair of pixels of a window, which row of a table of relative positions is theirs.
 
     Row (dy + height - 1) * (2 * width - 1) + (dx + width - 1) is that of pixels dy rows and dx columns apart. With
@@ -115,7 +115,7 @@ class RelativePositionIndex(_Constant):
         return [(y - v + self.height - 1) * (2 * self.width - 1) + (x - u + self.width - 1) for y, x, v, u in rows]
 
 
-class ShiftedWindowMask(_Constant):
+class ShiftedWindowMask(Constant):
     """What keeps pixels apart that a cyclic shift has brought into one window: 0 for neighbours, -100 for others.
 
     Shapes: nothing -> [windows, 1, pixels, pixels], where windows = height/window * width/window, and pixels are those
@@ -161,7 +161,7 @@ def _regions(size: int, window: int, shift: int) -> list[int]:
     return [(pixel >= size - window) + (pixel >= size - shift) if shift else 0 for pixel in range(size)]
 
 
-class LogRelativeCoordinates(_Constant):
+class LogRelativeCoordinates(Constant):
     """The relative positions p within a window on a logarithmic scale: sign(p) * log2(1 + base*|p|) / log2(base).
 
     p runs from -1 to 1 along each axis.
@@ -191,7 +191,7 @@ class LogRelativeCoordinates(_Constant):
         return [size if p > 0 else -size for p, size in zip(positions, sizes, strict=True)]
 
 
-class Full(_Constant):
+class Full(Constant):
     """One value everywhere.
 
     Shapes: nothing -> shape.
@@ -212,7 +212,7 @@ class Full(_Constant):
         return [self.fill_value] * prod(self.shape)
 
 
-class RepeatInterleave(_Constant):
+class RepeatInterleave(Constant):
     """A vector of values, each repeated: [1, 0] three times is [1, 1, 1, 0, 0, 0].
 
     Shapes: nothing -> [values * repeats].
