@@ -14,8 +14,26 @@ ANYWHERE = {
     "identity",  # a word of the grammar as well, for a shortcut; and what a residual block's `shortcut` may be
     "mean",  # torch.nn.init's and NumPy's name of an average
 }
-GAINS = {"linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"}  # of torch.nn.init.calculate_gain
-QUOTED = {"archc/ir/initializers.py": GAINS, "archc/weights/sampling.py": GAINS}
+GAINS = {
+    "linear",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "sigmoid",
+    "tanh",
+    "relu",
+    "leaky_relu",
+    "selu",
+}  # of torch.nn.init.calculate_gain
+QUOTED = {
+    "archc/ir/initializers.py": GAINS,
+    "archc/weights/sampling.py": GAINS,
+    "archc/elaborate/likely.py": {"layer_norm", "rms_norm"},  # what the warning is about
+    "archc/ir/verifier.py": {"parameter"},  # a tensor of a graph
+    "archc/spec/language/arithmetic.py": {"sqrt", "abs"},  # functions of expressions
+    "archc/spec/repair/pytorch.py": {"pad", "softmax"},  # what PyTorch's other words mean
+    "exporters/onnx/options.py": {"fold"},  # the flag that folds batch norms
+}
 
 # Where text becomes code: classes from generated source, constructors' arguments, and expressions of operators.
 EVALUATING = {"archc/nn/codegen.py", "archc/nn/prototypes.py", "archc/nn/interpreter.py"}
