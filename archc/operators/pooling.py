@@ -22,7 +22,7 @@ from archc.ir.fields import (
     PositiveTriple,
 )
 from archc.ir.operator import SIGNAL, VOLUME, Operator, ShapeError, Window, cases, expect, expect_rank, images
-from archc.ir.types import Dim, SymbolicDim, TensorType
+from archc.ir.types import Dim, SymbolicDim, TensorType, smallest
 from archc.operators._pad import padded
 from archc.operators.convolution import (
     dilated_windows,
@@ -352,3 +352,13 @@ class AvgPool3d(_DividedPool):
         {"kernel_size": [2, 3, 2], "stride": 2, "padding": "same_upper"},
         on=[VOLUME],
     )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """As for other pools. Raises ShapeError: an axis shorter than the window, which PyTorch takes of no volume."""
+        result = super().infer(*inputs)
+        for size, kernel in zip(inputs[0].shape[2:], self.kernel_size, strict=True):
+            fits = self.padding == "same_upper" or smallest(size) >= kernel
+            expect(
+                fits, f"kernel_size (={kernel}) must be at most the size (={size}), without its padding", "kernel_size"
+            )
+        return result
