@@ -62,7 +62,8 @@ class Case:
         """The types of the network's inputs: of what a source is added to, or of what an index picks from."""
         shapes = self.shapes
         if self.operator.arity == 0:
-            computed, type = self.operator.computed(), self.operator.infer()
+            type = self.operator.infer()  # refuses values that are too many, before they are computed
+            computed = self.operator.computed()
             indexes = computed is not None and type.dtype == "int64"
             shapes = ((int(max(computed.values)) + 1,) if computed and indexes else type.shape,)
         return tuple(TensorType((BATCH, *shape)) for shape in shapes)
