@@ -46,7 +46,7 @@ def _as_written(value: tuple[int, ...]) -> int | list[int]:
     return value[0] if len(set(value)) == 1 else list(value)
 
 
-def _numbers_as_written(value: tuple[float, ...]) -> float | list[float]:
+def _numbers_as_written(value: tuple[float, ...]) -> float | list[float]:  # Pydantic serialises by the annotation
     return value[0] if len(set(value)) == 1 else list(value)
 
 
@@ -120,16 +120,19 @@ Factors = Annotated[
     PlainSerializer(_numbers_as_written),
     WithJsonSchema({"anyOf": several_schema("number")}),
 ]
+_INTEGERS = WithJsonSchema(
+    {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
+)
 Ints = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 Axes = Annotated[
     tuple[int, ...],
     BeforeValidator(_as_single),
     Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
+    _INTEGERS,
 ]
 Shifts = Annotated[
     tuple[Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)], ...],
     BeforeValidator(_as_single),
     Field(min_length=1),
-    WithJsonSchema({"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}),
+    _INTEGERS,
 ]

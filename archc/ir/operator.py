@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from archc.ir.dtype import FLOAT32, DType
 from archc.ir.emitter import Emitter, NoLowering, OnnxTensor
 from archc.ir.initializers import Initializer
-from archc.ir.types import TensorType
+from archc.ir.types import TensorType, batch_axis
 
 MAX_SIZE = 2**63 - 1  # of an axis: what runtimes hold
 
@@ -316,6 +316,13 @@ def expect_channels(x: TensorType) -> int:
     if isinstance(channels, int):
         return channels
     raise ShapeError(f"needs a fixed number of channels, but axis 1 of {x} is dynamic")
+
+
+def expect_axis(x: TensorType, dim: int) -> int:
+    """The axis `dim`, counted from the front. Raises ShapeError: there is none, or it is the batch."""
+    expect(-x.ndim <= dim < x.ndim, f"dim (={dim}) is not an axis of {x}", "dim")
+    expect(dim % x.ndim != batch_axis(x), f"dim (={dim}) is the batch axis", "dim")
+    return dim % x.ndim
 
 
 def expect_declared(declared: int | None, actual: object, field: str) -> None:

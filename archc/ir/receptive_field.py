@@ -27,8 +27,8 @@ class Field(NamedTuple):
     """What one element of a value sees of the image, for each of its axes (such as height, width), in pixels.
 
     `size` is the extent, `stride` the distance between neighbours', a fraction where the value is finer than the image.
-    Along an axis that is seen as a whole both have
-    None; where every axis is, they are None themselves. What does not depend on the image sees 0 pixels.
+    Along an axis that is seen as a whole both have None; where every axis is, they are None themselves. What does not
+    depend on the image sees 0 pixels.
     """
 
     size: Sizes | None

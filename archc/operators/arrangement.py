@@ -5,7 +5,7 @@ from math import prod
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Axes, Ints, NonNegative, Positive, Shifts
-from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_rank
+from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_axis, expect_rank
 from archc.ir.types import SymbolicDim, TensorType, batch_axis, smallest
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
@@ -157,9 +157,7 @@ class Select(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """The other axes. Raises ShapeError: no such axis, or an index beyond it."""
         (x,) = inputs
-        expect(self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        size = x.shape[self.dim]
-        expect(batch_axis(x) != self.dim, f"dim (={self.dim}) is the batch axis", "dim")
+        size = x.shape[expect_axis(x, self.dim)]
         expect(
             isinstance(size, int) and self.index < size,
             f"index (={self.index}) is beyond an axis of {size}",

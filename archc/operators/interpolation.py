@@ -95,8 +95,6 @@ class Interpolate(Operator):
             accepted = " or ".join(images(ndim) for ndim in spaces)
             raise ShapeError(f"of mode {self.mode} expects {accepted}, received {x}", "mode")
         sizes = self.target(x)
-        message = f"gives {max(map(largest, sizes))} pixels, and float32 tells at most {LONGEST} apart"
-        expect(max(map(largest, sizes)) <= LONGEST, message)
         if self.mode == "area":
             return self._area(sizes).infer(x)
         if self.mode.startswith("nearest"):
@@ -116,7 +114,13 @@ class Interpolate(Operator):
         return scaled
 
     def target(self, x: TensorType) -> tuple[Dim, ...]:
-        """The size of the output along each axis of space. Raises ShapeError."""
+        """The size of the output along each axis of space. Raises ShapeError: nothing is left, or it is too large."""
+        sizes = self._sizes(x)
+        longest = max(map(largest, sizes))
+        expect(longest <= LONGEST, f"gives {longest} pixels, and float32 tells at most {LONGEST} apart")
+        return sizes
+
+    def _sizes(self, x: TensorType) -> tuple[Dim, ...]:
         if self.size is not None:
             return _for_each(self.size, x, "size")
         assert self.scale_factor is not None, "the validator sees to it"
@@ -157,8 +161,6 @@ class Interpolate(Operator):
     def windows(self, x: TensorType) -> Mapping[int, Window]:
         """The pixels that are mixed, where an axis changes its size; their step is at least one pixel."""
         sizes = self.target(x)
-        message = f"gives {max(map(largest, sizes))} pixels, and float32 tells at most {LONGEST} apart"
-        expect(max(map(largest, sizes)) <= LONGEST, message)
         if self.mode == "area":
             return self._area(sizes).windows(x)
         mixed = {}

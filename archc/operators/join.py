@@ -6,11 +6,11 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, ShapeError, cases, expect
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, ShapeError, cases, expect, expect_axis
 from archc.ir.types import SymbolicDim, TensorType, batch_axis
 from archc.operators._broadcast import broadcast, obstacle
+from archc.operators._pad import padded
 
 MOST_TERMS = 64  # of one expression: Python's parser nests them
 
@@ -137,15 +137,8 @@ class Concat(Operator):
 
     def axis(self, inputs: Sequence[TensorType]) -> int:
         """The axis, counted from the front. Raises ShapeError: there is none, or it is the batch."""
-        ndim = inputs[0].ndim
-        expect(-ndim <= self.dim < ndim, f"dim (={self.dim}) is not an axis of {inputs[0]}", "dim")
-        axis = self.dim % ndim
-        expect(all(batch_axis(x) != axis for x in inputs), f"dim (={self.dim}) is the batch axis", "dim")
+        (axis,) = {expect_axis(x, self.dim) for x in inputs}
         return axis
-
-    def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
-        """The axes as they are."""
-        return tuple((axis,) for axis in range(x.ndim))
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """`torch.cat`; a branch without a batch is expanded first."""
@@ -168,7 +161,7 @@ class Concat(Operator):
         borders = [0, *(ends[index] for index in batched[1:]), ends[-1]]
         parts = []
         for index, (start, end) in zip(batched, pairwise(borders), strict=True):
-            parts.append(_padded(b, x[index], axis, ends[index] - start, end - ends[index + 1]))
+            parts.append(_with_room(b, x[index], axis, ends[index] - start, end - ends[index + 1]))
         y = parts[0] if len(parts) == 1 else b.emit("Concat", parts, b.output, axis=axis)
         return b.emit("Add", [y, self._beside(b, x, alone, axis)], b.output)
 
@@ -182,16 +175,12 @@ class Concat(Operator):
         return b.emit("Concat", parts, b.output.with_shape(*total), axis=axis)
 
 
-def _padded(b: Emitter, x: OnnxTensor, axis: int, before: int, after: int) -> OnnxTensor:
+def _with_room(b: Emitter, x: OnnxTensor, axis: int, before: int, after: int) -> OnnxTensor:
     """A value with zeros around it along one axis."""
     if not before and not after:
         return x
-    shape = list(x.type.shape)
-    shape[axis] = int(str(shape[axis])) + before + after
-    amounts = [0] * (2 * x.type.ndim)
-    amounts[axis], amounts[axis + x.type.ndim] = before, after
-    inputs = [x, b.constant("pads", amounts, INT64), b.constant("value", 0.0)]
-    return b.emit("Pad", inputs, x.type.with_shape(*shape), mode="constant")
+    fronts, ends = (tuple(size * (at == axis) for at in range(x.type.ndim)) for size in (before, after))
+    return padded(b, x, fronts, ends, "constant")
 
 
 def _zeros(shape: Sequence[int]) -> object:

@@ -357,8 +357,6 @@ class AvgPool3d(_DividedPool):
         """As for other pools. Raises ShapeError: an axis shorter than the window, which PyTorch takes of no volume."""
         result = super().infer(*inputs)
         for size, kernel in zip(inputs[0].shape[2:], self.kernel_size, strict=True):
-            fits = smallest(size) >= kernel
-            expect(
-                fits, f"kernel_size (={kernel}) must be at most the size (={size}), without its padding", "kernel_size"
-            )
+            message = f"kernel_size (={kernel}) must be at most the size (={size}), without its padding"
+            expect(smallest(size) >= kernel, message, "kernel_size")
         return result

@@ -229,18 +229,21 @@ def _reshaped(b: Emitter, x: OnnxTensor, shape: Sequence[Dim], given: OnnxTensor
     sizes = [size if isinstance(size, int) else 0 if same else -1 for size, same in zip(shape, kept, strict=True)]
     if sizes.count(-1) <= 1:
         return b.emit("Reshape", [x, b.constant(label, sizes, INT64)], type)
-    axes, count = list(given.type.shape), given.type.ndim
+    count = given.type.ndim
     numbers = sorted({size for size in shape if isinstance(size, int)} | {-1})
     asked = b.emit("Shape", [given], TensorType((count,), INT64))
-    pool = [asked, b.constant("numbers", numbers, INT64)]
-    pooled = b.emit("Concat", pool, TensorType((count + len(numbers),), INT64), axis=0)
-    places = [axes.index(size) if size in axes else count + numbers.index(-1) for size in shape]
-    places = [
-        count + numbers.index(size) if isinstance(size, int) else place
-        for size, place in zip(shape, places, strict=True)
-    ]
+    parts = [asked, b.constant("numbers", numbers, INT64)]
+    pooled = b.emit("Concat", parts, TensorType((count + len(numbers),), INT64), axis=0)
+    places = [_place(size, given.type.shape, numbers) for size in shape]
     sizes_at = b.emit("Gather", [pooled, b.constant(label, places, INT64)], TensorType((len(shape),), INT64), axis=0)
     return b.emit("Reshape", [x, sizes_at], type)
+
+
+def _place(size: Dim, asked: Sequence[Dim], numbers: Sequence[int]) -> int:
+    """Where a size stands behind the sizes asked for: a number, a dynamic size among them, or else -1 for the rest."""
+    if isinstance(size, SymbolicDim) and size in asked:
+        return list(asked).index(size)
+    return len(asked) + numbers.index(size if isinstance(size, int) else -1)
 
 
 class Gather(Operator):

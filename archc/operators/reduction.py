@@ -6,7 +6,7 @@ from typing import Literal
 
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import Axes, NonNegative, PositiveNumber
-from archc.ir.operator import IMAGE, TOKENS, WHOLE, Operator, Window, cases, expect
+from archc.ir.operator import IMAGE, TOKENS, WHOLE, Operator, Window, cases, expect, expect_axis
 from archc.ir.types import SymbolicDim, TensorType, batch_axis, largest, smallest
 from archc.operators._reduce import mean, reduce_axes, reduced_type, sum_axes
 
@@ -173,8 +173,7 @@ class Normalize(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Unchanged. Raises ShapeError: no such axis, or the batch."""
         (x,) = inputs
-        expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        expect(self.dim % x.ndim != batch_axis(x), f"dim (={self.dim}) is the batch axis", "dim")
+        expect_axis(x, self.dim)
         return x
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.operator import IMAGE, TOKENS, VECTOR, WHOLE, Operator, Window, cases, expect
-from archc.ir.types import TensorType, batch_axis
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, WHOLE, Operator, Window, cases, expect_axis
+from archc.ir.types import TensorType
 
 
 class Softmax(Operator):
@@ -25,8 +25,7 @@ class Softmax(Operator):
     def infer(self, *inputs: TensorType) -> TensorType:
         """Unchanged. Raises ShapeError if the input has no such axis."""
         (x,) = inputs
-        expect(-x.ndim <= self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        expect(self.dim % x.ndim != batch_axis(x), f"dim (={self.dim}) is the batch axis", "dim")
+        expect_axis(x, self.dim)
         return x
 
     def windows(self, x: TensorType) -> Mapping[int, Window]:

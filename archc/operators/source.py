@@ -79,7 +79,8 @@ class Constant(Operator):
         """The buffer, if it has a key."""
         if not self.persistent:
             return ()
-        return (Weight("", self.shape_of(), Values(values=tuple(self.values())), self.dtype, buffer=True),)
+        computed = self.computed()
+        return (Weight("", computed.shape, Values(values=computed.values), self.dtype, buffer=True),)
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """A constant."""
