@@ -2,6 +2,7 @@
 
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TypeGuard
 
@@ -21,18 +22,25 @@ def block_words() -> tuple[str, ...]:
     return *BLOCKS, *(word for word in plug_ins(GROUP) if word not in BLOCKS)
 
 
-@cache
 def block_model(word: str) -> type[Block]:
     """The model of the block with this word.
 
     Raises KeyError for a word that is none, TypeError for a broken plug-in.
     """
-    if word in BLOCKS:
-        module = import_module(f"archc.blocks.{word}")
-        return next(m for m in vars(module).values() if _is_block(m) and m.__module__ == module.__name__)
-    model: object = plug_ins(GROUP)[word].load()
+    return _own(word) if word in BLOCKS else _added(plug_ins(GROUP)[word])
+
+
+@cache
+def _own(word: str) -> type[Block]:
+    module = import_module(f"archc.blocks.{word}")
+    return next(m for m in vars(module).values() if _is_block(m) and m.__module__ == module.__name__)
+
+
+@cache
+def _added(entry: EntryPoint) -> type[Block]:
+    model: object = entry.load()
     if not _is_block(model):
-        raise TypeError(f"the entry point '{word}' of {GROUP} is not a subclass of archc.blocks.Block: {model!r}")
+        raise TypeError(f"the entry point '{entry.name}' of {GROUP} is not a subclass of archc.blocks.Block: {model!r}")
     return model
 
 

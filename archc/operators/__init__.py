@@ -11,6 +11,7 @@ words. Which words there are is read from the files' lines `word = "…"`, `else
 import re
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TypeGuard
 
@@ -48,18 +49,25 @@ def operator_words() -> tuple[str, ...]:
     return *OPERATORS, *(word for word in plug_ins(GROUP) if word not in _FAMILY_OF)
 
 
-@cache
 def operator_model(word: str) -> type[Operator]:
     """The class of the operator with this word.
 
     Raises KeyError for a word that is none, TypeError for a broken plug-in.
     """
-    if word in _FAMILY_OF:
-        module = import_module(f"{__name__}.{_FAMILY_OF[word]}")
-        return next(model for model in vars(module).values() if _is_operator(model, word))
-    model: object = plug_ins(GROUP)[word].load()
-    if not _is_operator(model, word):
-        raise TypeError(f"the entry point '{word}' of {GROUP} is no Operator with that word: {model!r}")
+    return _own(word) if word in _FAMILY_OF else _added(plug_ins(GROUP)[word])
+
+
+@cache
+def _own(word: str) -> type[Operator]:
+    module = import_module(f"{__name__}.{_FAMILY_OF[word]}")
+    return next(model for model in vars(module).values() if _is_operator(model, word))
+
+
+@cache
+def _added(entry: EntryPoint) -> type[Operator]:
+    model: object = entry.load()
+    if not _is_operator(model, entry.name):
+        raise TypeError(f"the entry point '{entry.name}' of {GROUP} is no Operator with that word: {model!r}")
     return model
 
 

@@ -66,10 +66,8 @@ def plug_ins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """These blocks, as if a package had them."""
     points = [EntryPoint(word, f"{__name__}:{model.__name__}", "archc.blocks") for word, model in WORDS.items()]
     monkeypatch.setattr(_registry, "plug_ins", lambda group: {point.name: point for point in points})
-    _registry.block_model.cache_clear()
     _registry.block_word.cache_clear()
     yield
-    _registry.block_model.cache_clear()
     _registry.block_word.cache_clear()
 
 
