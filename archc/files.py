@@ -97,13 +97,23 @@ def atomic_write(
     try:
         with io.BufferedWriter(output, BUFFER_BYTES) as file:
             yield file
-            file.flush()
-            output.finish()
+            settle(file)
         _rename(temporary, target, told)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def settle(file: BinaryIO) -> None:
+    """Have all that was written to a file of `atomic_write` hashed and on the disk, before its block ends.
+
+    Raises ExportError.
+    """
+    file.flush()
+    assert isinstance(file, io.BufferedWriter), "atomic_write gives one"
+    assert isinstance(file.raw, _Output), "atomic_write gives one"
+    file.raw.finish()
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> str:

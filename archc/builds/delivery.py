@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from archc.builds.beside import beside
 from archc.diagnostics import ArchcError, Diagnostic, Inconclusive, VerificationFailed, option
 from archc.exporting import Artefact, Exporter, Options
-from archc.files import Companions, atomic_write
+from archc.files import Companions, atomic_write, settle
 from archc.weights.network import Network
 
 if TYPE_CHECKING:
+    from hashlib import _Hash
+
     from archc.verification import Report
     from archc.verification.check import Verifier
     from archc.verification.structure import Structure
@@ -52,28 +55,62 @@ def deliver(
     was written.
     Raises: ExportError; VerificationFailed; Inconclusive: unless allowed.
     """
-    report, digest, companions = None, sha256(), Companions(path)
+    report, digest = None, sha256()
+    with atomic_write(path, digest) as file:
+        temporary = Path(file.name)
+        progress(f"writing {path.name}")
+        work = partial(_write, network, exporter, options, file, digest, Companions(path), verify=verify)
+        with _errors_under(path.name, temporary.name):
+            # PyTorch is imported meanwhile, unless writing needs it as well.
+            written = beside(work, _import_verification) if verify and "torch" not in exporter.packages else work()
+            try:
+                confirm()
+                if verify:
+                    progress(f"verifying {path.name}")
+                    report = _verified(network, exporter.open(temporary, options), path.name, written, verifier)
+                    report = _report_under(path.name, temporary.name, report)
+                    _judge(report, path, allow_inconclusive, partial(failed, temporary, report))
+            except BaseException:
+                written.companions.discard()
+                raise
+    return Delivery(report, written.sha256, written.companions.digests)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A file that was written: its SHA-256, the files beside it, and the first claim of its proof, if one is made."""
+
+    sha256: str
+    companions: Companions
+    structure: Structure | None = None
+
+
+def _write(
+    network: Network,
+    exporter: Exporter[Any],
+    options: Options,
+    file: BinaryIO,
+    digest: _Hash,
+    companions: Companions,
+    *,
+    verify: bool,
+) -> _Written:
+    """Write an artefact, and hold what the disk then has to the exporter. PyTorch is not needed for that."""
+    structure = None
     try:
-        with atomic_write(path, digest) as file:
-            progress(f"writing {path.name}")
-            read = _drawn_once(network) if verify else network
-            exporter.write(read, file, options, companions)
-            confirm()
-            if verify:
-                file.flush()
-                progress(f"verifying {path.name}")
-                written = Path(file.name)
-                with _errors_under(path.name, written.name):
-                    artefact = exporter.open(written, options)
-                    structure = _structure(artefact, read)
-                    del read
-                    report = _verified(network, artefact, path.name, structure, verifier)
-                    report = _report_under(path.name, written.name, report)
-                    _judge(report, path, allow_inconclusive, partial(failed, written, report))
+        if verify:
+            network = _drawn_once(network)
+        exporter.write(network, file, options, companions)
+        file.flush()
+        if verify:
+            from archc.verification.structure import Structure
+
+            structure = Structure.of(exporter.open(Path(file.name), options), network, own=True)
+        settle(file)
     except BaseException:
         companions.discard()
         raise
-    return Delivery(report, digest.hexdigest(), companions.digests)
+    return _Written(digest.hexdigest(), companions, structure)
 
 
 def _drawn_once(network: Network) -> Network:
@@ -83,19 +120,18 @@ def _drawn_once(network: Network) -> Network:
     return network.with_weights(read_all(network.weights)) if network.fresh else network
 
 
-def _structure(artefact: Artefact, network: Network) -> Structure:
-    """The first claim of a proof, which does not need PyTorch."""
-    from archc.verification.structure import Structure
-
-    return Structure.of(artefact, network, own=True)
+def _import_verification() -> None:
+    """Import what a proof takes, PyTorch above all."""
+    import archc.verification.check as _  # noqa: F401
 
 
 def _verified(
-    network: Network, artefact: Artefact, name: str, structure: Structure, verifier: Callable[[], Verifier] | None
+    network: Network, artefact: Artefact, name: str, written: _Written, verifier: Callable[[], Verifier] | None
 ) -> Report:
     from archc.verification.check import Verifier
 
-    return (verifier() if verifier else Verifier(network)).verify(name, artefact, own=True, structure=structure)
+    made = verifier() if verifier else Verifier(network)
+    return made.verify(name, artefact, own=True, structure=written.structure)
 
 
 def _report_under(name: str, temporary: str, report: Report) -> Report:

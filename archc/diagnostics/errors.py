@@ -40,6 +40,10 @@ class ArchcError(Exception):
         self.diagnostics = self._told(sorted(problems, key=_position))
         super().__init__("\n\n".join(map(render, self.diagnostics)))
 
+    def __reduce__(self) -> tuple[type[ArchcError], tuple[tuple[Diagnostic, ...]]]:
+        """How another process gets it."""
+        return type(self), (self.diagnostics,)
+
     def _told(self, problems: list[Diagnostic]) -> tuple[Diagnostic, ...]:
         return tuple(problems)
 

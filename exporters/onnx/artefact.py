@@ -22,6 +22,7 @@ from .opset import OLDEST_OPSET
 from .options import OnnxOptions
 from .structure import Origins, structure_differences
 from .witnesses import PARSERS, parsed, runners
+from .writer import without
 
 if TYPE_CHECKING:
     import onnx
@@ -195,10 +196,8 @@ class OnnxArtefact:
         assert matched is not None, "only asked for after `differences` found every tensor"
         derived = [each for each in self._emitted(network, matched).initializers if not each.constant]
         replaced = {initializer.name for initializer in derived}
-        skeleton = onnx.ModelProto()
-        skeleton.CopyFrom(self.model)
-        del skeleton.graph.initializer[:]
-        del skeleton.graph.node[:]
+        skeleton = without(self.model, "graph")
+        skeleton.graph.CopyFrom(without(self.model.graph, "initializer", "node"))
         skeleton.graph.node.extend(
             onnx.helper.make_node("Constant", [], [name], value=tensor)
             for name, tensor in self._stored.items()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from archc.diagnostics import ExportError
 from archc.ir.dtype import ELEMENTS
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from archc.weights import Weights
 
     from .builder import OnnxInitializer
+
+MessageT = TypeVar("MessageT", bound="Message")
 
 LIMIT_BYTES = 2**31 - 1
 """What protobuf's parsers accept in one message."""
@@ -136,17 +138,25 @@ def _data_bytes(initializer: OnnxInitializer) -> int:
 
 def _around(message: Message, field: int) -> tuple[bytes, bytes]:
     """A message's bytes before and after one of its fields."""
-    before, after = type(message)(), type(message)()
-    for descriptor, value in message.ListFields():
-        if descriptor.number != field:
-            part = before if descriptor.number < field else after
-            if descriptor.is_repeated:
-                getattr(part, descriptor.name).extend(value)
-            elif descriptor.message_type:
-                getattr(part, descriptor.name).CopyFrom(value)
-            else:
-                setattr(part, descriptor.name, value)
+    numbers = {descriptor.name: descriptor.number for descriptor, _ in message.ListFields()}
+    before = without(message, *(name for name, number in numbers.items() if number >= field))
+    after = without(message, *(name for name, number in numbers.items() if number <= field))
     return _serialize(before), _serialize(after)
+
+
+def without(message: MessageT, *fields: str) -> MessageT:
+    """A copy of a message without some of its fields, which are not even copied: they may be large."""
+    copy = type(message)()
+    for descriptor, value in message.ListFields():
+        if descriptor.name in fields:
+            continue
+        if descriptor.is_repeated:
+            getattr(copy, descriptor.name).extend(value)
+        elif descriptor.message_type:
+            getattr(copy, descriptor.name).CopyFrom(value)
+        else:
+            setattr(copy, descriptor.name, value)
+    return copy
 
 
 def _serialize(message: Message) -> bytes:

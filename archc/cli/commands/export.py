@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from importlib import import_module
 from pathlib import Path
 from shlex import quote
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,9 +95,6 @@ def export(
     if not request.formats:
         help = ", ".join(f"--{name}" for name in sorted(exporters()))
         raise UsageError("name a format, such as --onnx", code="bad-option", help=help)
-    if verify:
-        with suppress(RuntimeError):  # there is no memory for a thread
-            Thread(target=_import_ahead, args=("archc.verification.check",), daemon=True).start()
     with progress() as tell:
         exported = write_exports(request, tell, print_notice)
     if format is Format.json:
@@ -109,12 +103,6 @@ def export(
     for artefact in exported.artefacts:
         _print_artefact(artefact)
     print_sensitivities(exported.sensitivities)
-
-
-def _import_ahead(module: str) -> None:
-    """Import a module while the network is written. What goes wrong is told when the module is needed."""
-    with suppress(BaseException):
-        import_module(module)
 
 
 def only_build(folder: Path = Path("build"), outputs: Sequence[str] = ()) -> Target:
