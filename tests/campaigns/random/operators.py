@@ -64,12 +64,12 @@ def _accepts(word: str, x: TensorType) -> bool:
 
 
 def _examples(word: str, x: TensorType) -> list[Fields]:
-    """The fields of those of the operator's own examples that this value is accepted with."""
+    """The fields of those of the operator's own examples that this value is accepted with, and that leave its batch."""
     accepted = []
     for example in operator_model(word).examples:
         with suppress(ShapeError):
-            infer(word, dict(example.fields), x)
-            accepted.append(dict(example.fields))
+            if infer(word, dict(example.fields), x).shape[:1] == x.shape[:1]:
+                accepted.append(dict(example.fields))
     return accepted
 
 
@@ -135,9 +135,13 @@ def _conv_transpose(draw: Draw, x: TensorType) -> Fields:
     return {"out_channels": out_channels, "kernel_size": kernel, **window, **optional}
 
 
-def _pool(draw: Draw, x: TensorType, most_dilation: int) -> Fields:
+def _pool(draw: Draw, x: TensorType, most_dilation: int, *, over_padding: bool = True) -> Fields:
+    """A pool whose window may be as long as the axis, with its padding or without."""
     windows = [_window(draw, min(size, 4), most_dilation=most_dilation) for size in sizes(x)[1:]]
-    fitting = [(min(k, size + 2 * p), s, p, d) for (k, s, p, d), size in zip(windows, sizes(x)[1:], strict=True)]
+    rooms = [size + 2 * p * over_padding for (_, _, p, _), size in zip(windows, sizes(x)[1:], strict=True)]
+    fitting = [
+        (min(k, room), s, min(p, min(k, room) // 2), d) for (k, s, p, d), room in zip(windows, rooms, strict=True)
+    ]
     kernel, stride, padding, dilation = (each(draw, *numbers) for numbers in zip(*fitting, strict=True))
     chosen = {"kernel_size": kernel, "padding": padding, **_optional(draw, stride=st.just(stride))}
     dilated = {"dilation": dilation} if dilation != 1 and {*as_list(dilation)} != {1} else {}
@@ -155,7 +159,7 @@ def _max_pool(draw: Draw, x: TensorType) -> Fields:
 
 def _avg_pool(draw: Draw, x: TensorType) -> Fields:
     divided = {"divisor_override": st.integers(1, 9)} if x.ndim > 3 else {}
-    return _pool(draw, x, 1) | _optional(draw, count_include_pad=st.just(False), **divided)
+    return _pool(draw, x, 1, over_padding=x.ndim < 5) | _optional(draw, count_include_pad=st.just(False), **divided)
 
 
 def _adaptive_avg_pool(draw: Draw, x: TensorType) -> Fields:
