@@ -217,6 +217,10 @@ class Operator(BaseModel):
         """Multiply-adds for one image (one multiply and one add count as one)."""
         return 0
 
+    def positions(self, x: TensorType) -> int:
+        """The largest position along an axis of an input that a kernel computes in float32, and rounds; 0 for none."""
+        return 0
+
     @property
     def scaled_by(self) -> str | None:
         """The tensor whose filters scale the output of a linear map; None for others, or if none does."""

@@ -170,6 +170,10 @@ class Interpolate(Operator):
                 mixed[axis] = Window(extent, max(1, largest(old) // largest(new)))
         return mixed
 
+    def positions(self, x: TensorType) -> int:
+        """Where pixels are mixed, those that are lie at positions along the longest axis."""
+        return max(map(largest, x.shape[2:])) if _MODES[self.mode].pixels > 1 else 0
+
     def torch_values(self, *inputs: TensorType) -> Mapping[str, object]:
         """A size or a factor for each axis; PyTorch's `area` would work a size out while it is traced."""
         (x,) = inputs

@@ -15,6 +15,7 @@ import torch
 
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner, RunNode
+from archc.ir.graph import Node
 from archc.ir.types import BATCH, SymbolicDim, TensorType
 from archc.nn.interpreter import Interpreter
 from archc.verification.report import Divergence, Nodes
@@ -26,6 +27,7 @@ Tensors = Mapping[str, torch.Tensor]
 Case = tuple[Tensors, torch.Tensor]
 """Inputs of a node by name, in float64, and what it gives."""
 ONE = 2 * ROUNDING  # of a 1
+PLACED = 4 * ROUNDING  # of a position, between two numbers that differ by about their size
 MOST_ABSENT = 3
 SMALL, LARGE = 2.0**-10, 32.0
 POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
@@ -40,6 +42,11 @@ def has_unit(nodes: Interpreter, values: Sequence[str], given: Tensors) -> bool:
     given = {name: x.float() if x.is_floating_point() else x for name, x in given.items()}
     doubled = {name: 2 * x if x.is_floating_point() else x for name, x in given.items()}  # an index stays what it is
     return any(not torch.equal(nodes.value(name, doubled), 2 * nodes.value(name, given)) for name in values)
+
+
+def misplaced(node: Node) -> float:
+    """How far the output of a correct node may be off as its kernel rounds positions, as a share of its input."""
+    return PLACED * max((node.operator.positions(value.type) for value in node.inputs), default=0)
 
 
 def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) -> Nodes:
@@ -159,7 +166,7 @@ class _Judge:
         if not node.parameters:
             size = max([size, *(_rms(x) for x in given.values())])
         one = ONE if not node.parameters and self._has_unit(runner, given) else 0.0
-        return FACTOR * _rms(single - exact) + FLOOR * size + one
+        return FACTOR * _rms(single - exact) + (FLOOR + misplaced(node)) * size + one
 
     def _nudged(self, x: torch.Tensor) -> torch.Tensor:
         """Each number's neighbour, above or below at random: no runtime can be held to more of its inputs.

@@ -11,7 +11,7 @@ import torch
 from archc.ir.dtype import FLOAT32
 from archc.nn.interpreter import Interpreter
 from archc.verification.images import Inputs, Sample
-from archc.verification.nodes import has_unit
+from archc.verification.nodes import has_unit, misplaced
 from archc.verification.rounding import ROUNDING
 from archc.verification.sharpness import Sharpness, gradients, sharpness
 from archc.verification.whole import Expected
@@ -54,8 +54,8 @@ def with_rounding_of_kernels(network: Network, inputs: Inputs) -> list[Array]:
     """The outputs in float32, where every node that may be off by a rounding of 1 is.
 
     A runtime's kernel may be less accurate than PyTorch's: ONNX Runtime's sigmoid is off by a rounding of 1, however
-    small its value, and a GELU, which is x times such a gate, by one of x. What that makes of the outputs is no fault
-    of the artefact.
+    small its value, and a GELU, which is x times such a gate, by one of x. Where it interpolates, it may divide by a
+    scale that PyTorch multiplies by. What that makes of the outputs is no fault of the artefact.
     """
     graph = network.inference
     nodes = Interpreter(graph, network.inference_module())
@@ -65,9 +65,15 @@ def with_rounding_of_kernels(network: Network, inputs: Inputs) -> list[Array]:
         given = {value.name: values[value.name] for value in node.inputs}
         computes = bool(node.inputs) and not node.parameters and node.output.type.dtype == FLOAT32
         loose = computes and has_unit(nodes, [output.name for output in node.outputs], given)
+        placed = misplaced(node)
         for output in node.outputs:
             y = nodes.value(output.name, given)
-            values[output.name] = y + _rounding(y, list(given.values()), generator) if loose else y
+            if loose:
+                y = y + _rounding(y, list(given.values()), generator)
+            if placed:  # each image has its own scale
+                sizes = y.flatten(1).std(1, correction=0).reshape(-1, *(1,) * (y.ndim - 1))
+                y = y + torch.empty_like(y).uniform_(-placed, placed, generator=generator) * sizes
+            values[output.name] = y
     return [values[output.value.name].numpy() for output in graph.outputs]
 
 
