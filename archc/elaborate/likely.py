@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from archc.diagnostics import Diagnostic, Note, Span
 from archc.ir.graph import Graph, Node
+
+NORMS = ("layer_norm", "rms_norm")
+ON_THE_LAST_AXIS = (*NORMS, "linear")
+EACH_PIXEL = "before a classifier stands 'flatten'; what maps the channels of each pixel is a conv2d with kernel_size 1"
 
 
 def likely_mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
@@ -11,22 +17,40 @@ def likely_mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
     producers = {value.name: node for node in graph.nodes for value in node.outputs}
     found: dict[Span | None, Diagnostic] = {}
     for node in graph.nodes:
-        producer = producers.get(node.inputs[0].name) if node.inputs else None
-        if producer and node.operator.word in ("layer_norm", "rms_norm") and producer.operator.linear_axis == 1:
-            found.setdefault(node.span, _width_normalised(node, producer))
+        if node.operator.word in ON_THE_LAST_AXIS:
+            convolution = _convolution_of_space(node, producers)
+            if convolution is not None:
+                found.setdefault(node.span, _on_space(node, convolution))
     return tuple(found.values())
 
 
-def _width_normalised(norm: Node, convolution: Node) -> Diagnostic:
-    type, word = convolution.output.type, norm.operator.word
-    what = (
-        "'layer_norm2d' normalises the channels of each pixel" if type.ndim == 4 else "permute the channels to the end"
-    )
+def _convolution_of_space(node: Node, producers: Mapping[str, Node]) -> Node | None:
+    """The convolution along whose last axis of space a node's last axis runs, if it does along nothing else."""
+    value = node.inputs[0]
+    axis = value.type.ndim - 1
+    while producer := producers.get(value.name):
+        if producer.operator.linear_axis == 1:
+            return producer if axis > 1 and (axis > 2 or node.operator.word in NORMS) else None
+        if not producer.inputs or producer.operator.linear_axis is not None:
+            return None
+        value = producer.inputs[0]
+        along = producer.operator.follows(value.type)
+        if axis >= len(along) or len(along[axis]) != 1:
+            return None
+        (axis,) = along[axis]
+    return None
+
+
+def _on_space(node: Node, convolution: Node) -> Diagnostic:
+    type, word = node.inputs[0].type, node.operator.word
+    does = "normalises" if word in NORMS else "works on"
+    each = "'layer_norm2d' normalises the channels of each pixel"
+    help = EACH_PIXEL if word not in NORMS else each if type.ndim == 4 else "permute the channels to the end"
     return Diagnostic(
         "likely-mistake",
-        f"{word} normalises the last axis of {type}, and the channels of a convolution are axis 1",
-        norm.span,
-        (Note(f"{convolution.operator.word} produces {type} here", convolution.span),),
-        what,
+        f"{word} {does} the last axis of {type}, and the channels of a convolution are axis 1",
+        node.span,
+        (Note(f"{convolution.operator.word} produces {convolution.output.type} here", convolution.span),),
+        help,
         warning=True,
     )
