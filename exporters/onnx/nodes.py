@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,7 @@ class _Cutter:
     ) -> None:
         self._model, self._emitted, self._weights = model, emitted, weights
         self._depending = graph.depending()
+        self._first = {self.tensor(value.name): value for value in reversed(tuple(graph.values()))}
         self._kept = {each.name for each in emitted.initializers}
         self._nodes = list(model.graph.node)  # kept, so that each has one identity
         self._producers = {tensor: node for node in self._nodes for tensor in node.output}
@@ -65,8 +67,13 @@ class _Cutter:
         return node.output.name in self._depending or self.tensor(node.output.name) in self._kept
 
     def inputs(self, node: Node) -> Sequence[Value]:
-        """The values that a node is run on; what depends on no input is what it is."""
-        return [value for value in node.inputs if value.name in self._depending]
+        """The values that a node is run on; what depends on no input is what it is.
+
+        Two that are one tensor in the file, as what does nothing lies between them, are the first that it was.
+        """
+        values = [value for value in node.inputs if value.name in self._depending]
+        tensors = Counter(self.tensor(value.name) for value in dict.fromkeys(values))
+        return [self._first[each] if tensors[each := self.tensor(value.name)] > 1 else value for value in values]
 
     def kind(self, node: Node) -> Hashable:
         """All that decides what is computed between a node's inputs and its output, but for the tensors' values."""

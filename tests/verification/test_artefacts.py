@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import dedent
 from typing import ClassVar
 
 import numpy as np
@@ -125,6 +126,25 @@ def test_a_folded_and_an_unfolded_file_both_are_archcs_own(tmp_path: Path) -> No
         path = exported(network, tmp_path / f"{fold}.onnx", fold_batch_norm=fold)
         found = report(network, path)
         assert (found.verdict, found.weights, found.structure) == (Verdict.PASSED, TWIN, True)
+
+
+def test_two_inputs_of_a_node_may_be_one_tensor_of_the_file(tmp_path: Path) -> None:
+    """To roll an axis of size 1 does nothing, and is left out."""
+    rolled = "roll: {shifts: 1, dims: 1}"
+    spec = f"""
+        name: rolled
+        input: {{channels: 1, height: 8, width: 8}}
+        layers:
+          - conv2d: {{out_channels: 1, kernel_size: 3}}
+          - sum: [{rolled}, identity]
+          - sum: [identity, {rolled}]
+          - sum: [{rolled}, {rolled}]
+    """
+    network = given(dedent(spec))
+    found = report(network, exported(network, tmp_path / "rolled.onnx"))
+    assert found.verdict is Verdict.PASSED
+    assert found.nodes is not None
+    assert found.nodes.nodes == 8, "every node is compared"
 
 
 def test_the_file_of_another_network_fails_by_its_shape(tmp_path: Path) -> None:
