@@ -8,12 +8,13 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from archc.diagnostics import ExportError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 T = TypeVar("T")
 LARGE_MODULE = "torch"  # a process that has imported it has threads, and nothing to wait for
@@ -42,11 +43,15 @@ def beside(work: Callable[[], T], meanwhile: Callable[[], object]) -> T:
         writer.close()
         with suppress(Exception):
             meanwhile()
-        return _result(reader, process.join, lambda: process.exitcode)
+        result: T
+        result, error = _received(reader, process)
     finally:
         process.terminate()
         process.join()
         reader.close()
+    if error is not None:
+        raise error
+    return result
 
 
 def _may_fork() -> bool:
@@ -67,12 +72,11 @@ def _answer(work: Callable[[], object], writer: Connection) -> None:
         writer.send(answer)
 
 
-def _result(reader: Connection, join: Callable[[], None], status: Callable[[], int | None]) -> T:  # type: ignore[type-var]
+def _received(reader: Connection, process: BaseProcess) -> tuple[Any, BaseException | None]:
     try:
-        result, error = reader.recv()
+        answer: tuple[Any, BaseException | None] = reader.recv()
     except EOFError:
-        join()
-        raise ExportError(f"the process that writes ended with status {status()}", code="cannot-write") from None
-    if error is not None:
-        raise error
-    return result  # type: ignore[no-any-return]
+        process.join()
+        told = f"the process that writes ended with status {process.exitcode}"
+        return None, ExportError(told, code="cannot-write")
+    return answer
