@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from archc.ir.types import BATCH, SymbolicDim, TensorType
+from archc.verification.pictures import KINDS, drawn, seeded
 from archc.weights import Array
 
 COUNT = 5
@@ -51,8 +52,8 @@ class Sample:
 
 def images(shape: tuple[int, ...], count: int = COUNT, seed: int = 2015) -> Array:
     """Images [count, *shape] as float32, cycling through the kinds that are alike in scale."""
-    kinds = list(_KINDS)[:3]
-    return _drawn(shape, [kinds[index % len(kinds)] for index in range(count)], seeded(seed))
+    kinds = list(KINDS)[:3]
+    return drawn(shape, [kinds[index % len(kinds)] for index in range(count)], seeded(seed))
 
 
 @dataclass(frozen=True)
@@ -91,19 +92,19 @@ def samples(types: Sequence[TensorType], plan: Plan, elements: int) -> list[Samp
     largest value for one image: it limits the batch.
     """
     generator = seeded(plan.seed)
-    first, *others = _KINDS
-    kinds = tuple(_KINDS) if plan.thorough else (first, str(generator.choice(others)))
+    first, *others = KINDS
+    kinds = tuple(KINDS) if plan.thorough else (first, str(generator.choice(others)))
     wanted = (1, len(kinds))
     if plan.thorough:
-        drawn = int(generator.integers(*DRAWN_BATCHES))
-        wanted = (*range(1, 9), max(len(kinds), min(drawn, MOST_ELEMENTS // elements)))
+        larger = int(generator.integers(*DRAWN_BATCHES))
+        wanted = (*range(1, 9), max(len(kinds), min(larger, MOST_ELEMENTS // elements)))
     usual, *further = _sizes(types, plan, generator)
     fixed = plan.fixed.batch is not None or isinstance(types[0].shape[0], int)
     found = [Sample(_inputs(types, usual, kinds, generator), _batches(types, plan, wanted), kinds, fixed=fixed)]
     for sizes in further:
-        inputs = _inputs(types, sizes, tuple(_KINDS)[:2], generator)
+        inputs = _inputs(types, sizes, tuple(KINDS)[:2], generator)
         batches = _batches(types, plan, (1, 2), declared=False)
-        found.append(Sample(inputs, batches, tuple(_KINDS)[:2], f" at {_size(inputs)}", fixed))
+        found.append(Sample(inputs, batches, tuple(KINDS)[:2], f" at {_size(inputs)}", fixed))
     return found
 
 
@@ -144,7 +145,7 @@ def _sizes(types: Sequence[TensorType], plan: Plan, generator: np.random.Generat
 def _inputs(
     types: Sequence[TensorType], sizes: Sizes, kinds: tuple[str, ...], generator: np.random.Generator
 ) -> Inputs:
-    return tuple(_drawn(_shape(type, sizes), kinds, generator) for type in types)
+    return tuple(drawn(_shape(type, sizes), kinds, generator) for type in types)
 
 
 def _shape(type: TensorType, sizes: Sizes) -> tuple[int, ...]:
@@ -153,75 +154,3 @@ def _shape(type: TensorType, sizes: Sizes) -> tuple[int, ...]:
 
 def _size(inputs: Inputs) -> str:
     return ", ".join("x".join(map(str, x.shape[2:])) for x in inputs)
-
-
-def seeded(seed: int) -> np.random.Generator:
-    """What all inputs of this seed are drawn from."""
-    return np.random.Generator(np.random.Philox(key=seed))
-
-
-def _drawn(shape: tuple[int, ...], kinds: tuple[str, ...] | list[str], generator: np.random.Generator) -> Array:
-    """One image of each of these kinds."""
-    return np.stack([_KINDS[kind](generator, shape) for kind in kinds]).astype(np.float32)
-
-
-def _noise(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """White noise, as from normalised pixels that have nothing in common."""
-    return generator.standard_normal(shape)
-
-
-def _uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Pixels between 0 and 1, as before normalisation: the mean is not zero."""
-    return generator.random(shape)
-
-
-def _smooth(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """A few low frequencies with a sharp edge: neighbouring pixels are alike, as in photographs."""
-    channels, *space = shape if len(shape) > 1 else (1, *shape)
-    grid = np.ix_(*(np.linspace(0, 1, size) for size in space))
-    picture = np.zeros((channels, *space))
-    for plane in picture:
-        for _ in range(4):
-            frequencies, phase = generator.uniform(0.5, 4, len(space)), generator.uniform(0, 2 * np.pi)
-            along = sum(frequency * place for frequency, place in zip(frequencies, grid, strict=True))
-            plane += generator.uniform(0.2, 1) * np.sin(2 * np.pi * along + phase)
-    return (picture + np.where(grid[-1] > generator.uniform(0.3, 0.7), 1.0, -1.0)).reshape(shape)
-
-
-def _faint(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Nearly nothing: half of the pixels are exactly 0, the others hardly more."""
-    return generator.uniform(0, 0.02, shape) * (generator.random(shape) < 0.5)
-
-
-def _dark(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Nearly black after normalisation, with hardly a contrast."""
-    return generator.uniform(-2.2, -1.8, shape)
-
-
-def _bright(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Nearly white after normalisation, with hardly a contrast."""
-    return generator.uniform(2.2, 2.6, shape)
-
-
-def _saturated(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Pixels at either end of the range alone, in runs: neighbours are equal, so that maxima tie."""
-    ends = generator.choice([-2.2, 2.6], shape)
-    return np.where(generator.random(shape) < 0.5, ends, np.roll(ends, 1, axis=-1))
-
-
-def _large(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Pixels from 0 to 255, as somebody feeds them who has forgotten to divide."""
-    return generator.uniform(0, 255, shape)
-
-
-Draw = Callable[[np.random.Generator, tuple[int, ...]], Array]
-_KINDS: dict[str, Draw] = {
-    "noise": _noise,
-    "smooth": _smooth,
-    "uniform": _uniform,
-    "faint": _faint,
-    "dark": _dark,
-    "bright": _bright,
-    "saturated": _saturated,
-    "large": _large,
-}

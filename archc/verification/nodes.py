@@ -8,29 +8,28 @@ wrong.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from math import inf, nan, prod
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from math import inf, nan
 
 import torch
 
 from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner, RunNode
 from archc.ir.graph import Node
-from archc.ir.types import BATCH, SymbolicDim, TensorType
+from archc.ir.types import SymbolicDim
 from archc.nn.interpreter import Interpreter
+from archc.verification.drawing import Drawer, Tensors, generator_of, tiled
 from archc.verification.report import Divergence, Nodes
 from archc.verification.rounding import FACTOR, FLOOR, ROUNDING
 from archc.weights import Array
 from archc.weights.network import Network
 
-Tensors = Mapping[str, torch.Tensor]
 Case = tuple[Tensors, torch.Tensor]
 """Inputs of a node by name, in float64, and what it gives."""
 ONE = 2 * ROUNDING  # of a 1
 PLACED = 4 * ROUNDING  # of a position, between two numbers that differ by about their size
 MOST_ABSENT = 3
 SMALL, LARGE = 2.0**-10, 32.0
-POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
 
 
 def has_unit(nodes: Interpreter, values: Sequence[str], given: Tensors) -> bool:
@@ -51,7 +50,7 @@ def misplaced(node: Node) -> float:
 
 def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) -> Nodes:
     """Compare one node of each kind on inputs drawn for it, at the usual size and at the ends of dynamic sizes."""
-    judge, drawer = _Judge(network), _Drawer(seed)
+    judge, drawer = _Judge(network), Drawer(seed)
     kinds: dict[Hashable, NodeRunner] = {}
     for runner in runners:
         kinds.setdefault((runner.kind, judge.kind(runner)), runner)
@@ -99,7 +98,7 @@ class _Judge:
         self._types = {value.name: value.type for value in graph.values()}
         self._single = Interpreter(graph, module)
         self._exact = Interpreter(graph, module, torch.float64)
-        self._nudges = 1 + 2 * ROUNDING * (torch.randint(0, 2, (8191,), generator=_generator(0)) * 2 - 1)
+        self._nudges = 1 + 2 * ROUNDING * (torch.randint(0, 2, (8191,), generator=generator_of(0)) * 2 - 1)
         self._units: dict[str, bool] = {}  # by path
 
     def kind(self, runner: NodeRunner) -> Hashable:
@@ -111,11 +110,11 @@ class _Judge:
         """What a node gives in float64."""
         return self._exact.value(runner.value, given)
 
-    def cases(self, runner: NodeRunner, drawer: _Drawer) -> Iterator[Case]:
+    def cases(self, runner: NodeRunner, drawer: Drawer) -> Iterator[Case]:
         """Inputs that are drawn for a node, and what it gives."""
         return ((given, self.exact(runner, given)) for given in self._draws(runner, drawer))
 
-    def _draws(self, runner: NodeRunner, drawer: _Drawer) -> Iterator[Tensors]:
+    def _draws(self, runner: NodeRunner, drawer: Drawer) -> Iterator[Tensors]:
         """Inputs for a node; small and large ones only where they are not the same as the usual, but for a factor."""
         types = {name: self._types[name] for name in runner.inputs}
         dynamic = any(isinstance(dim, SymbolicDim) for type in types.values() for dim in type.shape[1:])
@@ -173,60 +172,16 @@ class _Judge:
 
         A zero stays: its neighbours are subnormal, and a convolution over those takes 35 to 85 times as long.
         """
-        return x * _tiled(self._nudges, x.shape)
+        return x * tiled(self._nudges, x.shape)
 
     def _divergence(self, runner: NodeRunner, error: float, bound: float, reason: str) -> Divergence:
         node = self._nodes[runner.path]
         return Divergence(runner.path, node.operator.word, node.position, error, bound, reason)
 
 
-class _Drawer:
-    """Draws inputs in float64, exact in float32.
-
-    The usual ones are normal, with zeros and ties among them: halves from -8 to 8, which hit the bounds of activations
-    as well. Large ones saturate an activation, and small ones show a wrong epsilon.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self._generator = _generator(seed)
-        self._normal = torch.randn(POOL, generator=self._generator)
-        halves = torch.randint(-16, 17, (POOL,), generator=self._generator) / 2
-        self._usual = torch.where(torch.rand(POOL, generator=self._generator) < 0.75, self._normal, halves)
-
-    def usual(self, types: Mapping[str, TensorType], size: str) -> Tensors:
-        """Inputs of these types by name, at the `optimum`, `minimum` or `maximum` of dynamic sizes."""
-        return {name: self._from(self._usual, _shape(type, 1, size)) for name, type in types.items()}
-
-    def scaled(self, types: Mapping[str, TensorType], scale: float) -> Tensors:
-        """Normal numbers times a scale, for two images."""
-        return {name: self._from(self._normal, _shape(type, 2, "optimum")) * scale for name, type in types.items()}
-
-    def _from(self, pool: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-        """Numbers of a pool that begin anywhere in it: to draw each anew takes longer than the node."""
-        return _tiled(pool.roll(int(torch.randint(POOL, (), generator=self._generator))), shape).double()
-
-
-def _tiled(values: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """Values, repeated to fill a shape."""
-    count = prod(shape)
-    return values.repeat(count // len(values) + 1)[:count].reshape(tuple(shape))
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def _rms(x: torch.Tensor) -> float:
     """Root mean square, in float64."""
     return float(x.double().square().mean().sqrt()) if x.numel() else 0.0
-
-
-def _shape(type: TensorType, batch: int, size: str) -> list[int]:
-    """A type's shape at this batch, and at the `minimum`, `optimum` or `maximum` of its dynamic sizes."""
-    return [
-        dim if isinstance(dim, int) else dim.at(batch if dim.symbol == BATCH.symbol else getattr(dim, size))
-        for dim in type.shape
-    ]
 
 
 def first_line(error: Exception) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 from archc.diagnostics import ExportError
 from archc.exporting import Artefact, DeclaredInput, Runner
 from archc.ir.types import BATCH, TensorType
-from archc.verification.images import Fixed, Inputs, Plan, samples, seeded
+from archc.verification.images import Fixed, Inputs, Plan, samples
 from archc.verification.nodes import first_line
+from archc.verification.pictures import seeded
 from archc.verification.report import Report
 from archc.verification.whole import Expected, Trial, runs
 from archc.weights import Array

@@ -9,7 +9,7 @@ from torch import nn
 
 import archc
 from archc.verification import Verdict
-from archc.verification.images import _KINDS, seeded
+from archc.verification.pictures import KINDS, seeded
 
 SIGNALS = """\
 name: resnet1d
@@ -184,9 +184,9 @@ def test_a_network_is_its_original_with_the_same_keys(
 
 
 @pytest.mark.parametrize("shape", [(7,), (2, 9), (2, 9, 5), (3, 4, 5, 6)])
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_input_has_any_rank(kind: str, shape: tuple[int, ...]) -> None:
-    x = _KINDS[kind](seeded(0), shape)
+    x = KINDS[kind](seeded(0), shape)
     assert x.shape == shape
     assert np.isfinite(x).all()
     assert x.std() > 0
