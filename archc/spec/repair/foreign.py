@@ -14,9 +14,7 @@ Value = TypeVar("Value")
 OPERATOR_KEYS = ("op", "type", "layer", "module", "operator", "block")
 """Keys that name an operator in the files of others."""
 
-CALL_KEYS_ELSEWHERE: dict[str, str] = dict.fromkeys(
-    ("repeat", "repeats", "times", "num_repeats"), "count"
-)
+CALL_KEYS_ELSEWHERE: dict[str, str] = dict.fromkeys(("repeat", "repeats", "times", "num_repeats"), "count")
 """What others call a key that every call has → the key."""
 
 _RESIDUAL = "did you mean 'sum'? a shortcut is one of its branches: 'sum: [[…], identity]'"
