@@ -6,6 +6,16 @@ name begins with an underscore hold what several blocks share. Other packages ad
 """
 
 from archc.blocks._block import Block, Expansion, Layer, LayerField
-from archc.blocks._registry import BLOCKS, block_model, block_word, block_words
+from archc.blocks._registry import BLOCKS, block_model, block_word, block_words, blocks_elsewhere
 
-__all__ = ["BLOCKS", "Block", "Expansion", "Layer", "LayerField", "block_model", "block_word", "block_words"]
+__all__ = [
+    "BLOCKS",
+    "Block",
+    "Expansion",
+    "Layer",
+    "LayerField",
+    "block_model",
+    "block_word",
+    "block_words",
+    "blocks_elsewhere",
+]

@@ -55,6 +55,7 @@ class Block(BaseModel):
         defer_build=True,
     )
     numbered: ClassVar[bool] = False  # True: the items are named by position
+    elsewhere: ClassVar[tuple[str, ...]] = ()  # what others call it, as of an operator
 
     def expand(self, g: Expansion, x: Value) -> Value:
         """Add the block's operators to the graph and return its output. Raises ShapeError."""

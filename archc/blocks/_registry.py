@@ -30,6 +30,11 @@ def block_model(word: str) -> type[Block]:
     return _own(word) if word in BLOCKS else _added(plug_ins(GROUP)[word])
 
 
+def blocks_elsewhere() -> dict[str, tuple[str, ...]]:
+    """Words of other frameworks and of papers → the block that is meant."""
+    return {other: (word,) for word in block_words() for other in block_model(word).elsewhere}
+
+
 @cache
 def _own(word: str) -> type[Block]:
     module = import_module(f"archc.blocks.{word}")

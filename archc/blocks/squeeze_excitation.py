@@ -17,6 +17,7 @@ class SqueezeExcitation(Block):
     Source: Hu et al. 2017, arXiv:1709.01507, figure 1; key names as in torchvision.ops.SqueezeExcitation.
     """
 
+    elsewhere = ("se", "se_block", "se_layer", "se_module", "squeeze_excite")
     squeeze_channels: Positive
     activation: LayerField = Layer(Relu.word)
     scale_activation: LayerField = Layer(Sigmoid.word)

@@ -20,7 +20,7 @@ from archc.diagnostics.errors import (
 from archc.diagnostics.options import option, options_spelled
 from archc.diagnostics.rendering import MAX_EXCERPT, as_annotation, as_json, diagnostic_lines, printable, render
 from archc.diagnostics.spans import Source, Span
-from archc.diagnostics.suggestions import did_you_mean, nearest
+from archc.diagnostics.suggestions import did_you_mean, nearest, with_part
 from archc.diagnostics.values import as_written
 
 __all__ = [
@@ -49,4 +49,5 @@ __all__ = [
     "options_spelled",
     "printable",
     "render",
+    "with_part",
 ]

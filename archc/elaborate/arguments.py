@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from archc.blocks import Layer, LayerField
 from archc.diagnostics import Note, Span, SpecError, as_written, did_you_mean
 from archc.elaborate.environment import declared
-from archc.elaborate.hints import field_meant, fields_meant, value_meant
+from archc.elaborate.hints import field_meant, fields_meant, value_alone_meant, value_meant
 from archc.elaborate.problems import Problems
 from archc.ir.initializers import Initializer
 from archc.ir.operator import Operator
@@ -51,6 +51,7 @@ class Argument(NamedTuple):
 
 
 _NAMES = re.compile(r"\$([A-Za-z_]\w*)")
+_OF_INTEGERS = ("int_type", "tuple_type")  # Pydantic's errors where an integer, or several of them, are wanted
 _DIVISION = re.compile(r"(?<!/)/(?!/)")
 
 
@@ -153,13 +154,7 @@ def validate(
     layers = layer_fields(model)
     for name, argument in arguments.items():
         if name not in model.model_fields and not (name and model.model_config.get("extra") == "allow"):
-            branches = model.branch_fields() if issubclass(model, Operator) else ()
-            of_call = not (issubclass(model, Initializer) or branches)
-            help = field_meant(word, name, (*branches, *model.model_fields), of_call=of_call)
-            message = f"{word} has no field '{name}'" if name else f"{word} takes no value"
-            if not name and issubclass(model, Operator) and model.not_short_for:
-                message = f"{word} has no short form"
-                help = fields_meant(word, model.model_fields, model.not_short_for, argument.tree)
+            message, help = _unknown_field(model, word, name, argument.tree)
             problems.add("unknown-field", message, argument.key, help=help)
             wrong.update(model.model_fields)  # whichever field was meant, it is not missing
             continue
@@ -185,6 +180,18 @@ def validate(
                 _report(line, word, call, arguments, problems, model)
         return UNKNOWN
     return UNKNOWN if wrong else validated
+
+
+def _unknown_field(model: type[BaseModel], word: str, name: str, value: Tree) -> tuple[str, str]:
+    """The message and the help for a field that is not there; without a name it is a call's only value."""
+    if not name and issubclass(model, Operator) and model.not_short_for:
+        return f"{word} has no short form", fields_meant(word, model.model_fields, model.not_short_for, value)
+    if not name:
+        return f"{word} takes no value", value_alone_meant(word, model.model_fields, value)
+    branches = model.branch_fields() if issubclass(model, Operator) else ()
+    of_call = not (issubclass(model, Initializer) or branches)
+    help = field_meant(word, name, (*branches, *model.model_fields), of_call=of_call)
+    return f"{word} has no field '{name}'", help
 
 
 def _distinct(error: ValidationError) -> list[Any]:
@@ -228,7 +235,7 @@ def _report(
                 return
             field, tree = f"{field}.{step}", tree.entries[step].value
     value = line["input"]
-    help = _meant(line) or fraction_help(argument.tree, value)
+    help = _meant(line) or (fraction_help(argument.tree, value) if line["type"] in _OF_INTEGERS else None)
     if line["type"] != "value_error":  # such as a pattern, which is no expression
         help = help or value_meant(word, model.model_fields, value, argument.environment, argument.is_short)
     found = requirement(line) if line["type"] == "missing" else f"{requirement(line)}, not {show(value)}"
@@ -252,8 +259,11 @@ def origins(argument: Argument) -> tuple[Note, ...]:
 
 def fraction_help(tree: Tree, value: object) -> str | None:
     """Help for an expression that gives a fraction where an integer is wanted."""
-    divides = isinstance(tree, Scalar) and isinstance(value, float) and _DIVISION.search(tree.text)
-    return "'/' gives a number with a fraction; '//' divides integers" if divides else None
+    if not isinstance(tree, Scalar) or not isinstance(value, float) or not is_expression(tree):
+        return None
+    if _DIVISION.search(tree.text):
+        return "'/' gives a number with a fraction; '//' divides integers"
+    return f"write int({tree.text}), or make_divisible({tree.text}) for a multiple of 8; '//' divides integers"
 
 
 def _inner_fields(model: type[BaseModel], field: str) -> tuple[str, ...]:

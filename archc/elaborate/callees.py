@@ -8,17 +8,19 @@ from typing import get_args, get_origin
 
 from pydantic import BaseModel
 
-from archc.blocks import BLOCKS, Block, Layer, block_model, block_words
-from archc.diagnostics import SpecError, did_you_mean
+from archc.blocks import BLOCKS, Block, Layer, block_model, block_words, blocks_elsewhere
+from archc.diagnostics import SpecError
 from archc.elaborate.arguments import Argument, Site, evaluate, layer_fields
+from archc.elaborate.environment import Here
 from archc.elaborate.hints import list_meant
+from archc.elaborate.marks import Marks
 from archc.elaborate.problems import Problems
 from archc.ir.operator import Operator
 from archc.operators import OPERATORS, known_elsewhere, operator_model, operator_words
 from archc.spec.language.document import BlockDefinition
+from archc.spec.language.expressions import Unknown
 from archc.spec.language.items import Call, Group
-from archc.spec.repair.foreign import OPERATOR_KEYS
-from archc.spec.repair.pytorch import is_of_pytorch, same_word
+from archc.spec.repair.foreign import OPERATOR_KEYS, Meaning, meaning
 from archc.spec.tree import Scalar, Sequence
 
 Callee = type[Operator] | type[Block] | BlockDefinition
@@ -27,9 +29,10 @@ Callee = type[Operator] | type[Block] | BlockDefinition
 class Callees:
     """Looks words up: a block of the spec first, then an operator, then a block in Python."""
 
-    def __init__(self, blocks: Mapping[str, BlockDefinition], problems: Problems) -> None:
+    def __init__(self, blocks: Mapping[str, BlockDefinition], problems: Problems, marks: Marks) -> None:
         self._blocks = blocks
         self._problems = problems
+        self._marks = marks
 
     def find(self, word: str) -> Callee | None:
         """The callee of a word, or None."""
@@ -44,42 +47,50 @@ class Callees:
                 return model(word)
         return None
 
-    def of(self, call: Call) -> Callee | None:
-        """The callee of a call; None, and a problem, if there is none, or if it takes no list and the call is one."""
+    def of(self, call: Call, here: Here | None = None) -> Callee | None:
+        """The callee of a call; None, and a problem, if there is none, or if it takes no list and the call is one.
+
+        `here` are the names where an item stands; a field's layer has none.
+        """
         callee = self.find(call.word)
-        if isinstance(call.short, Sequence) and not (callee and takes_list(callee)):
-            self._refuse_values(call.word, callee, call.short)
-            return None
         if callee is None:
-            self._report_unknown(call)
+            self._report_unknown(call, here)
+        elif isinstance(call.short, Sequence) and not takes_list(callee):
+            message = f"{call.word} is an operator or block, so it takes fields, not a list"
+            help = list_meant(call.word, fields_of(callee), call.short)
+            self._problems.add("wrong-kind", message, call.short.span, help=help)
+            return None
         return callee
 
-    def _refuse_values(self, word: str, callee: Callee | None, values: Sequence) -> None:
-        if callee:
-            message = f"{word} is an operator or block, so it takes fields, not a list"
-            help = list_meant(word, fields_of(callee), values)
-        else:
-            message, help = f"'{word}' has a list in which nothing is an item", f"fields have names: {word}: {{…}}"
-        self._problems.add("wrong-kind", message, values.span, help=help)
-
-    def _report_unknown(self, call: Call) -> None:
+    def _report_unknown(self, call: Call, here: Here | None) -> None:
         if call.fields and "layers" in call.fields.entries:
             message = "a scope has 'layers' as its only key, with a list of items"
             help = f"write '{call.word}: {{layers: […]}}'"
             self._problems.add("wrong-kind", message, call.fields.entries["layers"].key.span, help=help)
             return
-        words = (*self._blocks, *operator_words(), *block_words())
-        word = call.word.rpartition(".")[2]  # of nn.Linear
-        same = known_elsewhere().get(word.lower()) or same_word(word, words)
-        is_absent = not same and is_of_pytorch(word)
-        meant = f"did you mean '{same}'?" if same else None if is_absent else did_you_mean(word, words)
-        if call.word in OPERATOR_KEYS and isinstance(call.short, Scalar):
-            meant, is_absent = f"the operator is the key: '- {call.short.text}'", False
+        meant, is_absent = self._meaning(call, here)
+        if isinstance(call.short, Sequence) and not (meant or is_absent):
+            message, help = f"'{call.word}' has a list in which nothing is an item", "each item begins with '- '"
+            self._problems.add("wrong-kind", message, call.short.span, help=help)
+            return
         message = f"there is no operator or block '{call.word}'"
         if is_absent:
             message = f"'{call.word}' is not supported by archc"
         help = meant or "`archc explain` lists every operator and block"
         self._problems.add("unknown-block", message, call.span, help=help)
+
+    def _meaning(self, call: Call, here: Here | None) -> Meaning:
+        """What a call that has no callee is likely to mean."""
+        word = call.word
+        if here is not None and call.fields is None and call.short is None:
+            if word in self._marks:
+                return Meaning(f"'{word}' names a value: write 'from: {word}'")
+            if isinstance(here.names.get(word), Layer | Unknown):
+                return Meaning(f"'{word}' is a parameter: write '${word}'")
+        if word in OPERATOR_KEYS and isinstance(call.short, Scalar):
+            return Meaning(f"the operator is the key: '- {call.short.text}'")
+        words = (*self._blocks, *operator_words(), *block_words())
+        return meaning(word, words, known_elsewhere() | blocks_elsewhere())
 
     def check_layers(self, model: type[BaseModel], arguments: Mapping[str, Argument]) -> None:
         """Report unknown words in layer-typed fields, also where another mistake keeps them from being applied."""

@@ -41,7 +41,7 @@ class Caller:
     def __init__(self, context: Context, walk: Walk) -> None:
         self.context = context
         self.problems = context.problems
-        self.callees = Callees(context.spec.blocks, context.problems)
+        self.callees = Callees(context.spec.blocks, context.problems, context.marks)
         self.defaults = Defaults(context)
         self._bodies = Bodies(context, walk)
         self._blocks = Expander(context, self.defaults, self.layer)
@@ -54,7 +54,7 @@ class Caller:
         return value
 
     def _counted(self, call: Call, x: Value | Unknown, env: Environment) -> Value | Unknown:
-        callee = self.callees.of(call)
+        callee = self.callees.of(call, at(env, x))
         if callee is None:
             return UNKNOWN
         count = self._count(call, env)

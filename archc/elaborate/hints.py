@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from archc.diagnostics import did_you_mean
+from archc.diagnostics import nearest, with_part
+from archc.operators import is_operator
 from archc.spec.language.arithmetic import FUNCTIONS
 from archc.spec.language.calls import CALL_KEYS
+from archc.spec.repair.foreign import CALL_KEYS_ELSEWHERE
 from archc.spec.repair.hints import colon_meant, function_meant
 from archc.spec.tree import Scalar, Sequence, Tree
 
+_NEAR = 0.7  # 'units' is 0.67 near to 'init'
 _CALLED = re.compile(r"(\w+)\s*\(")
 _WORD = re.compile(r"(?<![\w.$])[A-Za-z_]\w*")
 
@@ -23,12 +26,24 @@ def known_fields(word: str, fields: Iterable[str]) -> str:
 
 def field_meant(word: str, name: str, fields: Iterable[str], *, of_call: bool = True) -> str:
     """Help for a field that is not there; every call has a name, a count and an `init`."""
-    candidates = (*fields, *CALL_KEYS) if of_call and name else fields
-    return colon_meant(name) or did_you_mean(name, candidates) or known_fields(word, fields)
+    if help := colon_meant(name):
+        return help
+    keys = CALL_KEYS if of_call and name else ()
+    meant = with_part(name, fields) or (CALL_KEYS_ELSEWHERE.get(name) if keys else None)
+    meant = meant or nearest(name, (*fields, *keys), _NEAR)
+    return f"did you mean '{meant}'?" if meant else known_fields(word, fields)
+
+
+def value_alone_meant(word: str, fields: Iterable[str], value: Tree) -> str:
+    """Help for a value where a call takes none: `relu: 6`."""
+    together = f"{word}{value.text}" if isinstance(value, Scalar) else word
+    return f"did you mean '{together}'?" if is_operator(together) else known_fields(word, fields)
 
 
 def fields_meant(word: str, fields: Iterable[str], follows: str, value: Tree) -> str:
     """Help for a value alone where there is no short form; a whole number may be meant for what `follows` by itself."""
+    if isinstance(value, Scalar) and isinstance(value.value, int):
+        return f"write '{word}' alone, for {follows} follows from the input"
     text = value.text if isinstance(value, Scalar) else "…"
     written = f"'{word}: {{{next(iter(fields))}: {text}}}'"
     if isinstance(value, Scalar) and isinstance(value.value, float):

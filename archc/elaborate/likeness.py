@@ -17,7 +17,7 @@ def likened(
     model: Operator, call: Call, arguments: Mapping[str, Argument], inputs: tuple[Value, ...], context: Context
 ) -> Operator | Unknown:
     """The operator with the sizes of the value that it names, if it names one; what is wrong is recorded."""
-    named = arguments.get(model.likens or "")
+    named = arguments.get(model.likens) if model.likens else None
     if named is None or not isinstance(named.tree, Scalar):
         return model
     like = context.marks.get(named.tree)

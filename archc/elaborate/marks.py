@@ -38,6 +38,10 @@ class Marks:
             self._problems.add("name-taken", f"there is already a value '{name.text}' here", name.span, notes=notes)
         known[name.text] = value, name.span
 
+    def __contains__(self, name: str) -> bool:
+        """True if a value has this name here."""
+        return name in self._bodies[-1]
+
     def known(self) -> dict[str, Value]:
         """The values that have a name here."""
         return {name: value for name, (value, _) in self._bodies[-1].items() if value is not UNKNOWN}

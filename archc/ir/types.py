@@ -50,6 +50,10 @@ class SymbolicDim:
             divisor=self.divisor * other // common,
         )
 
+    def is_multiple_of(self, number: int) -> bool:
+        """True if this number divides the size, whatever the symbol's value."""
+        return number == 1 or (self.divisor == 1 and self.scale % number == 0 and self.offset % number == 0)
+
     def at(self, value: int) -> int:
         """The size when the symbol has this value."""
         return (self.scale * value + self.offset) // self.divisor
@@ -72,7 +76,7 @@ class SymbolicDim:
 
 Dim = int | SymbolicDim
 ROUNDED = "a range with a multiple_of is divided without a rest: {min: 64, opt: 256, max: 512, multiple_of: 32}"
-"""Help where a size that was divided would have to be multiplied."""
+"""Help where a size has to be divisible, or was divided and would have to be multiplied."""
 BATCH = SymbolicDim("batch", 1, 8, 32)  # the profile that a spec without one suggests to TensorRT
 
 

@@ -25,14 +25,15 @@ _CLASS = re.compile(
     re.MULTILINE,
 )
 _FAMILY_OF: dict[str, str] = {}
-_ELSEWHERE: dict[str, str] = {}
+_ELSEWHERE: dict[str, tuple[str, ...]] = {}
 _JOINS: list[str] = []
 _BRANCHES: dict[str, tuple[str, ...]] = {}
 
 for _file in sorted(Path(__file__).parent.glob("[a-z]*.py")):
     for _word, _others, _arity, _branches in _CLASS.findall(_file.read_text(encoding="utf-8")):
         _FAMILY_OF[_word] = _file.stem
-        _ELSEWHERE |= dict.fromkeys(re.findall(r"\w+", _others), _word)
+        for _other in re.findall(r"\w+", _others):
+            _ELSEWHERE[_other] = (*_ELSEWHERE.get(_other, ()), _word)
         _JOINS += [_word] if _arity == "None" else []
         if _branches:
             _BRANCHES[_word] = tuple(re.findall(r"\w+", _branches))
@@ -103,7 +104,10 @@ def constant_words() -> tuple[str, ...]:
     return tuple(model.word for model in models if model.arity == 0 and not model.tensors)
 
 
-def known_elsewhere() -> dict[str, str]:
-    """Words of other frameworks and of papers → the operator that is meant."""
-    others = operator_words()[len(OPERATORS) :]
-    return _ELSEWHERE | {other: word for word in others for other in operator_model(word).elsewhere}
+def known_elsewhere() -> dict[str, tuple[str, ...]]:
+    """Words of other frameworks and of papers → the operators that may be meant."""
+    known = dict(_ELSEWHERE)
+    for word in operator_words()[len(OPERATORS) :]:
+        for other in operator_model(word).elsewhere:
+            known[other] = (*known.get(other, ()), word)
+    return known

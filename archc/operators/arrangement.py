@@ -78,6 +78,7 @@ class Permute(Operator):
     """
 
     word = "permute"
+    elsewhere = ("transpose", "swapaxes", "swapdims", "moveaxis", "movedim", "t")
     torch = "{x}.permute{dims}"
     moves = True
     dims: Ints
@@ -112,6 +113,7 @@ class Narrow(Operator):
     """
 
     word = "narrow"
+    elsewhere = ("split", "chunk", "slice", "crop")
     torch = "{x}.narrow({dim}, {start}, {length})"
     moves = True
     dim: Positive

@@ -20,7 +20,7 @@ class Attention(Operator):
     """
 
     word = "attention"
-    elsewhere = ("scaled_dot_product_attention", "sdpa")
+    elsewhere = ("scaled_dot_product_attention", "sdpa", "multihead_attention", "mha")
     arity = 4
     branches = ("query", "key", "value", "bias")
     optional_branches = 1

@@ -205,7 +205,8 @@ class Convolution(Filters):
 
     def _refuse_asymmetric(self) -> None:
         if any(step != 1 for step in self.stride):
-            raise ShapeError("cannot keep the size ('same') with a stride", "padding", "write the padding as a number")
+            help = "write the padding as a number, or 'same_upper', which gives ceil(size / stride)"
+            raise ShapeError("cannot keep the size ('same') with a stride", "padding", help)
         if any(d * (k - 1) % 2 for d, k in zip(self.dilation, self.kernel_size, strict=True)):
             sides = ", ".join(SIDES[: 2 * self.axes])
             help = f"write a pad before it, such as pad: {{pad: [{sides}]}}"

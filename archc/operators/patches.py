@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import ClassVar
 
+from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
 from archc.ir.fields import NonNegativePair, Positive, PositivePair
 from archc.ir.operator import (
@@ -17,7 +18,7 @@ from archc.ir.operator import (
     expect_rank,
     images,
 )
-from archc.ir.types import SymbolicArithmeticError, SymbolicDim, TensorType
+from archc.ir.types import ROUNDED, Dim, SymbolicArithmeticError, SymbolicDim, TensorType
 from archc.operators._reshape import reshape
 from archc.operators.convolution import dilated_windows, sliding_size
 
@@ -67,7 +68,7 @@ class PixelUnshuffle(Operator):
     examples = (*cases({"downscale_factor": 1}), *cases({"downscale_factor": 2}, on=[(3, 10, 8)]))
 
     def infer(self, *inputs: TensorType) -> TensorType:
-        """The smaller image. Raises ShapeError: wrong rank, or a size that is dynamic or not divisible."""
+        """The smaller image. Raises ShapeError: wrong rank, or a size that is not always divisible."""
         (x,) = inputs
         expect_rank(x, 4, images(2))
         channels, r = expect_channels(x), self.downscale_factor
@@ -79,8 +80,10 @@ class PixelUnshuffle(Operator):
         return dict.fromkeys((2, 3), Window(self.downscale_factor, self.downscale_factor))
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
-        """Reshape, Transpose and Reshape: SpaceToDepth puts the channels into another order."""
+        """Reshape, Transpose and Reshape: SpaceToDepth, which two dynamic sizes need, has another order of channels."""
         r = self.downscale_factor
+        if not any(isinstance(size, int) for size in b.output.shape[2:]):
+            return self._reordered(b, b.emit("SpaceToDepth", x, b.output, blocksize=r), expect_channels(x[0].type))
         batch, channels = x[0].type.shape[:2]
         height, width = b.output.shape[2:]
         split = b.output.with_shape(batch, channels, height, r, width, r)
@@ -88,10 +91,18 @@ class PixelUnshuffle(Operator):
         moved = b.output.with_shape(batch, channels, r, r, height, width)
         return reshape(b, b.emit("Transpose", [y], moved, perm=(0, 1, 3, 5, 2, 4)), b.output)
 
+    def _reordered(self, b: Emitter, y: OnnxTensor, channels: int) -> OnnxTensor:
+        """The pixels of each channel side by side, of which SpaceToDepth puts the channels side by side."""
+        square = range(self.downscale_factor**2)
+        places = [place * channels + channel for channel in range(channels) for place in square]
+        return b.emit("Gather", [y, b.constant("order", places, INT64)], b.output, axis=1)
 
-def _divided(size: object, factor: int, x: TensorType) -> int:
-    if not isinstance(size, int):
-        raise ShapeError(f"needs a height and a width that are known to be divisible by {factor}, received {x}")
+
+def _divided(size: Dim, factor: int, x: TensorType) -> Dim:
+    if isinstance(size, SymbolicDim):
+        message = f"needs a height and a width that are always divisible by {factor}, received {x}"
+        expect(size.is_multiple_of(factor), message, "downscale_factor", ROUNDED)
+        return size // factor
     expect(size % factor == 0, f"size (={size}) must be divisible by downscale_factor (={factor})", "downscale_factor")
     return size // factor
 

@@ -17,6 +17,8 @@ from archc.ir.types import BATCH, Dim, SymbolicArithmeticError, SymbolicDim, Ten
 _SIDE = re.compile(r"\s*(?:\(\s*([a-z0-9_ ]*?)\s*\)|([a-z_][a-z0-9_]*|1))", re.IGNORECASE)
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 MOST_AXES = 8
+FIXED = "tokens and windows need fixed sizes: give height and width as numbers"
+"""Help where a dynamic size cannot be split or merged."""
 
 Groups = tuple[tuple[str, ...], ...]
 """The axes of one side of a pattern; each is a product of named ones."""
@@ -48,11 +50,26 @@ def parse(pattern: str) -> Pattern:
             raise ValueError(f"the axis '{repeated}' stands twice on one side")
         if len(side) > MOST_AXES or len(names) > MOST_AXES:
             raise ValueError(f"there are more than {MOST_AXES} axes")
-    for here, there, where in ((left, right, "left"), (right, left, "right")):
-        others = {name for group in there for name in group}
-        if lost := next((name for group in here for name in group if name not in others), None):
-            raise ValueError(f"the axis '{lost}' stands on the {where} side alone")
+    _refuse_alone(*[[name for group in side for name in group] for side in found])
     return found
+
+
+def _refuse_alone(left: list[str], right: list[str]) -> None:
+    """Raise ValueError for a name that stands on one side; `(hw)` is told to be `(h w)`."""
+    alone = [name for name in left if name not in right], [name for name in right if name not in left]
+    for names, others, where in ((*alone, "left"), (*reversed(alone), "right")):
+        for name in names:
+            if meant := _apart(name, others):
+                raise ValueError(f"the axis '{name}' stands on the {where} side alone: write ({meant})")
+    for names, where in zip(alone, ("left", "right"), strict=True):
+        if names:
+            raise ValueError(f"the axis '{names[0]}' stands on the {where} side alone")
+
+
+def _apart(name: str, others: Sequence[str]) -> str | None:
+    """`h w` for `hw`, if these are axes that follow each other among the others."""
+    runs = (others[start:end] for start in range(len(others)) for end in range(start + 2, len(others) + 1))
+    return next((" ".join(run) for run in runs if "".join(run) == name), None)
 
 
 def _groups(side: str) -> Iterator[tuple[str, ...]]:
@@ -90,7 +107,7 @@ class Rearrange(Operator):
     __pydantic_extra__: dict[str, Positive] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     word = "rearrange"
-    elsewhere = ("reshape", "view", "unflatten")
+    elsewhere = ("reshape", "view", "unflatten", "transpose", "split", "chunk")
     torch = "{x}{steps}"
     moves = True
     pattern: Annotated[str, BeforeValidator(_pattern), Field(max_length=200)]
@@ -116,8 +133,9 @@ class Rearrange(Operator):
         (x,) = inputs
         known = self.known(x)
         shape = tuple([self._product(group, known) for group in parse(self.pattern).right])
-        new = [str(size) for size in shape if isinstance(size, SymbolicDim) and size not in x.shape]
-        expect(len(new) <= 1, f"cannot tell {' from '.join(new)}: both are dynamic", "pattern")
+        for sizes in (known.values(), shape):  # each reshape works out one size
+            new = [str(size) for size in sizes if isinstance(size, SymbolicDim) and size not in x.shape]
+            expect(len(new) <= 1, f"cannot tell {' from '.join(new)}: both are dynamic", "pattern", FIXED)
         return x.with_shape(*shape)
 
     def known(self, x: TensorType) -> dict[str, Dim]:
@@ -143,9 +161,7 @@ class Rearrange(Operator):
             message = f"cannot tell the sizes of '{open_names[0]}' and '{open_names[1]}' in {shown}, which has {size}"
             raise ShapeError(message, "pattern", f"give one of them: {{pattern: …, {open_names[0]}: …}}")
         if isinstance(size, SymbolicDim):
-            what = "the batch" if size.symbol == BATCH.symbol else f"the dynamic size {size}"
-            expect(not given and len(group) == 1, f"cannot split {what} into {shown}", "pattern")
-            return {open_names[0]: size}
+            return {**given, **self._split_dynamic(size, part, open_names, shown)}
         if not open_names:
             expect(
                 part == size,
@@ -156,6 +172,14 @@ class Rearrange(Operator):
         expect(size % part == 0, f"cannot split {size} into {shown}: it is no multiple of {part}", "pattern")
         return {**given, open_names[0]: size // part}
 
+    def _split_dynamic(self, size: SymbolicDim, part: int, open_names: list[str], shown: str) -> dict[str, Dim]:
+        """The size of the name that is open, behind which the others have `part` elements; every value divides."""
+        is_batch = _is_batch(size)
+        what = "the batch" if is_batch else f"the dynamic size {size}"
+        divides = bool(open_names) and size.is_multiple_of(part)
+        expect(divides, f"cannot split {what} into {shown}", "pattern", None if is_batch else FIXED)
+        return {open_names[0]: size // part}
+
     def _product(self, group: tuple[str, ...], known: Mapping[str, Dim]) -> Dim:
         """The size of one axis of the output."""
         sizes = [known[name] for name in group]
@@ -163,9 +187,11 @@ class Rearrange(Operator):
         total = prod([size for size in sizes if isinstance(size, int)])
         if not dynamic:
             return total
-        if len(dynamic) > 1 or (total != 1 and dynamic[0].symbol == BATCH.symbol):
-            shown = " and ".join(map(str, dynamic)) if len(dynamic) > 1 else "the batch"
-            raise ShapeError(f"cannot merge {shown} in ({' '.join(group)})", "pattern")
+        if len(dynamic) > 1 or (total != 1 and _is_batch(dynamic[0])):
+            batch = next((name for name in group if _is_batch(known[name])), None)
+            shown = "the batch" if batch else " and ".join(map(str, dynamic))
+            help = _batch_apart(batch, [name for name in group if name != batch]) if batch else FIXED
+            raise ShapeError(f"cannot merge {shown} in ({' '.join(group)})", "pattern", help)
         try:
             return dynamic[0] * total
         except SymbolicArithmeticError:
@@ -204,6 +230,16 @@ class Rearrange(Operator):
         if order != tuple(range(len(order))):
             y = b.emit("Transpose", [y], y.type.with_shape(*(split[axis] for axis in order)), perm=order)
         return _reshaped(b, y, merged, x[0], "merged")
+
+
+def _is_batch(size: Dim) -> bool:
+    return isinstance(size, SymbolicDim) and size.symbol == BATCH.symbol
+
+
+def _batch_apart(batch: str, others: Sequence[str]) -> str:
+    """Help for a pattern that merges the batch with other axes."""
+    written = f"({' '.join(others)})" if len(others) > 1 else others[0]
+    return f"keep the batch apart, as in '{batch} {written}': linear, norms and attention work on the last axes"
 
 
 def _sizes(shape: Sequence[Dim], given: Sequence[Dim], name: str) -> str:

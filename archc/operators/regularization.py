@@ -64,6 +64,7 @@ class StochasticDepth(_TrainingOnly):
     """
 
     word = "stochastic_depth"
+    elsewhere = ("drop_path", "drop_connect")
     torch = "layers.StochasticDepth({p}, {mode})"
     p: Probability
     mode: Literal["row", "batch"] = "row"

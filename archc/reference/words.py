@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from inspect import cleandoc
 from typing import Any
@@ -9,19 +10,37 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from archc.blocks import BLOCKS, block_model, block_words
+from archc.blocks import BLOCKS, block_model, block_words, blocks_elsewhere
 from archc.diagnostics import as_written
 from archc.ir.initializers import INITIALIZERS
 from archc.ir.operator import Operator
-from archc.operators import OPERATORS, operator_model, operator_words
+from archc.operators import OPERATORS, is_operator, known_elsewhere, operator_model, operator_words
+from archc.reference.language import explanations
+from archc.spec.repair.foreign import Meaning, meaning
 
 SECTIONS = {"Operators": OPERATORS, "Blocks": BLOCKS, "Initializers": tuple(INITIALIZERS)}
 """Every built-in word."""
 
 
 def sections() -> dict[str, tuple[str, ...]]:
-    """Every word, those of other packages included."""
+    """Every word that has a model, those of other packages included."""
     return {**SECTIONS, "Operators": operator_words(), "Blocks": block_words()}
+
+
+def words() -> tuple[str, ...]:
+    """Every word that `describe` knows."""
+    modelled = (word for section in sections().values() for word in section)
+    return tuple(dict.fromkeys((*modelled, *explanations())))
+
+
+def meant(word: str, others: Iterable[str] = ()) -> Meaning:
+    """What is meant by a word that `describe` does not know: one that it knows, or one of these others."""
+    return meaning(word, (*words(), *others), known_elsewhere() | blocks_elsewhere())
+
+
+def summary(word: str) -> str:
+    """The first line of what an operator, block or initializer says of itself. Raises KeyError."""
+    return _text(word_model(word)).partition("\n")[0]
 
 
 _HEAD = """\
@@ -35,8 +54,17 @@ from the input, and is checked where it is written.
 
 
 def describe(word: str) -> str:
-    """What a word means and which fields it takes, for a terminal. Raises KeyError."""
-    model = word_model(word)
+    """What a word means and which fields it takes, for a terminal. Raises KeyError.
+
+    A word may be several things: `constant` is an item and an initializer, `abs` a function and an operator.
+    """
+    if word not in explanations():
+        return _page(word_model(word))
+    kind = "an initializer" if word in INITIALIZERS else "an operator" if is_operator(word) else None
+    return explanations()[word] + (f"\nAs {kind}: {_page(word_model(word))}" if kind else "")
+
+
+def _page(model: type[BaseModel]) -> str:
     return "\n\n".join(filter(None, (_text(model), _table(model)))) + "\n"
 
 

@@ -14,6 +14,8 @@ import pytest
 import archc
 from archc import cli, files
 from archc.cli.output import print_json
+from archc.diagnostics.codes import CODES
+from archc.reference.language import explanations
 from archc.reference.words import SECTIONS
 from tests.exporters.small_networks import RESIDUAL
 
@@ -160,14 +162,14 @@ def test_check_leaves_out_what_builds_in_a_folder_hold(capsys: pytest.CaptureFix
     assert capsys.readouterr().out == "1 file checked, no problems\n"
 
 
-def test_explain_alone_lists_every_code_and_every_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_alone_lists_every_word_and_every_code_the_operators_first(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["explain"]) == 0
-    codes, *sections = capsys.readouterr().out.split("\n\n")
-    assert codes.startswith("code ")
-    assert max(map(len, "\n".join(sections).splitlines())) <= 100
-    told = [section.split("\n", 1) for section in sections]
-    listed = {title: tuple(words.replace("\n", " ").replace(",", " ").split()) for title, words in told}
-    assert listed == {title.lower(): tuple(words) for title, words in SECTIONS.items()}
+    *tables, language, codes = [section.splitlines() for section in capsys.readouterr().out.split("\n\n")]
+    listed = {header: [line.split()[0] for line in rows] for header, *rows in (*tables, codes)}
+    operators = (header.strip() for header in listed)
+    assert next(operators) == "operator"
+    assert list(listed.values()) == [*map(list, SECTIONS.values()), list(CODES)]
+    assert " ".join(language[1:]).replace(",", " ").split() == list(explanations())
 
 
 def test_view_shows_a_spec_with_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:

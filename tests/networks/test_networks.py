@@ -100,6 +100,23 @@ def test_height_and_width_that_are_multiples_of_32_can_be_dynamic(spec: Path, su
     assert report.verdict is Verdict.PASSED
 
 
+@pytest.mark.parametrize("suffix", ["onnx", "pt2"])
+def test_a_dynamic_size_is_divided_by_what_always_divides_it(suffix: str, tmp_path: Path) -> None:
+    spec = tmp_path / "divided.yaml"
+    layers = """
+      - conv2d: {out_channels: 3, kernel_size: 3, padding: 1}
+      - pixel_unshuffle: 4
+      - rearrange: {pattern: "b c (h p) w -> b (c p) h w", p: 4}
+      - rearrange: {pattern: "b c h (w q) -> b c h w q", q: 2}
+      - rearrange: b c h w q -> b (c q) h w
+      - conv2d: {out_channels: 2, kernel_size: 1}
+    """
+    spec.write_text(f"name: divided\ninput: {{channels: 2, height: {RANGE}, width: {RANGE}}}\nlayers: {layers}")
+    report = archc.export(spec, spec.with_suffix(f".{suffix}"))
+    assert report is not None
+    assert report.verdict is Verdict.PASSED
+
+
 @pytest.mark.parametrize("spec", ["resnet18_fpn"], indirect=True)
 def test_every_level_trains_the_weights_of_a_shared_head(spec: Path) -> None:
     module = archc.build(spec, parameters={"width": 8, "num_classes": 3})

@@ -347,7 +347,7 @@ def test_a_refusal_says_what_arrived_and_which_field_is_to_blame(
         (
             "conv2d",
             {"out_channels": 2, "kernel_size": 3, "stride": 2, "padding": "same"},
-            "write the padding as a number",
+            "write the padding as a number, or 'same_upper', which gives ceil(size / stride)",
         ),
         (
             "conv2d",

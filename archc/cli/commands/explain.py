@@ -1,4 +1,4 @@
-"""`archc explain`: what the code of a diagnostic means, or a word of the language."""
+"""`archc explain`: what a word of the language means, or the code of a diagnostic."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ import typer
 
 from archc.cli.app import app, examples
 from archc.cli.output import print_lines, print_page, print_paragraph, print_table, print_title
-from archc.diagnostics import UsageError, did_you_mean
+from archc.diagnostics import UsageError
 from archc.diagnostics.codes import CODES, explanation
 
 
-@app.command(epilog=examples("archc explain shape-mismatch", "archc explain conv2d", "archc explain"))
+@app.command(
+    epilog=examples("archc explain conv2d", "archc explain when", "archc explain shape-mismatch", "archc explain")
+)
 def explain(
     word: Annotated[
         str | None,
-        typer.Argument(help="The code in error[CODE], an operator, block or initializer. [default: all]"),
+        typer.Argument(help="An operator, block or other word of a spec, or the code in error[CODE]. [default: all]"),
     ] = None,
 ) -> None:
-    """Explain an error's code, or an operator or block."""
+    """Explain a word of the language, or an error's code."""
     if word is None:
         _print_all()
         return
@@ -30,29 +32,26 @@ def explain(
 
 
 def _print_all() -> None:
-    from archc.reference.words import sections
+    from archc.reference.language import explanations
+    from archc.reference.words import sections, summary
 
-    print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
     for title, words in sections().items():
+        print_table([title.lower().removesuffix("s"), ""], [[word, summary(word)] for word in words])
         print_lines("")
-        print_title(title.lower())
-        print_paragraph(", ".join(words), indent="  ")
+    print_title("words of the language")
+    print_paragraph(", ".join(explanations()), indent="  ")
+    print_lines("")
+    print_table(["code", "meaning"], [[code, explanation(code).partition("\n")[0]] for code in CODES])
 
 
 def _explained(word: str) -> str:
     """What is known about a word. Raises UsageError: nothing is."""
     if word in CODES:
         return explanation(word)
-    from archc.reference.words import describe, sections
-    from archc.spec.repair.pytorch import is_of_pytorch, same_word
+    from archc.reference.words import describe, meant, words
 
-    words = [word for section in sections().values() for word in section]
-    if word in words:
+    if word in words():
         return describe(word)
-    every = "`archc explain` lists every one"
-    if same := same_word(word, words):
-        raise UsageError(f"there is no operator '{word}'", code="unknown-code", help=f"did you mean '{same}'?")
-    if is_of_pytorch(word):
-        raise UsageError(f"'{word}' is not supported by archc", code="unknown-code", help=every)
-    help = did_you_mean(word, (*CODES, *words)) or every
-    raise UsageError(f"there is no code, operator or block '{word}'", code="unknown-code", help=help)
+    help, is_absent = meant(word, CODES)
+    message = f"'{word}' is not supported by archc" if is_absent else f"there is no word or code '{word}'"
+    raise UsageError(message, code="unknown-code", help=help or "`archc explain` lists every one")

@@ -49,6 +49,8 @@ class Grammar(Reports):
         if is_word(tree, "identity"):
             return Call("identity", tree.span)
         with suppress(Refused):
+            if isinstance(tree, Scalar) and tree.value is None:
+                self.refuse("empty", "there is no layer here", tree.span, "write 'none' to leave it out")
             item = None if isinstance(tree, Sequence) else self.item(tree, root=False)
             if not isinstance(item, Call):
                 self.refuse("wrong-kind", "expected an operator or block, or none", tree.span)
@@ -133,7 +135,7 @@ class Grammar(Reports):
     def _refuse_branches(self, name: Scalar) -> None:
         """Refuse a list that is likely to be one of branches: as a sequence it would lose its shortcut unnoticed."""
         if meant := composite_meant(name.text, join_words(), known_elsewhere()):
-            message = f"there is no composite '{name.text}', and a sequence cannot be called so"
+            message = f"no operator '{name.text}' joins branches, and a sequence cannot be called so"
             help = f"did you mean '{meant}'? a sequence takes another name"
             self.refuse("unknown-block", message, name.span, help)
 

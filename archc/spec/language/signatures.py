@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from archc.diagnostics import Span, SpecError, did_you_mean
+from archc.diagnostics import Span, SpecError, as_written, did_you_mean
 from archc.spec.language.arithmetic import is_number
 from archc.spec.language.names import is_name
 from archc.spec.tree import Scalar, Sequence, Tree
@@ -74,11 +74,12 @@ def parse_signature(name: Scalar, tree: Tree) -> Signature:
     """`int`, or `int = 1`. Raises SpecError."""
     match = _SIGNATURE.fullmatch(tree.text) if isinstance(tree, Scalar) else None
     if match is None:
-        help = "such as 'int', or 'int = 1' with a default"
+        help = _with_type(name.text, tree) or "such as 'int', or 'int = 1' with a default"
         raise SpecError(f"'{name.text}' needs a type", code="bad-signature", span=tree.span, help=help)
     type_name, default = match["type"], match["default"]
     if type_name not in TYPES:
-        help = did_you_mean(type_name, TYPES) or f"the types are {', '.join(TYPES)}"
+        listed = f"the types are {', '.join(TYPES)}"
+        help = _with_type(name.text, tree) or did_you_mean(type_name, TYPES) or listed
         raise SpecError(f"there is no type '{type_name}'", code="bad-signature", span=tree.span, help=help)
     signature = Signature(name.text, type_name, None, tree.span)
     if default is None:
@@ -88,6 +89,13 @@ def parse_signature(name: Scalar, tree: Tree) -> Signature:
     except ValueError as error:
         message = f"the default of '{name.text}' {error}"
         raise SpecError(message, code="invalid-value", span=tree.span) from None
+
+
+def _with_type(name: str, tree: Tree) -> str | None:
+    """Help for a default without its type: `num_classes: 10`."""
+    value = value_of(tree)
+    fits = (kind for kind in ("int", "float", "bool", "list") if Signature(name, kind, None, tree.span).accepts(value))
+    return next((f"write '{name}: {kind} = {as_written(value)}'" for kind in fits), None)
 
 
 def value_of(tree: Tree) -> object:

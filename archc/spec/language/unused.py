@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from archc.diagnostics import Diagnostic, Span
+from archc.operators import is_operator
 from archc.spec.language.items import Auxiliary, Branch, Call, Composite, From, Group, Item, Mark, When
 from archc.spec.tree import Mapping, Scalar
 
@@ -49,9 +50,11 @@ def _of_arms(when: When) -> Iterator[Item]:
 
 
 def _names(item: Item) -> Iterator[str]:
-    """The names that an item may use: that of a `from`, or a field's value, such as a block's `skip: c4`."""
+    """The names that an item may use: that of a `from`, a field's value, such as a block's `skip: c4`, or its word."""
     if isinstance(item, From):
         yield item.name.text.removeprefix("$")
+    if isinstance(item, Call) and not is_operator(item.word):  # which has been reported, or is a block
+        yield item.word
     fields = item.fields if isinstance(item, Call | Composite) else None
     values = [entry.value for entry in fields.entries.values()] if isinstance(fields, Mapping) else []
     values += [item.short] if isinstance(item, Call) and item.short else []

@@ -53,24 +53,24 @@ _SAME = {
     "softmax2d": "softmax",
     "sequential": "sequence",
 }
-"""Words of PyTorch -> the word of the same meaning here, both as `_plain` gives them."""
+"""Words of PyTorch -> the word of the same meaning here, both as `plain` gives them."""
 
 
-def _plain(word: str) -> str:
+def plain(word: str) -> str:
     """A word without case and underscores: `LayerNorm` and `layer_norm` are one."""
     return word.lower().replace("_", "")
 
 
-_WORDS = frozenset(map(_plain, (*_NN.split(), *_TORCH.split())))
+_WORDS = frozenset(map(plain, (*_NN.split(), *_TORCH.split())))
 
 
 def same_word(word: str, words: Iterable[str]) -> str | None:
     """The one of our words that is written otherwise in PyTorch: `MaxPool2d`, `relu_`, `LazyConv2d`, `BatchNorm2d`."""
-    plain = _plain(word)
-    ours = {_plain(other): other for other in (*words, "identity", "sequence")}
-    return ours.get(plain) or ours.get(_SAME.get(plain.removeprefix("lazy"), plain.removeprefix("lazy")))
+    written = plain(word)
+    ours = {plain(other): other for other in (*words, "identity", "sequence")}
+    return ours.get(written) or ours.get(_SAME.get(written.removeprefix("lazy"), written.removeprefix("lazy")))
 
 
 def is_of_pytorch(word: str) -> bool:
     """True if PyTorch has a layer or function of this name."""
-    return _plain(word) in _WORDS
+    return plain(word) in _WORDS
