@@ -95,8 +95,8 @@ class RelativePositionIndex(Constant):
     `flat` all pairs are one axis.
 
     Shapes: nothing -> [height*width, height*width], or [(height*width)**2]; int64.
-    Source: Liu et al. 2021, arXiv:2103.14030, section 3.2; Graham et al. 2021, arXiv:2104.01136, section 4.2, and
-    `attention_bias_idxs` of timm.
+    Source: Liu et al. 2021, arXiv:2103.14030, section 3.2; with `absolute` Graham et al. 2021, arXiv:2104.01136, and
+    `attention_bias_idxs` in timm.
     """
 
     word = "relative_position_index"
