@@ -47,11 +47,17 @@ class BlockDefinition:
     span: Span
     shared: bool = False
     results: tuple[Scalar, ...] = ()
+    words: frozenset[str] = frozenset()
 
     @property
     def given(self) -> list[str]:
         """The parameters that are values, which its body names as `from: NAME`."""
         return [name for name, signature in self.parameters.items() if signature.type == "value"]
+
+    def declares(self, name: str) -> Span | None:
+        """Where it declares a name, as a parameter or under `let`."""
+        declared = self.parameters.get(name) or self.let.get(name)
+        return declared.span if declared else None
 
 
 class Wanted(NamedTuple):
