@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from archc.diagnostics import Diagnostic, Note, Span
+from archc.elaborate.moved import moved_sizes
 from archc.ir.graph import Graph, Node
+from archc.spec.language.document import Spec
+from archc.spec.language.unused import unused_defaults
 
 
-def likely_mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
+def likely_mistakes(spec: Spec, graph: Graph) -> tuple[Diagnostic, ...]:
+    """The warnings of a spec and its graph."""
+    words = {node.operator.word for node in graph.nodes}
+    return (*unused_defaults(spec, words), *_widths_normalised(graph), *moved_sizes(spec, graph))
+
+
+def _widths_normalised(graph: Graph) -> Iterator[Diagnostic]:
     """A warning for each place of the spec; copies of a block are at one place."""
     producers = {value.name: node for node in graph.nodes for value in node.outputs}
     found: dict[Span | None, Diagnostic] = {}
@@ -14,7 +25,7 @@ def likely_mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
         producer = producers.get(node.inputs[0].name) if node.inputs else None
         if producer and node.operator.word in ("layer_norm", "rms_norm") and producer.operator.linear_axis == 1:
             found.setdefault(node.span, _width_normalised(node, producer))
-    return tuple(found.values())
+    yield from found.values()
 
 
 def _width_normalised(norm: Node, convolution: Node) -> Diagnostic:

@@ -8,6 +8,16 @@ from difflib import get_close_matches
 OPERATOR_KEYS = ("op", "type", "layer", "module", "operator", "block")
 """Keys that name an operator in the files of others."""
 
+JOINS_BY_NAME = {
+    "residual": ("sum: [identity, […]]", "added"),
+    "skip": ("sum: [identity, […]]", "added"),
+    "shortcut": ("sum: [identity, […]]", "added"),
+    "parallel": ("concat: [[…], […]]", "joined"),
+    "branches": ("concat: [[…], […]]", "joined"),
+    "se": ("product: [identity, […]]", "multiplied"),
+}
+"""Names of sequences whose author may well mean a composite -> what to write, and what it does with its branches."""
+
 _NEAR = 0.75  # 'conv', which is a good name for a sequence, is 0.6 near to 'concat'
 
 
