@@ -29,6 +29,7 @@ QUOTED = {
     "archc/ir/initializers.py": GAINS,
     "archc/weights/sampling.py": GAINS,
     "archc/elaborate/likely.py": {"layer_norm", "rms_norm", "linear"},  # what the warning is about
+    "archc/elaborate/moved.py": {"rearrange"},  # the same
     "archc/ir/verifier.py": {"parameter"},  # a tensor of a graph
     "archc/spec/language/arithmetic.py": {"sqrt", "abs"},  # functions of expressions
     "archc/spec/repair/pytorch.py": {"pad", "softmax"},  # what PyTorch's other words mean

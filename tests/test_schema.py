@@ -65,6 +65,8 @@ FITTING = {
     "joins with fields": "layers: [concat: {dim: -1, branches: [identity, relu]}, sum: {branches: [identity, relu]}]",
     "other keys": "layers: [linear: {out_features: 3, keys: {weight: in_proj_weight, bias: a.0.b}}]",
     "an item once more": "layers: [linear: {name: a.1, out_features: 3}, share: a.1]",
+    "expressions in initializers": "parameters: {s: float = 1}\ninit: {linear: {weight: {normal: {std: 2 * $s}}}}\n"
+    "layers: [flatten, linear: {out_features: 2, init: {bias: {constant: $s / $features}}}]",
     "initializers": "init: {linear: {weight: {normal: {std: 0.01}}, bias: zeros}}\nlayers: [flatten, linear: 2]",
 }
 

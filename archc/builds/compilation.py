@@ -12,7 +12,9 @@ from archc.elaborate import elaborate, likely_mistakes, unreached_problems
 from archc.ir.budget import Budget, check_budget
 from archc.ir.graph import Graph
 from archc.spec.language.document import Spec
+from archc.spec.language.misnamed import misnamed_sequences
 from archc.spec.language.parsing import Parsed
+from archc.spec.language.unused import unread_names
 from archc.spec.loading import load_file, load_spec
 
 SURE = ("invalid-value", "recursive-block", "shape-mismatch")
@@ -51,6 +53,7 @@ def check_target(target: str | Path, settings: Mapping[str, str]) -> SpecWarning
         found += tuple(other for other in others if not any(_overlap(other, known) for known in found))
     if found:
         raise SpecError(found)
+    warnings += (*unread_names(parsed.spec), *misnamed_sequences(parsed.spec))
     return SpecWarning(warnings) if warnings else None
 
 
@@ -67,7 +70,7 @@ def _reached(parsed: Parsed, settings: Mapping[str, str]) -> tuple[tuple[Diagnos
         check_budget(graph, budget)
     except SpecError as error:
         return error.diagnostics, ()
-    return (), likely_mistakes(graph)
+    return (), likely_mistakes(parsed.spec, graph)
 
 
 def _overlap(one: Diagnostic, other: Diagnostic) -> bool:

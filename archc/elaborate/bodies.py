@@ -49,7 +49,7 @@ class Bodies:
         ramps = context.ramps.next_values(call.word, call.span)
         context.budget.count_values(len(ramps), call.span)
         (x,) = inputs
-        own: dict[str, object] = {**context.unclear_ramps, **ramps, "i": copy, "n": copy + 1}
+        own: dict[str, object] = {**context.elsewhere, **ramps, "i": copy, "n": copy + 1}
         if x.type.ndim > 1:
             own["in_channels"] = size("in_channels", 1, x.type)
             own["in_features"] = size("in_features", -1, x.type)

@@ -129,7 +129,7 @@ class Caller:
         arguments = self._arguments(callee, call, here, copy)
         partial = call.fields is not None and call.fields.lacks_keys
         inputs = inputs if call.is_whole else UNKNOWN
-        self._count_values(callee, arguments, call.span)
+        self._count_values(callee, call, arguments)
         if arity_of(callee) == 0 and inputs is not UNKNOWN:
             self.context.instead(inputs[0], UNKNOWN, call.span)
             inputs = tuple[Value, ...]()
@@ -150,7 +150,7 @@ class Caller:
             self.problems.add("wrong-kind", f"init goes with an operator, and {call.word} is a block", call.init.span)
         self.callees.check_layers(callee, arguments)
         model = validate(callee, call.word, call.span, arguments, self.problems, partial=partial)
-        initializers = self.context.initializers.of(callee, call.init) if issubclass(callee, Operator) else {}
+        initializers = self.context.initializers.of(callee, call.init, here) if issubclass(callee, Operator) else {}
         if inputs is UNKNOWN or model is UNKNOWN:
             return UNKNOWN
         named = call.name.span if call.name else call.span
@@ -172,12 +172,12 @@ class Caller:
             )
         return self._blocks.expand(model, call.word, inputs[0], name, call.span, named)
 
-    def _count_values(self, callee: Callee, arguments: dict[str, Argument], span: Span) -> None:
-        trees = [argument.tree for argument in arguments.values()]
+    def _count_values(self, callee: Callee, call: Call, arguments: dict[str, Argument]) -> None:
+        trees = [*(argument.tree for argument in arguments.values()), *([call.init] if call.init else [])]
         if isinstance(callee, BlockDefinition):
             defaults = [signature.default for signature in callee.parameters.values()]
             trees += [*callee.let.values(), *(default for default in defaults if default)]
-        self.context.budget.count_trees(trees, span)
+        self.context.budget.count_trees(trees, call.span)
 
     def _arguments(self, callee: Callee, call: Call, here: Here, copy: int) -> dict[str, Argument]:
         """What the call writes, and the spec's defaults for the rest; the stride goes to the first copy only."""

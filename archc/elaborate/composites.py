@@ -42,7 +42,8 @@ class Composites:
             return UNKNOWN
         if len(values) == 1:
             return values[0]
-        return self._context.add(operator, *values, name=None, span=composite.span, fields=_spans(composite))
+        help = _steps_meant(composite)
+        return self._context.add(operator, *values, name=None, span=composite.span, fields=_spans(composite), help=help)
 
     def _branch(self, branch: Branch | When, x: Value | Unknown, env: Environment) -> Value | Unknown | None:
         """The branch's value; None for an absent branch: a `when` whose arm is `none`."""
@@ -82,6 +83,15 @@ class Composites:
         ordered = sorted(zip(held, values[1:], strict=True), key=lambda pair: operator.branches.index(pair[0]))
         inputs = (*values[first:1], *(value for _, value in ordered))
         return self._context.add(operator, *inputs, name=None, span=composite.span, fields=_spans(composite))
+
+
+def _steps_meant(composite: Composite) -> str | None:
+    """Help for branches that do not fit, where each is one step: they are likely to be meant as steps of one branch."""
+    lengths = [len(branch.items) if isinstance(branch, Branch) else 0 for branch in composite.branches]
+    if len(lengths) < 3 or 0 not in lengths or max(lengths) > 1:
+        return None
+    entry = f"each entry of {composite.kind} is a branch"
+    return f"{entry}; the steps of one branch are a list: '- - a', and below it '  - b'"
 
 
 def _spans(composite: Composite) -> dict[str, Span]:

@@ -10,12 +10,13 @@ from archc.elaborate.budget import Budget
 from archc.elaborate.initializers import Chosen, Initializers
 from archc.elaborate.inputs import input_types, unused_inputs
 from archc.elaborate.marks import Marks
-from archc.elaborate.naming import camel_case
+from archc.elaborate.naming import camel_case, counters_meant
 from archc.elaborate.problems import Problems
 from archc.elaborate.ramps import Ramps
 from archc.ir.builder import GraphBuilder, NameTaken, TooManyNodes
 from archc.ir.graph import Node, Scope, Value
 from archc.ir.operator import Operator, ShapeError
+from archc.spec.language.arithmetic import Refusal
 from archc.spec.language.document import Spec
 from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
 
@@ -31,9 +32,9 @@ class Context:
         self.marks = Marks(self.problems)
         self.builder = GraphBuilder(spec.name, input_types(spec), class_name=camel_case(spec.name), max_nodes=max_nodes)
         self.ramps = Ramps(spec.ramps, ramp_totals)
-        self.unclear_ramps: dict[str, object] = {}  # any block may be the one that they were meant for
+        self.elsewhere: dict[str, object] = dict(map(_read_inside, spec.ramps))  # names that hold in some blocks
         self._check_ramps()
-        self.initializers = Initializers(spec.init, self.problems)
+        self.initializers = Initializers(self.problems)
         self.parameters: Environment = {}
         self.budget = Budget(max_nodes, self.problems)
         self.scopes: dict[str, Value] = {}  # what each scope gives, by path
@@ -47,7 +48,18 @@ class Context:
                 if block not in blocks:
                     help = did_you_mean(block, blocks) or "a ramp goes over blocks that the spec defines"
                     self.problems.add("unknown-block", f"the ramp {name} names no block '{block}'", span, help=help)
-                    self.unclear_ramps[name] = UNKNOWN
+                    self.elsewhere[name] = UNKNOWN  # any block may be the one that was meant
+                elif hiding := blocks[block].declares(name):
+                    message = f"this '{name}' of {block} hides the ramp: no copy gets a value of it"
+                    notes = (Note("the ramp", ramp.span),)
+                    help = f"leave it out: inside {block} the ramp is ${name}"
+                    self.problems.add("name-taken", message, hiding, notes=notes, help=help)
+
+    def begin(self, parameters: Environment) -> None:
+        """Take the values of the network's parameters, which its `init` sees."""
+        self.parameters = parameters
+        if self.spec.init:
+            self.initializers.read(self.spec.init, parameters)
 
     def add(
         self,
@@ -59,15 +71,17 @@ class Context:
         fields: Mapping[str, Span] | None = None,
         initializers: Mapping[str, Chosen] | None = None,
         keys: Mapping[str, str] | None = None,
+        help: str | None = None,
     ) -> Value | Unknown:
         """Append an operator; what it refuses is recorded, at the field that is to blame if there is one.
 
-        `named` is where its name stands.
+        `named` is where its name stands; `help` replaces what the operator says of shapes that do not fit.
         """
         functions = {tensor: initializer for tensor, (initializer, _) in (initializers or {}).items()}
         try:
             output = self.builder.add(operator, *inputs, name=name, span=span, initializers=functions, keys=keys)
         except ShapeError as error:
+            error.help = help or error.help
             where = (fields or {}).get(error.field or "", span)
             self.refuse(error, operator.word, error.path, where, inputs)
         except NameTaken as error:
@@ -133,7 +147,7 @@ class Context:
     def name_taken(self, error: NameTaken, span: Span) -> None:
         """Record a name that cannot be used."""
         notes = (Note("it is taken here", error.span),) if error.span else ()
-        self.problems.add("name-taken", error.message, span, notes=notes)
+        self.problems.add("name-taken", error.message, span, notes=notes, help=counters_meant(span))
 
     def scope(
         self, word: str, name: str | None, class_name: str, span: Span, *, sequence: bool
@@ -158,6 +172,12 @@ class Context:
             yield
         finally:
             self._nesting -= 1
+
+
+def _read_inside(ramp: str) -> tuple[str, Refusal]:
+    """A ramp's name, and what is told of it where it has no value."""
+    help = "a ramp is read inside the blocks that it names"
+    return ramp, Refusal(f"there is no '${ramp}' here", help, "unknown-name")
 
 
 def _called(word: str, path: str) -> str:

@@ -73,9 +73,10 @@ class Elaborator:
 
     def run(self, parameters: Environment) -> Graph:
         """Walk the whole network. Raises SpecError."""
-        parameters = Parameters((name, as_layer(value)) for name, value in parameters.items())
+        values = {name: as_layer(value) for name, value in parameters.items()}
+        parameters = Parameters({**self.context.elsewhere, **values})
         parameters.declared = {name: signature.span for name, signature in self.spec.parameters.items()}
-        self.context.parameters = parameters
+        self.context.begin(parameters)
         self.caller.defaults.check(self.caller.callees)
         value: Value | Unknown = UNKNOWN
         for name, given in zip(self.spec.inputs, self.builder.inputs, strict=True):

@@ -84,7 +84,7 @@ class _Expansion:
         if isinstance(layer, Block):
             return self.expander.expand(layer, word, inputs[0], name, self.span)
         operator = self._with_defaults(layer, inputs[0].type)
-        initializers = context.initializers.of(type(operator), None)
+        initializers = context.initializers.of(type(operator))
         return context.add(operator, *inputs, name=name, span=self.span, initializers=initializers)
 
     def _with_defaults(self, operator: Operator, x: TensorType) -> Operator:

@@ -1,4 +1,8 @@
-"""The `init` of a spec and of its items: which initializer each tensor of an operator gets."""
+"""The `init` of a spec and of its items: which initializer each tensor of an operator gets.
+
+The fields of an initializer may be expressions: those of an item see what its other fields see, those of the spec see
+the network's parameters.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +16,10 @@ from archc.ir.graph import Node
 from archc.ir.initializers import INITIALIZERS, Initializer
 from archc.ir.operator import Operator
 from archc.operators import is_operator, operator_model, operator_words
-from archc.spec.language.expressions import UNKNOWN
+from archc.spec.language.expressions import UNKNOWN, Environment
 from archc.spec.tree import Mapping, Scalar, Tree, Unreadable
+
+NO_NAMES: Environment = {}
 
 
 class Chosen(NamedTuple):
@@ -24,26 +30,29 @@ class Chosen(NamedTuple):
 
 
 class Initializers:
-    """Parses `init` once for each operator word; an item's own `init` replaces the document's tensor by tensor."""
+    """An item's own `init` replaces the document's tensor by tensor."""
 
-    def __init__(self, document: Mapping | None, problems: Problems) -> None:
+    def __init__(self, problems: Problems) -> None:
         self._problems = problems
         self._by_operator: dict[str, dict[str, Chosen]] = {}
-        for word, entry in (document.entries if document else {}).items():
+
+    def read(self, document: Mapping, parameters: Environment) -> None:
+        """Parse the document's `init` once for each operator word."""
+        for word, entry in document.entries.items():
             if not is_operator(word):
-                problems.add(
+                self._problems.add(
                     "unknown-operator",
                     f"there is no operator '{word}'",
                     entry.key.span,
                     help=did_you_mean(word, operator_words()),
                 )
                 continue
-            self._by_operator[word] = self.parse(entry.value, operator_model(word))
+            self._by_operator[word] = self.parse(entry.value, operator_model(word), parameters)
 
-    def of(self, model: type[Operator], item: Tree | None) -> dict[str, Chosen]:
-        """The initializers that replace the operator's own, by tensor name."""
+    def of(self, model: type[Operator], item: Tree | None = None, names: Environment = NO_NAMES) -> dict[str, Chosen]:
+        """The initializers that replace the operator's own, by tensor name; the item's `init` sees `names`."""
         document = self._by_operator.get(model.word, {})
-        return {**document, **self.parse(item, model)} if item else document
+        return {**document, **self.parse(item, model, names)} if item else document
 
     def check_shapes(self, node: Node, chosen: MappingType[str, Chosen]) -> None:
         """Record an initializer that cannot draw a tensor of a node, whose shapes are known now."""
@@ -55,12 +64,12 @@ class Initializers:
                 message = f"{word} needs a tensor of two or more dimensions, and {shown} has {ndim}"
                 self._problems.add("invalid-value", message, chosen[name].span)
 
-    def parse(self, tree: Tree, model: type[Operator]) -> dict[str, Chosen]:
+    def parse(self, tree: Tree, model: type[Operator], names: Environment) -> dict[str, Chosen]:
         """`{weight: {kaiming_normal: {mode: fan_out}}, bias: zeros}`; problems are recorded and left out."""
         if isinstance(tree, Unreadable):
             return {}
         if model.tensors == ("",):
-            single = self._initializer(tree)
+            single = self._initializer(tree, names)
             return {"": Chosen(single, tree.span)} if single else {}
         if not isinstance(tree, Mapping):
             self._problems.add("wrong-kind", f"init of {model.word} must map tensor names to initializers", tree.span)
@@ -70,22 +79,22 @@ class Initializers:
             if name not in model.tensors:
                 help = did_you_mean(name, model.tensors) or _tensors(model)
                 self._problems.add("unknown-field", f"{model.word} has no tensor '{name}'", entry.key.span, help=help)
-            elif initializer := self._initializer(entry.value):
+            elif initializer := self._initializer(entry.value, names):
                 parsed[name] = Chosen(initializer, entry.value.span)
         return parsed
 
-    def _initializer(self, tree: Tree) -> Initializer | None:
+    def _initializer(self, tree: Tree, names: Environment) -> Initializer | None:
         if isinstance(tree, Unreadable) or (isinstance(tree, Mapping) and tree.lost):
             return None
         if isinstance(tree, Scalar) and isinstance(tree.value, str):
-            return self._build(tree.value, tree.span, None)
+            return self._build(tree.value, tree.span, None, names)
         if isinstance(tree, Mapping) and len(tree.entries) == 1:
             ((word, entry),) = tree.entries.items()
-            return self._build(word, entry.key.span, entry.value)
+            return self._build(word, entry.key.span, entry.value, names)
         self._problems.add("wrong-kind", "expected an initializer, such as zeros or {normal: {std: 0.01}}", tree.span)
         return None
 
-    def _build(self, word: str, span: Span, fields: Tree | None) -> Initializer | None:
+    def _build(self, word: str, span: Span, fields: Tree | None, names: Environment) -> Initializer | None:
         model = INITIALIZERS.get(word)
         if model is None:
             help = did_you_mean(word, INITIALIZERS) or f"the initializers are {', '.join(INITIALIZERS)}"
@@ -94,9 +103,9 @@ class Initializers:
         arguments: dict[str, Argument] = {}
         partial = isinstance(fields, Mapping) and fields.lacks_keys
         if isinstance(fields, Mapping):
-            arguments = {key: Argument(entry.key.span, entry.value, {}) for key, entry in fields.entries.items()}
+            arguments = {key: Argument(entry.key.span, entry.value, names) for key, entry in fields.entries.items()}
         elif fields is not None:
-            arguments = {next(iter(model.model_fields), ""): Argument(fields.span, fields, {})}
+            arguments = {next(iter(model.model_fields), ""): Argument(fields.span, fields, names)}
         initializer = validate(model, word, span, arguments, self._problems, partial=partial)
         return None if initializer is UNKNOWN else initializer
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from archc.diagnostics import Diagnostic, Note, Span
+from archc.elaborate.moved import moved_sizes
 from archc.ir.graph import Graph, Node
+from archc.spec.language.document import Spec
+from archc.spec.language.unused import unused_defaults
 
 NORMS = ("layer_norm", "rms_norm")
 ON_THE_LAST_AXIS = (*NORMS, "linear")
 EACH_PIXEL = "before a classifier stands 'flatten'; what maps the channels of each pixel is a conv2d with kernel_size 1"
 
 
-def likely_mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
+def likely_mistakes(spec: Spec, graph: Graph) -> tuple[Diagnostic, ...]:
+    """The warnings of a spec and its graph."""
+    words = {node.operator.word for node in graph.nodes}
+    return (*unused_defaults(spec, words), *_on_the_width(graph), *moved_sizes(spec, graph))
+
+
+def _on_the_width(graph: Graph) -> Iterator[Diagnostic]:
     """A warning for each place of the spec; copies of a block are at one place."""
     producers = {value.name: node for node in graph.nodes for value in node.outputs}
     found: dict[Span | None, Diagnostic] = {}
@@ -21,7 +30,7 @@ def likely_mistakes(graph: Graph) -> tuple[Diagnostic, ...]:
             convolution = _convolution_of_space(node, producers)
             if convolution is not None:
                 found.setdefault(node.span, _on_space(node, convolution))
-    return tuple(found.values())
+    yield from found.values()
 
 
 def _convolution_of_space(node: Node, producers: Mapping[str, Node]) -> Node | None:

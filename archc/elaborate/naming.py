@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from keyword import iskeyword
 
+from archc.diagnostics import Span
 from archc.elaborate.environment import Here
 from archc.spec.language.expressions import UNKNOWN, substitute
 from archc.spec.tree import Scalar
@@ -15,6 +17,14 @@ TAKEN = ("Outputs", "TrainingOutputs", "GeneratedModule", "GeneratedSequential",
 def is_template(name: Scalar) -> bool:
     """True if each copy of a counted item gets a name of its own: `block1-$i`."""
     return "$i" in name.text or "$n" in name.text
+
+
+def counters_meant(written: Span) -> str | None:
+    """Help for a name that is taken, where it is made of counters: those of a counted call count its own copies."""
+    text = written.source.lines[written.line][written.column :]
+    if not re.match(r"[\w.-]*\$[in]\b", text):
+        return None
+    return "in a counted call $i and $n are its own; for those of the block around it write let: {k: $n}, and use $k"
 
 
 def item_name(name: Scalar | None, here: Here, copy: int | None) -> str | None:

@@ -49,9 +49,9 @@ class _Everywhere(Elaborator):
     """A walk over every item, in which each condition is open."""
 
     def everywhere(self) -> None:
-        parameters = dict.fromkeys(self.spec.parameters, UNKNOWN)
-        self.context.parameters = parameters
+        parameters = {**self.context.elsewhere, **dict.fromkeys(self.spec.parameters, UNKNOWN)}
         try:
+            self.context.begin(parameters)
             self.caller.defaults.check(self.caller.callees)
             for name in self.spec.inputs:
                 self.context.marks.set(Scalar(name, name, self.spec.input_spans[name]), UNKNOWN)
@@ -66,9 +66,8 @@ class _Everywhere(Elaborator):
 
     def _definition(self, definition: BlockDefinition) -> None:
         ramps = [name for name, ramp in self.spec.ramps.items() if definition.name in ramp.blocks]
-        environment: dict[str, object] = dict.fromkeys(
-            (*KNOWN_TO_BLOCKS, *self.context.unclear_ramps, *ramps, *definition.parameters), UNKNOWN
-        )
+        environment: dict[str, object] = dict.fromkeys((*KNOWN_TO_BLOCKS, *ramps, *definition.parameters), UNKNOWN)
+        environment = {**self.context.elsewhere, **environment}
         with self.problems.caught():
             self.context.budget.count_trees(definition.let.values(), definition.span)
             for name, tree in definition.let.items():

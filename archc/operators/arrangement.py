@@ -4,8 +4,8 @@ from math import prod
 
 from archc.ir.dtype import INT64
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.fields import Axes, Ints, NonNegative, Positive, Shifts
-from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, cases, expect, expect_axis, expect_rank
+from archc.ir.fields import Axes, Ints, Positive, Shifts
+from archc.ir.operator import MAX_SIZE, TOKENS, VECTOR, Operator, ShapeError, cases, expect, expect_axis, expect_rank
 from archc.ir.types import SymbolicDim, TensorType, batch_axis, smallest
 from archc.operators._reshape import group_size, product, reshape, reshape_like, slice_axis
 
@@ -116,28 +116,38 @@ class Narrow(Operator):
     elsewhere = ("split", "chunk", "slice", "crop")
     torch = "{x}.narrow({dim}, {start}, {length})"
     moves = True
-    dim: Positive
-    start: NonNegative
+    dim: int
+    start: int
     length: Positive
-    examples = cases({"dim": 1, "start": 2, "length": 3}, {"dim": 3, "start": 0, "length": 11})
+    examples = (
+        *cases({"dim": 1, "start": 2, "length": 3}, {"dim": 3, "start": 0, "length": 11}),
+        *cases({"dim": -1, "start": -4, "length": 4}, {"dim": -3, "start": -5, "length": 2}),
+    )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """`length` along `dim`. Raises ShapeError: no such axis, or the slice leaves it."""
         (x,) = inputs
-        expect(self.dim < x.ndim, f"dim (={self.dim}) is not an axis of {x}", "dim")
-        size = x.shape[self.dim]
-        expect(isinstance(size, int), f"cannot slice the dynamic size {size}", "dim")
-        end = self.start + self.length
-        expect(
-            isinstance(size, int) and end <= size,
-            f"elements {self.start} to {end} leave an axis of {size}",
-            "length",
-        )
-        return x.with_shape(*x.shape[: self.dim], self.length, *x.shape[self.dim + 1 :])
+        axis, start = self.place(x)
+        size, end = x.shape[axis], start + self.length
+        expect(isinstance(size, int) and end <= size, f"elements {start} to {end} leave an axis of {size}", "length")
+        return x.with_shape(*x.shape[:axis], self.length, *x.shape[axis + 1 :])
+
+    def place(self, x: TensorType) -> tuple[int, int]:
+        """The axis and the first element, counted from the front.
+
+        Raises ShapeError: no such axis, a dynamic one, or an element before its first.
+        """
+        axis = expect_axis(x, self.dim)
+        size = x.shape[axis]
+        if not isinstance(size, int):
+            raise ShapeError(f"cannot slice the dynamic size {size}", "dim")
+        expect(-size <= self.start, f"start (={self.start}) is beyond an axis of {size}", "start")
+        return axis, self.start + size if self.start < 0 else self.start
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """Slice."""
-        return slice_axis(b, x[0], self.dim, self.start, self.start + self.length)
+        axis, start = self.place(x[0].type)
+        return slice_axis(b, x[0], axis, start, start + self.length)
 
 
 class Select(Operator):
@@ -149,31 +159,35 @@ class Select(Operator):
     word = "select"
     torch = "{x}.select({dim}, {index})"
     moves = True
-    dim: NonNegative
-    index: NonNegative
+    dim: int
+    index: int
     examples = (
-        *cases({"dim": 1, "index": 0}, {"dim": 2, "index": 8}),
-        *cases({"dim": 1, "index": 4}, on=[TOKENS]),
+        *cases({"dim": 1, "index": 0}, {"dim": 2, "index": 8}, {"dim": -1, "index": -11}),
+        *cases({"dim": 1, "index": 4}, {"dim": 1, "index": -1}, on=[TOKENS]),
     )
 
     def infer(self, *inputs: TensorType) -> TensorType:
         """The other axes. Raises ShapeError: no such axis, or an index beyond it."""
         (x,) = inputs
-        size = x.shape[expect_axis(x, self.dim)]
+        axis = expect_axis(x, self.dim)
+        size = x.shape[axis]
         expect(
-            isinstance(size, int) and self.index < size,
+            isinstance(size, int) and -size <= self.index < size,
             f"index (={self.index}) is beyond an axis of {size}",
             "index",
         )
-        return x.with_shape(*x.shape[: self.dim], *x.shape[self.dim + 1 :])
+        return x.with_shape(*x.shape[:axis], *x.shape[axis + 1 :])
 
     def follows(self, x: TensorType) -> tuple[tuple[int, ...], ...]:
         """The axes that are left."""
-        return tuple([(axis,) for axis in range(x.ndim) if axis != self.dim])
+        return tuple([(axis,) for axis in range(x.ndim) if axis != self.dim % x.ndim])
 
     def onnx(self, b: Emitter, *x: OnnxTensor) -> OnnxTensor:
         """Gather."""
-        return b.emit("Gather", [*x, b.constant("index", self.index, INT64)], b.output, axis=self.dim)
+        axis = self.dim % x[0].type.ndim
+        size = x[0].type.shape[axis]
+        assert isinstance(size, int), "`infer` refuses others"
+        return b.emit("Gather", [*x, b.constant("index", self.index % size, INT64)], b.output, axis=axis)
 
 
 class Roll(Operator):

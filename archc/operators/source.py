@@ -91,10 +91,12 @@ class RelativePositionIndex(Constant):
     """For each pair of pixels of a window, which row of a table of relative positions is theirs.
 
     Row (dy + height - 1) * (2 * width - 1) + (dx + width - 1) is that of pixels dy rows and dx columns apart. With
+    `absolute` the direction does not count: it is row |dy| * width + |dx| of a table of height * width rows. With
     `flat` all pairs are one axis.
 
     Shapes: nothing -> [height*width, height*width], or [(height*width)**2]; int64.
-    Source: Liu et al. 2021, arXiv:2103.14030, section 3.2.
+    Source: Liu et al. 2021, arXiv:2103.14030, section 3.2; with `absolute` Graham et al. 2021, arXiv:2104.01136, and
+    `attention_bias_idxs` in timm.
     """
 
     word = "relative_position_index"
@@ -102,7 +104,13 @@ class RelativePositionIndex(Constant):
     height: Positive
     width: Positive
     flat: bool = False
-    examples = cases({"height": 2, "width": 3}, {"height": 3, "width": 3, "flat": True, "persistent": True}, on=())
+    absolute: bool = False
+    examples = cases(
+        {"height": 2, "width": 3},
+        {"height": 3, "width": 3, "flat": True, "persistent": True},
+        {"height": 2, "width": 3, "absolute": True},
+        on=(),
+    )
 
     def shape_of(self) -> tuple[int, ...]:
         """Two axes, or one."""
@@ -112,8 +120,13 @@ class RelativePositionIndex(Constant):
     def values(self) -> list[float]:
         """The row of each pair."""
         pixels = list(pairs(range(self.height), range(self.width)))
-        rows = [(y, x, v, u) for y, x in pixels for v, u in pixels]
-        return [(y - v + self.height - 1) * (2 * self.width - 1) + (x - u + self.width - 1) for y, x, v, u in rows]
+        return [self._row(y - v, x - u) for y, x in pixels for v, u in pixels]
+
+    def _row(self, dy: int, dx: int) -> int:
+        """The row of pixels that are `dy` rows and `dx` columns apart."""
+        if self.absolute:
+            return abs(dy) * self.width + abs(dx)
+        return (dy + self.height - 1) * (2 * self.width - 1) + (dx + self.width - 1)
 
 
 class ShiftedWindowMask(Constant):

@@ -33,6 +33,32 @@ def test_a_fan_is_taken_by_a_tensor_of_two_dimensions_whatever_it_is_called() ->
     assert next(graph.parameters()).initializer.word == "orthogonal"
 
 
+def test_an_initializer_sees_what_its_item_sees() -> None:
+    head = """
+        parameters: {std: float = 0.5}
+        init: {conv2d: {bias: {constant: 2 * $std}}}
+        blocks:
+          scale:
+            parameters: {gamma: float = 1e-5}
+            layers:
+              - product: [identity, parameter: {shape: [$channels, 1, 1], init: {constant: $gamma}}]
+              - prelu: {init: {weight: {constant: $n / $channels}}}
+    """
+    items = """
+        - conv2d: {out_channels: 4, kernel_size: 1, init: {weight: {normal: {std: $std / $channels}}}}
+        - scale: {name: a$n, count: 2, gamma: $std / 10}
+    """
+    drawn = {each.path: each.initializer.model_dump() for each in layers(items, head, std="0.75").parameters()}
+    assert drawn == {
+        "conv2d.weight": {"mean": 0.0, "std": 0.25},
+        "conv2d.bias": {"val": 1.5},
+        "a1.parameter": {"val": 0.75 / 10},
+        "a1.prelu.weight": {"val": 0.25},
+        "a2.parameter": {"val": 0.75 / 10},
+        "a2.prelu.weight": {"val": 0.5},
+    }
+
+
 REFUSED = [
     ("uniform", {"a": 1, "b": -1}, "uniform needs a <= b, and they are a=1.0 and b=-1.0"),
     ("uniform", {"a": 2}, "uniform needs a <= b, and they are a=2.0 and b=1.0"),

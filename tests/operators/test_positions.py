@@ -1,4 +1,4 @@
-"""The sines and cosines of positions, as timm 1.0.31 has them (in `build_rotary_pos_embed` and in XCiT)."""
+"""The constants of positions, as timm 1.0.31 has them (in `build_rotary_pos_embed`, in XCiT and in LeViT)."""
 
 from math import cos, sin
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from archc.operators.positions import FourierPosition, RopeTable
+from archc.operators.source import RelativePositionIndex
 
 
 def test_a_pixel_is_turned_by_its_row_and_its_column() -> None:
@@ -33,3 +34,12 @@ def test_the_features_of_rows_stand_before_those_of_columns() -> None:
     expected = [sin(half), sin(2 * half), cos(half), cos(2 * half), sin(half / 100), sin(half / 50)]
     assert position.values[:6] == pytest.approx(expected, abs=1e-5)
     assert position.values[8:10] == pytest.approx([0.0, 0.0], abs=1e-4)  # the only column is at 2 * pi
+
+
+def test_relative_positions_without_a_direction_are_those_of_levit() -> None:
+    height, width = 2, 3
+    pixels = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).reshape(2, -1)
+    rows, columns = abs(pixels[:, :, None] - pixels[:, None])
+    index = RelativePositionIndex(height=height, width=width, absolute=True).computed()
+    assert index.nested() == (rows * width + columns).tolist()
+    assert {*index.values} == {*range(height * width)}

@@ -12,7 +12,6 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from archc.diagnostics import as_written, did_you_mean
@@ -42,6 +41,7 @@ class Refusal(NamedTuple):
 
     message: str
     help: str
+    code: Code = "shape-mismatch"
 
 
 class ExpressionError(Exception):
@@ -90,13 +90,22 @@ def look_up(name: str, environment: Environment) -> object:
     if name in environment:
         value = environment[name]
         if isinstance(value, Refusal):
-            raise ExpressionError(value.message, "shape-mismatch", value.help, part=f"${name}")
+            raise ExpressionError(value.message, value.code, value.help, part=f"${name}")
         return value
-    listed = [f"${other}" for other in islice(environment, MAX_LISTED)]
-    more = ", …" if len(environment) > MAX_LISTED else ""
-    available = f"available are {', '.join(listed)}{more}" if environment else None
-    help = did_you_mean(name, environment) or available
+    known = [other for other in environment if not _is_absent(environment[other])]
+    more = ", …" if len(known) > MAX_LISTED else ""
+    listed = ", ".join(f"${other}" for other in known[:MAX_LISTED])
+    help = _COUNTERS if name in ("i", "n") else did_you_mean(name, known)
+    help = help or (f"available are {listed}{more}" if known else None)
     raise ExpressionError(f"there is no '${name}' here", "unknown-name", help, part=f"${name}")
+
+
+_COUNTERS = "$i and $n exist inside a block that is counted: hand it the list, and write $widths[$i] there"
+
+
+def _is_absent(value: object) -> bool:
+    """True if a name has no value here, but elsewhere."""
+    return isinstance(value, Refusal) and value.code == "unknown-name"
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class BlockDefinition:
     """A block defined in YAML. `let` holds derived values in order; `kind` is the body's key.
 
     `results` are the marks of its body that are further results. A `shared` one stands in a file of its own; the ramps
-    of the specs that use it are not known there.
+    of the specs that use it are not known there. `words` are those of its body and of `let`, such as `$width`.
     """
 
     name: str
@@ -47,11 +47,17 @@ class BlockDefinition:
     span: Span
     shared: bool = False
     results: tuple[Scalar, ...] = ()
+    words: frozenset[str] = frozenset()
 
     @property
     def given(self) -> list[str]:
         """The parameters that are values, which its body names as `from: NAME`."""
         return [name for name, signature in self.parameters.items() if signature.type == "value"]
+
+    def declares(self, name: str) -> Span | None:
+        """Where it declares a name, as a parameter or under `let`."""
+        declared = self.parameters.get(name) or self.let.get(name)
+        return declared.span if declared else None
 
 
 class Wanted(NamedTuple):
@@ -65,7 +71,8 @@ class Wanted(NamedTuple):
 class Spec:
     """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later.
 
-    The first of `inputs` is what the first item receives. With `outputs` the network is cut there.
+    The first of `inputs` is what the first item receives. With `outputs` the network is cut there. `words` are those of
+    its items and of the values under `defaults` and `init`, such as `$num_classes`.
     """
 
     name: str
@@ -79,6 +86,7 @@ class Spec:
     ramps: MappingType[str, Ramp] = field(default_factory=dict)
     init: Mapping | None = None
     outputs: tuple[Wanted, ...] = ()
+    words: frozenset[str] = frozenset()
 
     def cut_at(self, outputs: Sequence[str]) -> Spec:
         """The spec with these outputs in place of those that it names; the same for none."""

@@ -6,7 +6,7 @@ parse_library(tree, problems) -> Parsed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeGuard, TypeVar
 
@@ -23,7 +23,7 @@ from archc.spec.language.inputs import ONLY, SUBSTITUTE, read_inputs
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
-from archc.spec.language.unused import unused_marks
+from archc.spec.language.unused import unused_marks, words_in
 from archc.spec.language.validation import validate
 from archc.spec.repair.indentation import indented
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
@@ -94,6 +94,7 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
         ramps=parser.each(document, "ramps", is_variable, _ramp),
         init=parser.optional_mapping(document, "init"),
         outputs=outputs,
+        words=words_in(*map(document.get, ("layers", *PIECES)), *_values(document, "defaults", "init")),
     )
     files = parser.files(document.get("use"))
     return Parsed(spec, tuple(parser.grammar.problems), files, parser.complete, parser.traceable)
@@ -277,7 +278,8 @@ class _Parser:
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
         results = self.grammar.calls.results(definition.get("results")) or ()
         self.grammar.add(*unused_marks(items, [result.text for result in results]))
-        return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results)
+        words = words_in(body, definition.get("let"))
+        return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results, words=words)
 
     def _add(self, error: SpecError, value: Tree) -> None:
         """Report what is wrong with a value, unless the loader has reported it already."""
@@ -340,6 +342,13 @@ def _why_not(name: str) -> str:
     if is_variable(name):
         return "a parameter of the block has this name"
     return "a name has letters, digits and '_', and does not begin with a digit"
+
+
+def _values(document: Mapping, *keys: str) -> Iterator[Tree]:
+    """The values of the mappings under these keys."""
+    for tree in map(document.get, keys):
+        if isinstance(tree, Mapping):
+            yield from (entry.value for entry in tree.entries.values())
 
 
 def _head(tree: Mapping) -> Span:

@@ -1,20 +1,81 @@
-"""Marks that nothing uses, which are mistakes wherever they stand."""
+"""What a spec writes and does not use. A mark is a mistake wherever it stands; a name that nothing reads, a warning."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Container, Iterable, Iterator
+from collections.abc import Mapping as MappingType
 
 from archc.diagnostics import Diagnostic, Span
 from archc.operators import is_operator
+from archc.spec.language.document import Spec
 from archc.spec.language.items import Auxiliary, Branch, Call, Composite, From, Group, Item, Mark, When
-from archc.spec.tree import Mapping, Scalar
+from archc.spec.language.signatures import Signature
+from archc.spec.tree import Mapping, Scalar, Sequence, Tree
+
+_WORD = re.compile(r"\$?\w+")
+
+
+def words_in(*trees: Tree | None) -> frozenset[str]:
+    """Every word that trees hold, in keys and in values; one that an expression reads has its `$`."""
+    return frozenset(word for tree in trees if tree for word in _words(tree))
+
+
+def _words(tree: Tree) -> Iterator[str]:
+    match tree:
+        case Mapping(entries):
+            for entry in entries.values():
+                yield from _words(entry.key)
+                yield from _words(entry.value)
+        case Sequence(items):
+            for item in items:
+                yield from _words(item)
+        case _:
+            yield from _WORD.findall(tree.text)
+
+
+def unread_names(spec: Spec) -> Iterator[Diagnostic]:
+    """A warning for each parameter, derived value and ramp that nothing reads."""
+    yield from _unread_parameters(spec.parameters, spec.words)
+    for definition in spec.blocks.values():
+        yield from _unread_parameters(definition.parameters, definition.words)
+        for name, tree in definition.let.items():
+            if f"${name}" not in definition.words:
+                yield _unread(f"the value '{name}' under 'let'", tree.span, f"write ${name} where it is meant")
+    for name, ramp in spec.ramps.items():
+        blocks = [spec.blocks[block] for block in ramp.blocks if block in spec.blocks]
+        if not any(f"${name}" in block.words for block in blocks):
+            yield _unread(f"the ramp '{name}'", ramp.span, f"write ${name} inside a block that it names")
+
+
+def _unread_parameters(parameters: MappingType[str, Signature], words: Container[str]) -> Iterator[Diagnostic]:
+    for name, signature in parameters.items():
+        if f"${name}" in words or (signature.type == "value" and name in words):
+            continue
+        written = f"'- from: {name}'" if signature.type == "value" else f"${name}"
+        yield _unread(f"the parameter '{name}'", signature.span, f"write {written} where it is meant")
+
+
+def _unread(what: str, span: Span | None, written: str) -> Diagnostic:
+    return Diagnostic("unused", f"nothing reads {what}", span, help=f"{written}, or leave it out", warning=True)
+
+
+def unused_defaults(spec: Spec, words: Container[str]) -> Iterator[Diagnostic]:
+    """A warning for each word that has defaults and is neither among these words nor written anywhere else."""
+    signatures = [spec.parameters, *(definition.parameters for definition in spec.blocks.values())]
+    written = spec.words.union(*(definition.words for definition in spec.blocks.values()))
+    written |= words_in(*(signature.default for each in signatures for signature in each.values()))
+    for word, entry in spec.defaults.items():
+        if word not in words and word not in written:
+            message = f"nothing in the network is called '{word}', whose defaults these are"
+            yield Diagnostic("unused", message, entry.key.span, help="leave them out", warning=True)
 
 
 def unused_marks(items: Iterable[Item], results: Iterable[str] = ()) -> Iterator[Diagnostic]:
     """A diagnostic for each mark of a body that is neither used in it nor one of its results, given by name."""
     marks: dict[str, Span] = {}
     used = set(results)
-    for item in _all(items):
+    for item in all_items(items):
         if isinstance(item, Mark):
             marks.setdefault(item.name.text, item.name.span)
         else:
@@ -24,11 +85,11 @@ def unused_marks(items: Iterable[Item], results: Iterable[str] = ()) -> Iterator
         yield Diagnostic("unused", f"nothing uses the value '{name}'", marks[name], help=help)
 
 
-def _all(items: Iterable[Item]) -> Iterator[Item]:
+def all_items(items: Iterable[Item]) -> Iterator[Item]:
     """The items of a body and all that lie within."""
     for item in items:
         yield item
-        yield from _all(_inside(item))
+        yield from all_items(_inside(item))
 
 
 def _inside(item: Item) -> Iterator[Item]:

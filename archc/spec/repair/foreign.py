@@ -35,6 +35,16 @@ _RECIPES = {
 }
 """Words that mean no single operator → how to write what they mean. A sequence may be called so."""
 
+JOINS_BY_NAME = {
+    "residual": ("sum: [identity, […]]", "added"),
+    "skip": ("sum: [identity, […]]", "added"),
+    "shortcut": ("sum: [identity, […]]", "added"),
+    "parallel": ("concat: [[…], […]]", "joined"),
+    "branches": ("concat: [[…], […]]", "joined"),
+    "se": ("product: [identity, […]]", "multiplied"),
+}
+"""Names of sequences whose author may well mean a composite -> what to write, and what it does with its branches."""
+
 _NEAR = 0.75  # 'conv', which is a good name for a sequence, is 0.6 near to 'concat'
 
 
