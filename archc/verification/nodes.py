@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from math import inf, nan
+from math import inf, nan, sqrt
 
 import torch
 
@@ -181,7 +181,7 @@ class _Judge:
 
 def _rms(x: torch.Tensor) -> float:
     """Root mean square, in float64."""
-    return float(x.double().square().mean().sqrt()) if x.numel() else 0.0
+    return float(torch.linalg.vector_norm(x, dtype=torch.float64)) / sqrt(x.numel()) if x.numel() else 0.0
 
 
 def first_line(error: Exception) -> str:

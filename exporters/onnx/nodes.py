@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from archc.exporting import RunNode
 
 
+MOST_ALONE = 1 << 27
+"""Multiply-adds that one thread does; to start and end several takes longer than most nodes."""
+
+
 def node_runners(
     model: onnx.ModelProto, graph: Graph, emitted: OnnxBuilder, weights: Mapping[str, np.ndarray] | None
 ) -> Sequence[NodeRunner]:
@@ -120,7 +124,9 @@ class _Cutter:
             return lambda arrays: arrays[place]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = 1  # to start and end threads takes longer than most nodes
+        work = node.operator.multiply_adds(tuple([value.type for value in node.inputs]), node.output.type)
+        if work < MOST_ALONE:
+            options.intra_op_num_threads = 1
         data = self._cut(node).SerializeToString()
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         names = [self.tensor(value) for value in inputs]
