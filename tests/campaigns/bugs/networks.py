@@ -62,7 +62,7 @@ def bundled(name: str) -> str:
 
 def small_image(text: str) -> str:
     """The spec at the first of the small sizes that it takes, or at its own."""
-    own = max(Network(compiled(text), {}, fresh=True).image_shapes()[0][1:])
+    own = max(Network(compiled(text), {}, fresh=True).image_shapes()[0][1:], default=0)
     for size in (size for size in OTHERS if size < own):
         smaller = _input(text, str(size), str(size))
         with suppress(SpecError):
