@@ -31,20 +31,28 @@ def main() -> None:
     listed = [entry["name"] for entry in json.loads(output([ARCHC, "list", "--format", "json"]))]
     names = arguments.only.split(",") if arguments.only else listed
     contenders = OURS if arguments.no_torch else (*OURS, *THEIRS)
-    found: dict[str, Any] = {}
+    found = _measured_before(arguments.output) if arguments.only else {}
     for number, name in enumerate(names, 1):
         print(f"{name} ({number} of {len(names)})", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="proof-") as folder:
             found[name] = _spec(name, Path(folder), contenders, arguments)
+        found = {spec: found[spec] for spec in listed if spec in found}
         arguments.output.write_text(json.dumps({"machine": tables.machine(), "specs": found}, indent=1) + "\n")
-    table = tables.table(found, len(listed))
-    _write_section(arguments.docs, table)
-    print(table)
+        _write_section(arguments.docs, tables.table(found, len(listed)))
+    print(tables.table(found, len(listed)))
+
+
+def _measured_before(results: Path) -> dict[str, Any]:
+    """The specs of an earlier run, which one of some specs leaves as they are."""
+    if not results.exists():
+        return {}
+    specs: dict[str, Any] = json.loads(results.read_text())["specs"]
+    return specs
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.campaigns.proof", description=__doc__)
-    parser.add_argument("--only", metavar="SPEC,SPEC", help="bundled specs (default: all)")
+    parser.add_argument("--only", metavar="SPEC,SPEC", help="bundled specs; others stay as they were measured")
     parser.add_argument("--runs", type=int, default=1, help="runs of each contender, in turn")
     parser.add_argument("--given", action="store_true", help="under weights from a file (default: fresh ones)")
     parser.add_argument("--no-torch", action="store_true", help="archc alone")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import archc
+from archc.ir.types import nominal
 
 IMPORTS = {
     "dynamo": ("torch", "onnx", "onnxscript"),
@@ -45,11 +46,11 @@ def _torch(name: str, spec: str, out: Path, weights: str | None) -> dict[str, An
     from tests.campaigns.benchmarks.alternatives import EXPORTS
 
     begun = time.perf_counter()
-    sizes = archc.compile(spec).input.type.shape[1:]
+    sizes = [nominal(dim) for dim in archc.compile(spec).input.type.shape[1:]]
     module = archc.build(spec, weights=weights).eval()
     building = time.perf_counter() - begun
     with torch.no_grad():
-        EXPORTS[name](module, torch.zeros(2, *(int(str(size)) for size in sizes)), out)
+        EXPORTS[name](module, torch.zeros(2, *sizes), out)
     return {"building": building}
 
 

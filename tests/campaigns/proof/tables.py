@@ -5,11 +5,15 @@ This module imports nothing heavy before all is measured: a child's peak memory 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from statistics import median
+from textwrap import shorten
 from typing import Any
 
 Spec = Mapping[str, Any]
+LONGEST = 240  # characters of an exporter's error, which may go on for pages
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m|[^\x00-\uffff]")
 HEAD = (
     "spec", "verdict", "float32 error", "smallest change noticed", "in the block", "verified", "unverified",
     "peak memory", "torch.onnx", "older", "of torch.onnx", "of older",
@@ -69,7 +73,7 @@ def _told(spec: Spec) -> str:
     reasons = [(name, row["reason"]) for name, line in lines for row in line.get("comparisons", ())]
     errors = [(name, line.get("error")) for name, line in lines]
     texts = [f"{name}: {text}" for name, text in (*reasons, *errors) if text]
-    return "; ".join(dict.fromkeys(texts))
+    return shorten(_COLOUR.sub("", "; ".join(dict.fromkeys(texts))), LONGEST)
 
 
 def _whole(spec: Spec, name: str) -> float:
