@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from archc.exporting import NodeRunner
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from archc.exporting import RunNode
 
 
+LARGE = 1 << 14
+"""Numbers of a weight that a session takes as it lies in memory: to put it into a message copies it four times."""
 MOST_ALONE = 1 << 27
 """Multiply-adds that one thread does; to start and end several takes longer than most nodes."""
 
@@ -113,11 +116,10 @@ class _Cutter:
         """
         import numpy as np
         import onnxruntime
-        from onnx import numpy_helper
 
         stored = self._stored.get(self.tensor(node.output.name))
         if stored is not None:
-            values = np.array(numpy_helper.to_array(self._initializer(stored.name)))
+            values = np.array(self._read(stored.name))
             return lambda arrays: values
         if node.output.name not in self._lowered:
             place = inputs.index(node.inputs[0].name)
@@ -127,17 +129,22 @@ class _Cutter:
         work = node.operator.multiply_adds(tuple([value.type for value in node.inputs]), node.output.type)
         if work < MOST_ALONE:
             options.intra_op_num_threads = 1
-        data = self._cut(node).SerializeToString()
-        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        model = self._cut(node)
+        large = {each.name: self._read(each.name) for each in model.graph.initializer if each.external_data}
+        memory = list(map(onnxruntime.OrtValue.ortvalue_from_numpy, large.values()))
+        options.add_external_initializers(list(large), memory)
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         names = [self.tensor(value) for value in inputs]
 
         def run(arrays: Sequence[np.ndarray]) -> np.ndarray:
+            assert len(memory) == len(large), "the session computes with it as it lies"
             feeds = {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
             return np.asarray(session.run(None, feeds)[0])
 
         return run
 
     def _cut(self, node: Node) -> onnx.ModelProto:
+        """The model of a node; large weights are not in it, but only named."""
         import onnx
 
         nodes = self._between(node)
@@ -171,8 +178,23 @@ class _Cutter:
         return [each for each in self._nodes if id(each) in found]
 
     def _initializer(self, name: str) -> onnx.TensorProto:
+        import onnx
+        from onnx import numpy_helper
+
+        stored = self._stored[name]
+        if name not in self._derived:
+            return stored
+        if prod(stored.dims) < LARGE:
+            return numpy_helper.from_array(self._read(name), name)
+        outside = onnx.TensorProto(name=name, dims=stored.dims, data_type=stored.data_type)
+        outside.data_location = onnx.TensorProto.EXTERNAL
+        outside.external_data.add(key="location", value="memory")
+        return outside
+
+    def _read(self, name: str) -> np.ndarray:
+        """The values of a tensor of the file, or what the weights give for it."""
         from onnx import numpy_helper
 
         if self._weights is None or name not in self._derived:
-            return self._stored[name]
-        return numpy_helper.from_array(self._derived[name].values(self._weights), name)
+            return numpy_helper.to_array(self._stored[name])
+        return self._derived[name].values(self._weights)
