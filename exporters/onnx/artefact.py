@@ -17,11 +17,12 @@ from archc.weights.network import Network
 from .child import Limits
 from .emission import emit, exported_graph, message, write_with_companion
 from .external_data import load_model
+from .in_memory import named_or_stored
 from .nodes import node_runners
 from .opset import OLDEST_OPSET
 from .options import OnnxOptions
 from .structure import Origins, structure_differences
-from .witnesses import PARSERS, parsed, runners
+from .witnesses import PARSERS, RUNNERS, parsed, runners, runners_in_memory
 from .writer import without
 
 if TYPE_CHECKING:
@@ -107,9 +108,16 @@ class OnnxArtefact:
         if weights is None:
             yield from runners(self.path, witnesses, limits)
             return
+        model, derived = self._without_weights(weights)
+        if trusted and not RUNNERS.keys() & set(witnesses):
+            initializers, named = named_or_stored({each.name: each.values(weights.weights) for each in derived})
+            model.graph.initializer.extend(initializers)
+            yield from runners_in_memory(self.path, model.SerializeToString(), named)
+            return
         with tempfile.TemporaryDirectory(prefix="archc-") as folder:
             path = Path(folder) / self.path.name
-            self._write_with_weights(path, weights)
+            with path.open("wb") as file:
+                write_with_companion(model, derived, weights.weights, file, Companions(path))
             yield from runners(path, witnesses, limits)
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
@@ -188,21 +196,20 @@ class OnnxArtefact:
     def _opset(self) -> int:
         return next((entry.version for entry in self.model.opset_import if entry.domain == ""), 0)
 
-    def _write_with_weights(self, path: Path, network: Network) -> None:
-        """The file's own nodes and constants with another network's weights."""
+    def _without_weights(self, network: Network) -> tuple[onnx.ModelProto, list[OnnxInitializer]]:
+        """The file's own nodes and constants, and the initializers that depend on the weights."""
         import onnx
 
         matched = self._matched_options(network)
         assert matched is not None, "only asked for after `differences` found every tensor"
         derived = [each for each in self._emitted(network, matched).initializers if not each.constant]
         replaced = {initializer.name for initializer in derived}
-        skeleton = without(self.model, "graph")
-        skeleton.graph.CopyFrom(without(self.model.graph, "initializer", "node"))
-        skeleton.graph.node.extend(
+        model = without(self.model, "graph")
+        model.graph.CopyFrom(without(self.model.graph, "initializer", "node"))
+        model.graph.node.extend(
             onnx.helper.make_node("Constant", [], [name], value=tensor)
             for name, tensor in self._stored.items()
             if name not in replaced
         )
-        skeleton.graph.node.extend(self.model.graph.node)
-        with path.open("wb") as file:
-            write_with_companion(skeleton, derived, network.weights, file, Companions(path))
+        model.graph.node.extend(self.model.graph.node)
+        return model, derived

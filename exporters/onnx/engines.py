@@ -10,7 +10,7 @@ import json
 import os
 import runpy
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -32,19 +32,29 @@ class Engine(NamedTuple):
     run: Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
 
-def onnx_runtime(path: str, optimised: bool) -> Engine:
-    """ONNX Runtime on the CPU. Raises what it raises."""
+def onnx_runtime(
+    model: str | bytes, optimised: bool = True, named: Mapping[str, np.ndarray] | None = None, *, threads: int = 0
+) -> Engine:
+    """ONNX Runtime on the CPU, for a file or a message; `named` are tensors that it only names. Raises what it raises.
+
+    By itself it starts a thread for each core.
+    """
     import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is told by the exception
+    options.intra_op_num_threads = threads
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    memory = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in (named or {}).items()}
+    options.add_external_initializers(list(memory), list(memory.values()))
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
 
-    def run(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(
+        arrays: Sequence[np.ndarray], memory: object = memory
+    ) -> list[np.ndarray]:  # which must outlive the session
         return list(map(np.asarray, session.run(None, dict(zip(names, arrays, strict=True)))))
 
     return Engine(names, [output.name for output in session.get_outputs()], run)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from math import prod
 from typing import TYPE_CHECKING
 
 from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node, Value
 
 from .builder import OnnxBuilder, value_info
+from .engines import onnx_runtime
+from .in_memory import named_or_stored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from archc.exporting import RunNode
 
 
-LARGE = 1 << 14
-"""Numbers of a weight that a session takes as it lies in memory: to put it into a message copies it four times."""
 MOST_ALONE = 1 << 27
 """Multiply-adds that one thread does; to start and end several takes longer than most nodes."""
 
@@ -115,7 +114,6 @@ class _Cutter:
         Raises LookupError: the file does not compute it from the node's inputs; what ONNX Runtime raises.
         """
         import numpy as np
-        import onnxruntime
 
         stored = self._stored.get(self.tensor(node.output.name))
         if stored is not None:
@@ -124,37 +122,25 @@ class _Cutter:
         if node.output.name not in self._lowered:
             place = inputs.index(node.inputs[0].name)
             return lambda arrays: arrays[place]
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
         work = node.operator.multiply_adds(tuple([value.type for value in node.inputs]), node.output.type)
-        if work < MOST_ALONE:
-            options.intra_op_num_threads = 1
-        model = self._cut(node)
-        large = {each.name: self._read(each.name) for each in model.graph.initializer if each.external_data}
-        memory = list(map(onnxruntime.OrtValue.ortvalue_from_numpy, large.values()))
-        options.add_external_initializers(list(large), memory)
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        names = [self.tensor(value) for value in inputs]
+        model, named = self._cut(node)
+        engine = onnx_runtime(model, True, named, threads=0 if work > MOST_ALONE else 1)
+        return lambda arrays: engine.run(list(map(np.ascontiguousarray, arrays)))[0]
 
-        def run(arrays: Sequence[np.ndarray]) -> np.ndarray:
-            assert len(memory) == len(large), "the session computes with it as it lies"
-            feeds = {name: np.ascontiguousarray(array) for name, array in zip(names, arrays, strict=True)}
-            return np.asarray(session.run(None, feeds)[0])
-
-        return run
-
-    def _cut(self, node: Node) -> onnx.ModelProto:
-        """The model of a node; large weights are not in it, but only named."""
+    def _cut(self, node: Node) -> tuple[bytes, Mapping[str, np.ndarray]]:
+        """The model of a node, and the large weights that it only names."""
         import onnx
 
         nodes = self._between(node)
-        wanted = dict.fromkeys(name for onnx_node in nodes for name in onnx_node.input)
-        graph = onnx.GraphProto(name="node", node=nodes)
-        graph.initializer.extend(self._initializer(name) for name in wanted if name in self._stored)
+        wanted = dict.fromkeys(name for onnx_node in nodes for name in onnx_node.input if name in self._stored)
+        initializers, named = named_or_stored({name: self._read(name) for name in wanted if name in self._derived})
+        graph = onnx.GraphProto(name="node", node=nodes, initializer=initializers)
+        graph.initializer.extend(self._stored[name] for name in wanted if name not in self._derived)
         given = dict.fromkeys(self.inputs(node))
         graph.input.extend(value_info(self.tensor(value.name), value.type) for value in given)
         graph.output.append(value_info(self.tensor(node.output.name), node.output.type))
-        return onnx.ModelProto(ir_version=self._model.ir_version, graph=graph, opset_import=self._model.opset_import)
+        version, opsets = self._model.ir_version, self._model.opset_import
+        return onnx.ModelProto(ir_version=version, graph=graph, opset_import=opsets).SerializeToString(), named
 
     def _between(self, node: Node) -> list[onnx.NodeProto]:
         """What the file does between a node's inputs and its output, whichever ONNX nodes that takes."""
@@ -176,20 +162,6 @@ class _Cutter:
                 raise LookupError(f"the file reads {foreign[0]} for it, which is not its input")
             pending += read
         return [each for each in self._nodes if id(each) in found]
-
-    def _initializer(self, name: str) -> onnx.TensorProto:
-        import onnx
-        from onnx import numpy_helper
-
-        stored = self._stored[name]
-        if name not in self._derived:
-            return stored
-        if prod(stored.dims) < LARGE:
-            return numpy_helper.from_array(self._read(name), name)
-        outside = onnx.TensorProto(name=name, dims=stored.dims, data_type=stored.data_type)
-        outside.data_location = onnx.TensorProto.EXTERNAL
-        outside.external_data.add(key="location", value="memory")
-        return outside
 
     def _read(self, name: str) -> np.ndarray:
         """The values of a tensor of the file, or what the weights give for it."""

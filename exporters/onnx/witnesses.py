@@ -5,7 +5,8 @@ A witness either computes the outputs, or (a parser) only reads the file and tel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,7 +30,7 @@ class Mode(NamedTuple):
     name: str
     engine: str
     who: str
-    options: tuple[object, ...] = ()
+    options: tuple[bool, ...] = ()
 
 
 ONNX_RUNTIME = (
@@ -55,15 +56,24 @@ def runners(path: Path, witnesses: Sequence[str] = (), limits: Limits | None = N
         _require(engines.MODULES[mode.engine][-1])
     children = {mode: Child(mode.who, mode.engine, limits) for mode in modes} if limits else {}  # they begin at once
     for mode in modes:
-        yield _opened(mode, path, children.pop(mode, None))
+        yield _opened(mode, path, partial(_open, mode, path, children.pop(mode, None)))
 
 
-def _opened(mode: Mode, path: Path, child: Child | None) -> Runner:
+def runners_in_memory(path: Path, model: bytes, named: Mapping[str, np.ndarray]) -> Iterator[Runner]:
+    """ONNX Runtime, with its optimisations off and on, for a message that only names large tensors; `path` is told."""
+    for mode in ONNX_RUNTIME:
+        yield _opened(mode, path, partial(engines.onnx_runtime, model, named=named, optimised=mode.options[0]))
+
+
+def _open(mode: Mode, path: Path, child: Child | None) -> engines.Engine:
+    if child is None:
+        return engines.ENGINES[mode.engine](str(path), *mode.options)
+    return engines.Engine(*child.open(path, *mode.options), child.run)
+
+
+def _opened(mode: Mode, path: Path, open: Callable[[], engines.Engine]) -> Runner:
     try:
-        if child is None:
-            engine = engines.ENGINES[mode.engine](str(path), *mode.options)
-        else:
-            engine = engines.Engine(*child.open(path, *mode.options), child.run)
+        engine = open()
     except Exception as error:  # the runtimes' exceptions have no common class of their own
         return Runner(mode.name, _refusal(_refused(mode.who, path, error)))
     return Runner(mode.name, engine.run, tuple(engine.inputs), tuple(engine.outputs))
