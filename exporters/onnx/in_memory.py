@@ -14,6 +14,7 @@ LARGE = 1 << 14  # numbers of a tensor that is handed over
 
 def named_or_stored(tensors: Mapping[str, np.ndarray]) -> tuple[list[onnx.TensorProto], dict[str, np.ndarray]]:
     """Initializers for a message, and the arrays of those that it only names."""
+    import numpy as np
     from onnx import TensorProto, helper, numpy_helper
 
     initializers: list[onnx.TensorProto] = []
@@ -26,5 +27,5 @@ def named_or_stored(tensors: Mapping[str, np.ndarray]) -> tuple[list[onnx.Tensor
         outside = TensorProto(name=name, dims=values.shape, data_type=type, data_location=TensorProto.EXTERNAL)
         outside.external_data.add(key="location", value="memory")
         initializers.append(outside)
-        named[name] = values
+        named[name] = np.ascontiguousarray(values)  # ONNX Runtime takes no other
     return initializers, named
