@@ -36,7 +36,7 @@ class BlockDefinition:
     """A block defined in YAML. `let` holds derived values in order; `kind` is the body's key.
 
     `results` are the marks of its body that are further results. A `shared` one stands in a file of its own; the ramps
-    of the specs that use it are not known there. `words` are those of its body and of `let`, such as `$width`.
+    of the specs that use it are not known there. `written` are its body and `let`.
     """
 
     name: str
@@ -47,7 +47,7 @@ class BlockDefinition:
     span: Span
     shared: bool = False
     results: tuple[Scalar, ...] = ()
-    words: frozenset[str] = frozenset()
+    written: tuple[Tree | None, ...] = ()
 
     @property
     def given(self) -> list[str]:
@@ -71,8 +71,8 @@ class Wanted(NamedTuple):
 class Spec:
     """A whole spec. `defaults` (mappings) and `init` are kept as trees, since their words are looked up later.
 
-    The first of `inputs` is what the first item receives. With `outputs` the network is cut there. `words` are those of
-    its items and of the values under `defaults` and `init`, such as `$num_classes`.
+    The first of `inputs` is what the first item receives. With `outputs` the network is cut there. `written` are
+    its items and the values under `defaults` and `init`.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Spec:
     ramps: MappingType[str, Ramp] = field(default_factory=dict)
     init: Mapping | None = None
     outputs: tuple[Wanted, ...] = ()
-    words: frozenset[str] = frozenset()
+    written: tuple[Tree | None, ...] = ()
 
     def cut_at(self, outputs: Sequence[str]) -> Spec:
         """The spec with these outputs in place of those that it names; the same for none."""

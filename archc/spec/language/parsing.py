@@ -23,7 +23,7 @@ from archc.spec.language.inputs import ONLY, SUBSTITUTE, read_inputs
 from archc.spec.language.items import Item
 from archc.spec.language.names import RESERVED, is_name, is_variable
 from archc.spec.language.signatures import Signature, parse_signature
-from archc.spec.language.unused import unused_marks, words_in
+from archc.spec.language.unused import unused_marks
 from archc.spec.language.validation import validate
 from archc.spec.repair.indentation import indented
 from archc.spec.tree import Entry, Mapping, Scalar, Sequence, Tree, Unreadable
@@ -94,7 +94,7 @@ def parse_spec(tree: Tree, problems: Iterable[Diagnostic] = ()) -> Parsed:
         ramps=parser.each(document, "ramps", is_variable, _ramp),
         init=parser.optional_mapping(document, "init"),
         outputs=outputs,
-        words=words_in(*map(document.get, ("layers", *PIECES)), *_values(document, "defaults", "init")),
+        written=(*map(document.get, ("layers", *PIECES)), *_values(document, "defaults", "init")),
     )
     files = parser.files(document.get("use"))
     return Parsed(spec, tuple(parser.grammar.problems), files, parser.complete, parser.traceable)
@@ -278,8 +278,8 @@ class _Parser:
         let = self.each(definition, "let", lambda key: is_variable(key) and key not in parameters, _derived)
         results = self.grammar.calls.results(definition.get("results")) or ()
         self.grammar.add(*unused_marks(items, [result.text for result in results]))
-        words = words_in(body, definition.get("let"))
-        return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results, words=words)
+        written = (body, definition.get("let"))
+        return BlockDefinition(name, parameters, let, kinds[0], items, span, results=results, written=written)
 
     def _add(self, error: SpecError, value: Tree) -> None:
         """Report what is wrong with a value, unless the loader has reported it already."""

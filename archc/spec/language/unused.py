@@ -36,15 +36,15 @@ def _words(tree: Tree) -> Iterator[str]:
 
 def unread_names(spec: Spec) -> Iterator[Diagnostic]:
     """A warning for each parameter, derived value and ramp that nothing reads."""
-    yield from _unread_parameters(spec.parameters, spec.words)
-    for definition in spec.blocks.values():
-        yield from _unread_parameters(definition.parameters, definition.words)
+    yield from _unread_parameters(spec.parameters, words_in(*spec.written))
+    read = {word: words_in(*definition.written) for word, definition in spec.blocks.items()}
+    for word, definition in spec.blocks.items():
+        yield from _unread_parameters(definition.parameters, read[word])
         for name, tree in definition.let.items():
-            if f"${name}" not in definition.words:
+            if f"${name}" not in read[word]:
                 yield _unread(f"the value '{name}' under 'let'", tree.span, f"write ${name} where it is meant")
     for name, ramp in spec.ramps.items():
-        blocks = [spec.blocks[block] for block in ramp.blocks if block in spec.blocks]
-        if not any(f"${name}" in block.words for block in blocks):
+        if not any(f"${name}" in read.get(block, ()) for block in ramp.blocks):
             yield _unread(f"the ramp '{name}'", ramp.span, f"write ${name} inside a block that it names")
 
 
@@ -62,9 +62,11 @@ def _unread(what: str, span: Span | None, written: str) -> Diagnostic:
 
 def unused_defaults(spec: Spec, words: Container[str]) -> Iterator[Diagnostic]:
     """A warning for each word that has defaults and is neither among these words nor written anywhere else."""
+    if not spec.defaults:
+        return
     signatures = [spec.parameters, *(definition.parameters for definition in spec.blocks.values())]
-    written = spec.words.union(*(definition.words for definition in spec.blocks.values()))
-    written |= words_in(*(signature.default for each in signatures for signature in each.values()))
+    defaults = [signature.default for each in signatures for signature in each.values()]
+    written = words_in(*spec.written, *(tree for block in spec.blocks.values() for tree in block.written), *defaults)
     for word, entry in spec.defaults.items():
         if word not in words and word not in written:
             message = f"nothing in the network is called '{word}', whose defaults these are"
