@@ -24,11 +24,13 @@ def beside(work: Callable[[], T], meanwhile: Callable[[], object]) -> T:
     """What `work` gives or raises, with `meanwhile` run in this process at the same time.
 
     The work is done in a forked copy of this process, whose memory this process does not see: the result is pickled.
-    Where a process cannot be copied safely, as it has threads, the work is simply done here. What goes wrong in
-    `meanwhile` is of no account.
+    Where a process cannot be copied safely, as it has threads, the work is done here, and `meanwhile` on a thread,
+    which is not waited for. What goes wrong in `meanwhile` is of no account.
     Raises: ExportError: the copy was killed, as by a system without memory.
     """
     if not _may_fork():
+        with suppress(RuntimeError):  # there is no memory for a thread
+            threading.Thread(target=_quietly, args=(meanwhile,), daemon=True).start()
         return work()
     from multiprocessing import get_context
 
@@ -41,8 +43,7 @@ def beside(work: Callable[[], T], meanwhile: Callable[[], object]) -> T:
         return work()
     try:
         writer.close()
-        with suppress(Exception):
-            meanwhile()
+        _quietly(meanwhile, Exception)
         result: T
         result, error = _received(reader, process)
     finally:
@@ -52,6 +53,11 @@ def beside(work: Callable[[], T], meanwhile: Callable[[], object]) -> T:
     if error is not None:
         raise error
     return result
+
+
+def _quietly(function: Callable[[], object], what: type[BaseException] = BaseException) -> None:
+    with suppress(what):
+        function()
 
 
 def _may_fork() -> bool:

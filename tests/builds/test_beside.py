@@ -51,6 +51,19 @@ def test_a_process_that_has_threads_does_the_work_itself(before: str, tmp_path: 
     assert printed(f"{before}\nprint(beside(lambda: os.getpid() == parent, lambda: None))", tmp_path) == "True"
 
 
+def test_a_process_that_has_threads_does_both_at_the_same_time(tmp_path: Path) -> None:
+    code = """
+threading.Thread(target=time.sleep, args=(0.5,)).start()
+def work():
+    end = time.monotonic() + 30
+    while not Path("meanwhile").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    return Path("meanwhile").exists()
+print(beside(work, lambda: Path("meanwhile").touch()))
+"""
+    assert printed(code, tmp_path) == "True"
+
+
 @pytest.mark.parametrize(
     ("work", "told"),
     [
