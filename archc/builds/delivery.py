@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from archc.verification.structure import Structure
 
 Progress = Callable[[str], None]
+
+_IMPORTING = partial(import_module, "archc.verification.check")
+"""Imports what a proof takes, PyTorch above all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +66,13 @@ def deliver(
         work = partial(_write, network, exporter, options, file, digest, Companions(path), verify=verify)
         with _errors_under(path.name, temporary.name):
             # PyTorch is imported meanwhile, unless writing needs it as well.
-            written = beside(work, _import_verification) if verify and "torch" not in exporter.packages else work()
+            written = beside(work, _IMPORTING) if verify and "torch" not in exporter.packages else work()
             try:
                 confirm()
                 if verify:
                     progress(f"verifying {path.name}")
-                    report = _verified(network, exporter.open(temporary, options), path.name, written, verifier)
+                    artefact = written.artefact or exporter.open(temporary, options)
+                    report = _verified(network, artefact, path.name, written.structure, verifier)
                     report = _report_under(path.name, temporary.name, report)
                     _judge(report, path, allow_inconclusive, partial(failed, temporary, report))
             except BaseException:
@@ -78,11 +83,18 @@ def deliver(
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A file that was written: its SHA-256, the files beside it, and the first claim of its proof, if one is made."""
+    """A file that was written: its SHA-256, the files beside it, and the first claim of its proof, if one is made.
+
+    `artefact` is the file that was opened for that claim; another process opens it anew.
+    """
 
     sha256: str
     companions: Companions
     structure: Structure | None = None
+    artefact: Artefact | None = None
+
+    def __reduce__(self) -> tuple[type[_Written], tuple[str, Companions, Structure | None]]:
+        return _Written, (self.sha256, self.companions, self.structure)
 
 
 def _write(
@@ -96,7 +108,7 @@ def _write(
     verify: bool,
 ) -> _Written:
     """Write an artefact, and hold what the disk then has to the exporter. PyTorch is not needed for that."""
-    structure = None
+    structure = artefact = None
     try:
         if verify:
             network = _drawn_once(network)
@@ -105,12 +117,13 @@ def _write(
         if verify:
             from archc.verification.structure import Structure
 
-            structure = Structure.of(exporter.open(Path(file.name), options), network, own=True)
+            artefact = exporter.open(Path(file.name), options)
+            structure = Structure.of(artefact, network, own=True)
         settle(file)
     except BaseException:
         companions.discard()
         raise
-    return _Written(digest.hexdigest(), companions, structure)
+    return _Written(digest.hexdigest(), companions, structure, artefact)
 
 
 def _drawn_once(network: Network) -> Network:
@@ -120,18 +133,17 @@ def _drawn_once(network: Network) -> Network:
     return network.with_weights(read_all(network.weights)) if network.fresh else network
 
 
-def _import_verification() -> None:
-    """Import what a proof takes, PyTorch above all."""
-    import archc.verification.check as _  # noqa: F401
-
-
 def _verified(
-    network: Network, artefact: Artefact, name: str, written: _Written, verifier: Callable[[], Verifier] | None
+    network: Network,
+    artefact: Artefact,
+    name: str,
+    structure: Structure | None,
+    verifier: Callable[[], Verifier] | None,
 ) -> Report:
     from archc.verification.check import Verifier
 
     made = verifier() if verifier else Verifier(network)
-    return made.verify(name, artefact, own=True, structure=written.structure)
+    return made.verify(name, artefact, own=True, structure=structure)
 
 
 def _report_under(name: str, temporary: str, report: Report) -> Report:
