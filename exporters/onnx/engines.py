@@ -52,9 +52,8 @@ def onnx_runtime(
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [each.name for each in session.get_inputs()]
 
-    def run(
-        arrays: Sequence[np.ndarray], memory: object = memory
-    ) -> list[np.ndarray]:  # which must outlive the session
+    # `memory` has to outlive the session, which computes with the tensors as they lie there.
+    def run(arrays: Sequence[np.ndarray], memory: object = memory) -> list[np.ndarray]:
         return list(map(np.asarray, session.run(None, dict(zip(names, arrays, strict=True)))))
 
     return Engine(names, [output.name for output in session.get_outputs()], run)
