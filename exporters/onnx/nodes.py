@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from archc.exporting import NodeRunner
 from archc.ir.graph import Graph, Node, Value
 
 from .builder import OnnxBuilder, value_info
+from .element_types import cast_ends, element_types
 from .engines import onnx_runtime
 from .in_memory import named_or_stored
 
@@ -139,8 +141,13 @@ class _Cutter:
         given = dict.fromkeys(self.inputs(node))
         graph.input.extend(value_info(self.tensor(value.name), value.type) for value in given)
         graph.output.append(value_info(self.tensor(node.output.name), node.output.type))
+        cast_ends(graph, self._types)
         version, opsets = self._model.ir_version, self._model.opset_import
         return onnx.ModelProto(ir_version=version, graph=graph, opset_import=opsets).SerializeToString(), named
+
+    @cached_property
+    def _types(self) -> Mapping[str, int]:
+        return element_types(self._model)
 
     def _between(self, node: Node) -> list[onnx.NodeProto]:
         """What the file does between a node's inputs and its output, whichever ONNX nodes that takes."""
