@@ -51,7 +51,7 @@ def resolved_text(path: str | Path, settings: MappingType[str, str], outputs: Se
 
     It is read back as the same network. Comments are not kept. Raises SpecError, UsageError.
     """
-    from archc.spec.yaml.dump import dump
+    from archc.spec.format import format_document
 
     tree = load(read_source(path))
     parsed = parse_spec(tree)
@@ -71,7 +71,7 @@ def resolved_text(path: str | Path, settings: MappingType[str, str], outputs: Se
         shared = {**_data(library)["blocks"], **shared}
     if shared:
         data["blocks"] = {**shared, **data.get("blocks", {})}
-    return dump(data)
+    return format_document(data)
 
 
 def _with_shared(parsed: Parsed, folder: Path) -> Parsed:

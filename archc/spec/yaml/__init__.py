@@ -1,1 +1,1 @@
-"""YAML text -> a tree with positions, and plain data -> text."""
+"""YAML text -> a tree with positions."""

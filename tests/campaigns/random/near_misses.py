@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from archc.diagnostics import Source
 from archc.operators import OPERATORS
+from archc.spec.format import format_document
 from archc.spec.tree import Mapping, plain
-from archc.spec.yaml.dump import dump
 from archc.spec.yaml.loader import load
 from tests.campaigns.random.networks import specs
 from tests.campaigns.random.operators import Draw
@@ -126,7 +126,7 @@ def near_misses(draw: st.DrawFn) -> NearMiss:
     document = _data(text)
     edit = {"call": _edit_call, "item": _insert_item, "document": _edit_document, "twins": _insert_twins}[kind]
     described = edit(draw, document)
-    return NearMiss(text, described, dump(document))
+    return NearMiss(text, described, format_document(document))
 
 
 def _data(text: str) -> dict[str, Any]:

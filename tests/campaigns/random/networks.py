@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from archc.ir.types import BATCH, TensorType
-from archc.spec.yaml.dump import dump
+from archc.spec.format import format_document
 from tests.campaigns.random import blocks, operators
 from tests.campaigns.random.blocks import ACTIVATIONS
 from tests.campaigns.random.operators import MOST_CHANNELS, Draw, Fields, applicable, infer, keep_the_shape, sizes
@@ -31,7 +31,7 @@ SAME_SHAPE = keep_the_shape()
 @st.composite
 def specs(draw: st.DrawFn) -> str:
     """The text of a valid spec."""
-    return dump(_Author(draw).spec())
+    return format_document(_Author(draw).spec())
 
 
 @cache
@@ -305,7 +305,7 @@ class _Author:
         return [*items, f"${self._parameter('layer', activation)}"]
 
     def _has_names(self, items: Items) -> bool:
-        return any(f"{prefix}_" in dump(items) for prefix in ("item", "group"))
+        return any(f"{prefix}_" in format_document(items) for prefix in ("item", "group"))
 
     # The rest of the document
 
