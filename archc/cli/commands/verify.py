@@ -1,4 +1,4 @@
-"""`archc verify`: an artefact against its network, or a whole build against its manifest."""
+"""`archc verify`: an artefact against its network, a build against its manifest, a network against an nn.Module."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from archc.cli.app import (
     app,
     examples,
 )  # fmt: skip
+from archc.cli.comparisons import compare_module, refuse_options_of_artefacts
 from archc.cli.figures import counted
 from archc.cli.kept import keep_failure
 from archc.cli.output import print_json, print_lines, progress
 from archc.cli.reports import print_report, print_sensitivities
-from archc.cli.settings import parse_outputs, parse_settings, weight_options
+from archc.cli.settings import parse_arguments, parse_outputs, parse_settings, weight_options
 from archc.diagnostics import UsageError
 from archc.exporting import exporters
 
@@ -39,16 +40,17 @@ WITNESSES = dict.fromkeys(witness for exporter in exporters().values() for witne
         "archc verify build/resnet34/resnet34.onnx",
         "archc verify mine.onnx --against resnet34 --weights resnet34.pth",
         "archc verify a.onnx --against b.onnx",
+        "archc verify net.yaml --against package.module:factory --arg num_classes=10",
     )
 )
 def verify(
-    artefact: Annotated[Path, typer.Argument(help="An artefact, or a build's folder.")],
+    artefact: Annotated[Path, typer.Argument(help="An artefact, a build's folder, or a spec for a module.")],
     against: Annotated[
         str | None,
         typer.Option(
             "--against",
             metavar="TARGET",
-            help="A target or another artefact. [default: the build it lies in]",
+            help="A target, another artefact, or package.module:factory. [default: the build it lies in]",
         ),
     ] = None,
     weights: WeightsOption = None,
@@ -74,14 +76,25 @@ def verify(
     sensitivity: Annotated[
         bool, typer.Option("--sensitivity", help="Tell the smallest change of each block that would be noticed.")
     ] = False,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option("--arg", metavar="NAME=VALUE", help="An argument of package.module:factory; repeatable."),
+    ] = None,
     format: FormatOption = Format.text,
 ) -> None:
-    """Prove an artefact or a whole build."""
+    """Prove an artefact or a build, or compare a spec with your module."""
+    from archc.builds.compilation import compile_target
     from archc.builds.proof import ProofOptions, verify_artefact, verify_build
-    from archc.builds.targets import fixed_build
+    from archc.builds.targets import fixed_build, is_factory
 
     chosen = weight_options(weights, seed, ignore, rename)
     cut = parse_outputs(outputs)
+    if against is not None and is_factory(against):
+        refuse_options_of_artefacts(artefact, bool(chosen.asked or witness or images or sensitivity))
+        graph = compile_target(artefact, parse_settings(set_), cut)
+        raise typer.Exit(compare_module(graph, against, parse_arguments(arg), inputs_seed or 0, format))
+    if arg:
+        raise UsageError("--arg goes with --against package.module:factory", code="bad-option")
     options = ProofOptions(tuple(witness or ()), sensitivity, images, inputs_seed)
     with progress() as tell:
         if artefact.is_dir():

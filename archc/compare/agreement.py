@@ -1,0 +1,56 @@
+"""Decides whether tensors of two sides are equal, equal up to rounding, or different.
+
+With t the error of PyTorch's own float32 run, and a float64 that rounds 2^29 times finer, rounding is to be expected to
+make an error of t / 2^29 in this very network. Ten times that, for another order of additions, and 64 roundings of the
+largest value are within rounding: the same bound as for artefacts, one precision further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+
+FINER = 2.0**-29  # float64's rounding, in units of float32's
+ROUNDING = 2.0**-53
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass
+class Agreement:
+    """Compares tensors by name. `single` gives those of a float32 run, if they are needed."""
+
+    single: Callable[[], Tensors]
+    largest: float = 0.0
+    _single: Tensors | None = field(default=None, init=False)
+
+    def different(self, ours: Tensors, theirs: Tensors) -> Iterator[tuple[str, str]]:
+        """The names of tensors that differ, each with what is to be said of it.
+
+        Side effect: `largest` becomes the largest error within rounding, in units of the largest value of its tensor.
+        """
+        for name, own in ours.items():
+            message = self._compared(name, own, theirs[name])
+            if message:
+                yield name, message
+
+    def _compared(self, name: str, own: torch.Tensor, their: torch.Tensor) -> str:
+        if own.shape != their.shape:
+            return f"is {list(own.shape)} in the spec, and {list(their.shape)} in the module"
+        own, their = own.double(), their.double()
+        if torch.equal(own, their) or not own.numel():
+            return ""
+        scale = float(own.abs().max())
+        error = float((own - their).abs().max())
+        if not error <= self._bound(name, own, scale):
+            return f"differs by {error / scale if scale else error:.1e} of its largest value"
+        self.largest = max(self.largest, error / scale if scale else 0.0)
+        return ""
+
+    def _bound(self, name: str, own: torch.Tensor, scale: float) -> float:
+        if self._single is None:
+            self._single = self.single()
+        error = float((self._single[name].double() - own).abs().max())
+        return 10 * error * FINER + 64 * ROUNDING * scale
