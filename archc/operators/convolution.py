@@ -84,6 +84,7 @@ class Filters(Operator):
     tensors: ClassVar[tuple[str, ...]] = ("weight", "bias")
     needs_output = False
     linear_axis = 1
+    declares = "in_channels"
 
     out_channels: Positive
     kernel_size: tuple[int, ...]

@@ -31,7 +31,7 @@ class _AxisNorm(Operator):
     """A norm over one axis, the last one unless a subclass says otherwise."""
 
     normalizes = True
-    not_short_for = "normalized_shape"
+    not_short_for = declares = "normalized_shape"
     axis: ClassVar[int] = -1
     if TYPE_CHECKING:  # the subclasses' fields, in their own order
         elementwise_affine: bool

@@ -33,6 +33,7 @@ class Linear(Operator):
     torch = "nn.Linear({features}, {out_features}, bias={bias})"
     functional = "torch.nn.functional.linear({x}, {weight}, {bias})"
     linear_axis = -1
+    declares = "in_features"
     out_features: Positive
     bias: bool = True
     in_features: Positive | None = None

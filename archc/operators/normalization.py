@@ -73,7 +73,7 @@ class BatchNorm(_ChannelNorm):
     torch = "nn.BatchNorm{axes}d({channels}, {eps}, {momentum}, {affine})"
     needs_output = False
     tracks_statistics = True
-    not_short_for = "num_features"
+    not_short_for = declares = "num_features"
     eps: PositiveNumber = 1e-5
     momentum: Annotated[float, Field(ge=0, le=1)] | None = 0.1
     affine: bool = True
@@ -162,6 +162,7 @@ class GroupNorm(_GroupedNorm):
 
     word = "group_norm"
     torch = "layers.GroupNorm({num_groups}, {channels}, {eps}, {affine})"
+    declares = "num_channels"
     num_groups: Positive
     eps: PositiveNumber = 1e-5
     affine: bool = True
@@ -198,7 +199,7 @@ class InstanceNorm(_GroupedNorm):
     elsewhere = ("in",)
     torch = "layers.InstanceNorm({channels}, {eps}, affine={affine})"
     fewest_axes = 1
-    not_short_for = "num_features"
+    not_short_for = declares = "num_features"
     eps: PositiveNumber = 1e-5
     affine: bool = False
     track_running_stats: bool = False

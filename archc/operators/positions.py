@@ -40,6 +40,15 @@ class RopeTable(_Positions):
     """
 
     word = "rope_table"
+    torch_function = """
+def rope_table(height: int, width: int, features: int, function: str, temperature: float = 10000.0) -> Tensor:
+    \"\"\"The sines or cosines by which the features of each pixel are turned, half of them by its row.\"\"\"
+    compute = math.sin if function == "sin" else math.cos
+    bands = [temperature ** (-band / (features // 4)) for band in range(features // 4)]
+    rows, columns = ([[compute(place * band) for band in bands] for place in range(size)] for size in (height, width))
+    table = torch.tensor([rows[y] + columns[x] for y in range(height) for x in range(width)])
+    return table.repeat_interleave(2, dim=1)
+"""
     elsewhere = ("rope", "rotary_embedding")
     function: Literal["sin", "cos"]
     examples = cases(
@@ -75,6 +84,17 @@ class FourierPosition(_Positions):
     """
 
     word = "fourier_position"
+    torch_function = """
+def fourier_position(height: int, width: int, features: int, temperature: float = 10000.0) -> Tensor:
+    \"\"\"Sines and cosines of each pixel's row, then of its column.\"\"\"
+    bands = [temperature ** (-band / (features // 2)) for band in range(features // 2)]
+    axes = []
+    for size in (height, width):
+        places = [2 * math.pi * (place + 1) / (size + 1e-6) for place in range(size)]
+        axes.append(torch.tensor([[f(p * band) for p in places] for band in bands for f in (math.sin, math.cos)]))
+    rows, columns = axes
+    return torch.cat([rows[:, :, None].expand(-1, -1, width), columns[:, None].expand(-1, height, -1)])[None]
+"""
     examples = cases(
         {"height": 2, "width": 3, "features": 4},
         {"height": 3, "width": 2, "features": 2, "temperature": 100.0, "persistent": True},

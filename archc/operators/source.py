@@ -49,9 +49,11 @@ class Parameter(Operator):
 class Constant(Operator):
     """A source whose values follow from its fields; a subclass gives `shape`, `values` and the element type.
 
-    A `persistent` one has a key in the `state_dict`, as a buffer.
+    A `persistent` one has a key in the `state_dict`, as a buffer. `torch_function` is the source of a function of torch
+    alone that takes the other fields and gives the tensor.
     """
 
+    torch_function: ClassVar[str] = ""
     arity = 0
     torch = "{own}"
     dtype: ClassVar[DType] = FLOAT32
@@ -100,6 +102,17 @@ class RelativePositionIndex(Constant):
     """
 
     word = "relative_position_index"
+    torch_function = """
+def relative_position_index(height: int, width: int, flat: bool = False, absolute: bool = False) -> Tensor:
+    \"\"\"For each pair of pixels of a window, which row of a table of relative positions is theirs.\"\"\"
+    pixels = torch.cartesian_prod(torch.arange(height), torch.arange(width))
+    dy, dx = (pixels[:, None] - pixels[None, :]).unbind(-1)
+    if absolute:
+        index = dy.abs() * width + dx.abs()
+    else:
+        index = (dy + height - 1) * (2 * width - 1) + (dx + width - 1)
+    return index.flatten() if flat else index
+"""
     dtype = INT64
     height: Positive
     width: Positive
@@ -138,6 +151,17 @@ class ShiftedWindowMask(Constant):
     """
 
     word = "shifted_window_mask"
+    torch_function = """
+def shifted_window_mask(height: int, width: int, window: tuple[int, ...], shift: tuple[int, ...]) -> Tensor:
+    \"\"\"-100 between pixels of a window that a cyclic shift has brought together, and 0 between neighbours.\"\"\"
+    rows, columns = (
+        ((torch.arange(size) >= size - extent).int() + (torch.arange(size) >= size - step).int()) * (step > 0)
+        for size, extent, step in zip((height, width), window, shift, strict=True)
+    )
+    regions = (3 * rows[:, None] + columns).reshape(height // window[0], window[0], width // window[1], window[1])
+    regions = regions.transpose(1, 2).reshape(-1, 1, window[0] * window[1])
+    return torch.where(regions.unsqueeze(-1) == regions.unsqueeze(-2), 0.0, -100.0)
+"""
     height: Positive
     width: Positive
     window: PositivePair
@@ -185,6 +209,14 @@ class LogRelativeCoordinates(Constant):
     """
 
     word = "log_relative_coordinates"
+    torch_function = """
+def log_relative_coordinates(height: int, width: int, base: float = 8.0) -> Tensor:
+    \"\"\"The relative positions within a window, from -1 to 1 along each axis, on a logarithmic scale.\"\"\"
+    rows, columns = (torch.arange(1 - size, size, dtype=torch.float64) / (size - 1) for size in (height, width))
+    positions = torch.cartesian_prod(rows, columns).reshape(1, len(rows), len(columns), 2)
+    sizes = torch.log2(1 + base * positions.abs()) / math.log2(base)
+    return (positions.sign() * sizes).float()
+"""
     height: Annotated[int, Field(ge=2, le=4096)]
     width: Annotated[int, Field(ge=2, le=4096)]
     base: Annotated[Number, Field(gt=1)] = 8.0
@@ -213,6 +245,11 @@ class Full(Constant):
     """
 
     word = "full"
+    torch_function = """
+def full(shape: tuple[int, ...], fill_value: float) -> Tensor:
+    \"\"\"One value everywhere.\"\"\"
+    return torch.full(shape, float(fill_value))
+"""
     shape: Shape
     fill_value: Number
     examples = cases({"shape": [6, 1, 1], "fill_value": 0.5}, on=())
@@ -234,6 +271,11 @@ class RepeatInterleave(Constant):
     """
 
     word = "repeat_interleave"
+    torch_function = """
+def repeat_interleave(input: tuple[float, ...], repeats: int) -> Tensor:
+    \"\"\"A vector of values, each repeated.\"\"\"
+    return torch.tensor(input, dtype=torch.float32).repeat_interleave(repeats)
+"""
     input: Annotated[tuple[Number, ...], BeforeValidator(as_tuple), Field(min_length=1, max_length=4096)]
     repeats: Positive
     examples = cases({"input": [1.0, 0.0, 1.0], "repeats": 4}, on=())
