@@ -70,7 +70,7 @@ class Bodies:
             with problems.inside(call.word, call.span), marks.body(given):
                 for derived, tree in definition.let.items():
                     environment[derived] = evaluate(tree, at(environment, x))
-                with self._scope_of(definition, call, name) as scope:
+                with self._scope_of(definition, call, name) as scope, self._context.body(environment, scope):
                     value = self._walk(definition.items, x, environment)
                 if scope:
                     self._context.gave(scope, value)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from archc.diagnostics import Note, Span, SpecError, did_you_mean
 from archc.elaborate.budget import Budget
@@ -23,10 +24,28 @@ from archc.spec.language.expressions import UNKNOWN, Environment, Unknown
 MAX_NESTING = 48  # levels of items and layers; each takes at most 13 of Python's 1000 frames
 
 
+@dataclass(frozen=True)
+class Trace:
+    """The names that an elaboration had, by path: `around` each operator and scope, and `inside` each block's scope.
+
+    `marked` are the values with a name in a block: those that it is given, and its marks.
+    """
+
+    around: dict[str, Environment] = field(default_factory=dict)
+    inside: dict[str, Environment] = field(default_factory=dict)
+    marked: dict[str, dict[str, Value]] = field(default_factory=dict)
+
+
 class Context:
     """The state of one elaboration, and what each part of it does with the graph."""
 
-    def __init__(self, spec: Spec, max_nodes: int, ramp_totals: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        max_nodes: int,
+        ramp_totals: Mapping[str, int] | None = None,
+        trace: Trace | None = None,
+    ) -> None:
         self.spec = spec
         self.problems = Problems()
         self.marks = Marks(self.problems)
@@ -38,6 +57,8 @@ class Context:
         self.parameters: Environment = {}
         self.budget = Budget(max_nodes, self.problems)
         self.scopes: dict[str, Value] = {}  # what each scope gives, by path
+        self.names: Environment = {}  # those of the block or network whose items are applied
+        self.trace = trace
         self._nesting = 0
         self._replaced: dict[str, Span] = {}  # values that another took the place of, by name
 
@@ -57,7 +78,9 @@ class Context:
 
     def begin(self, parameters: Environment) -> None:
         """Take the values of the network's parameters, which its `init` sees."""
-        self.parameters = parameters
+        self.parameters = self.names = parameters
+        if self.trace is not None:
+            self.trace.inside[""] = parameters
         if self.spec.init:
             self.initializers.read(self.spec.init, parameters)
 
@@ -94,6 +117,8 @@ class Context:
         else:
             if initializers:
                 self.initializers.check_shapes(self.builder.nodes[-1], initializers)
+            if self.trace is not None:
+                self.trace.around[self.builder.nodes[-1].path] = self.names
             return output
         return UNKNOWN
 
@@ -149,11 +174,26 @@ class Context:
         notes = (Note("it is taken here", error.span),) if error.span else ()
         self.problems.add("name-taken", error.message, span, notes=notes, help=counters_meant(span))
 
-    def scope(
-        self, word: str, name: str | None, class_name: str, span: Span, *, sequence: bool
-    ) -> AbstractContextManager[Scope]:
+    @contextmanager
+    def scope(self, word: str, name: str | None, class_name: str, span: Span, *, sequence: bool) -> Iterator[Scope]:
         """A scope of the graph. Raises NameTaken on entry."""
-        return self.builder.scope(word, name, class_name, sequence=sequence, span=span)
+        with self.builder.scope(word, name, class_name, sequence=sequence, span=span) as scope:
+            if self.trace is not None:
+                self.trace.around[scope.path] = self.names
+            yield scope
+
+    @contextmanager
+    def body(self, names: Environment, scope: Scope | None) -> Iterator[None]:
+        """What is added meanwhile is of a block with these names, in a scope of its own if it has one."""
+        around, self.names = self.names, names
+        if self.trace is not None and scope:
+            self.trace.inside[scope.path] = names
+        try:
+            yield
+        finally:
+            self.names = around
+            if self.trace is not None and scope:
+                self.trace.marked[scope.path] = self.marks.known()
 
     def gave(self, scope: Scope, value: Value | Unknown) -> Value | Unknown:
         """The value that a scope gives. Side effect: it is known by the scope's path."""

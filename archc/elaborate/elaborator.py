@@ -13,7 +13,7 @@ from archc.diagnostics import Note, Span, SpecError
 from archc.elaborate.arguments import as_layer
 from archc.elaborate.calls import Caller
 from archc.elaborate.composites import Composites
-from archc.elaborate.context import Context
+from archc.elaborate.context import Context, Trace
 from archc.elaborate.cutting import cut
 from archc.elaborate.environment import Parameters, at
 from archc.elaborate.naming import camel_case
@@ -43,15 +43,17 @@ from archc.spec.language.items import (
 from archc.spec.tree import Scalar
 
 
-def elaborate(spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 10_000) -> Graph:
-    """The graph of a spec for these values of its parameters.
+def elaborate(
+    spec: Spec, parameters: Mapping[str, object], *, max_nodes: int = 10_000, trace: Trace | None = None
+) -> Graph:
+    """The graph of a spec for these values of its parameters. Side effect: `trace` gets the names on the way.
 
     Raises: SpecError: with everything that is wrong with the spec.
     """
-    context = Context(spec, max_nodes)
+    context = Context(spec, max_nodes, trace=trace)
     graph = Elaborator(context).run(parameters)
     if spec.ramps:
-        first, second = graph, Context(spec, max_nodes, context.ramps.uses)
+        first, second = graph, Context(spec, max_nodes, context.ramps.uses, trace)
         graph = Elaborator(second).run(parameters)
         second.ramps.check_uses()
         check_shapes(first, graph)
@@ -87,6 +89,8 @@ class Elaborator:
             if value is not UNKNOWN:
                 self.context.refuse_unused()
         self.problems.raise_if_any()
+        if self.context.trace is not None:
+            self.context.trace.marked[""] = self.context.marks.known()
         graph = self.builder.finish()
         if value is UNKNOWN:  # what could not be read has been reported by the grammar
             return graph

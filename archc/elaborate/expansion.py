@@ -41,7 +41,9 @@ class Expander:
         try:
             with self.context.scope(word, name, type(block).__name__, span, sequence=block.numbered) as scope:
                 try:
-                    return self.context.gave(scope, block.expand(_Expansion(self, span), x))
+                    names = {"in_channels": x.type.shape[1], **dict(block)} if x.type.ndim > 1 else dict(block)
+                    with self.context.body(names, scope):
+                        return self.context.gave(scope, block.expand(_Expansion(self, span), x))
                 except ShapeError as error:
                     self.context.refuse(error, word, scope.path, span, (x,))
         except NameTaken as error:

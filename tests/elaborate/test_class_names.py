@@ -10,7 +10,7 @@ import torch
 
 from archc.diagnostics import SpecError
 from archc.nn import build_module
-from archc.spec.yaml.dump import dump
+from archc.spec.format import format_document
 from archc.weights import InitializedWeights, read_all
 from tests.elaborate.specs import compiled
 
@@ -28,7 +28,7 @@ def works(word: str, **parts: Any) -> bool:
     marks = [{"aux": {"sigmoid": {"name": "side"}}}, {"output": parts.pop("output", "first")}, "relu"]
     layers = [*parts.pop("layers", ["relu"]), *marks]
     try:
-        graph = compiled(dump({**head, **parts, "layers": layers}))
+        graph = compiled(format_document({**head, **parts, "layers": layers}))
     except SpecError as error:
         if {problem.code for problem in error.diagnostics} <= REFUSALS:
             return False

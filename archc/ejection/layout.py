@@ -1,0 +1,80 @@
+"""Python syntax as text, laid out as ruff's formatter leaves it."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+WIDTH = 120
+_SINGLE_QUOTED = re.compile(r"'([^'\"\\]*)'")
+
+
+def text(tree: ast.AST) -> str:
+    """An expression in one line."""
+    return _SINGLE_QUOTED.sub(r'"\1"', ast.unparse(tree))
+
+
+def statement(tree: ast.expr, indent: int, before: str = "", after: str = "") -> list[str]:
+    """The lines of an expression between two texts: one if it fits, else one for each of its parts."""
+    line = f"{' ' * indent}{before}{text(tree)}{after}"
+    if len(line) <= WIDTH:
+        return [line]
+    match tree:
+        case ast.Call(function, arguments, keywords) if arguments or keywords:
+            inner = [part for argument in arguments for part in statement(argument, indent + 4, after=",")]
+            inner += [part for each in keywords for part in statement(each.value, indent + 4, f"{each.arg}=", ",")]
+            return _bracketed(f"{before}{text(function)}(", inner, f"){after}", indent)
+        case ast.List(elements) | ast.Tuple(elements) if elements:
+            inner = [part for element in elements for part in statement(element, indent + 4, after=",")]
+            opened, closed = "[]" if isinstance(tree, ast.List) else "()"
+            return _bracketed(before + opened, inner, closed + after, indent)
+        case ast.IfExp(condition, then, otherwise):
+            inner = statement(then, indent + 4)
+            inner += [f"{' ' * (indent + 4)}if {text(condition)}", *statement(otherwise, indent + 4, "else ")]
+            return _bracketed(f"{before}(", inner, f"){after}", indent)
+        case ast.Starred(value):
+            return statement(value, indent, f"{before}*", after)
+        case ast.ListComp(element, generators):
+            inner = statement(element, indent + 4)
+            inner += [f"{' ' * (indent + 4)}{text(generator).strip()}" for generator in generators]
+            return _bracketed(f"{before}[", inner, f"]{after}", indent)
+    return [line]
+
+
+def _bracketed(opened: str, inner: list[str], closed: str, indent: int) -> list[str]:
+    return [f"{' ' * indent}{opened}", *inner, f"{' ' * indent}{closed}"]
+
+
+def assignment(tree: ast.expr, indent: int, targets: Sequence[str]) -> list[str]:
+    """An assignment; where it is too long for a line, one for each method that is called on the result before."""
+    lines = statement(tree, indent, f"{', '.join(targets)} = ")
+    match tree:
+        case ast.Call(ast.Attribute(ast.Call() as before, method), arguments, keywords) if len(lines) > 1:
+            name = targets[0]
+            parts = [node for part in (*arguments, *keywords) for node in ast.walk(part)]
+            if len(targets) == 1 and all(node.id != name for node in parts if isinstance(node, ast.Name)):
+                called = ast.Call(ast.Attribute(ast.Name(name), method), arguments, keywords)
+                return [*assignment(before, indent, targets), *statement(called, indent, f"{name} = ")]
+    return lines
+
+
+def without_defaults(tree: ast.expr) -> ast.expr:
+    """An expression without the named arguments that torch would add itself."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = ast.unparse(node.func).removeprefix("nn.functional.")
+            function = getattr(nn.functional, name, None)
+            known = inspect.signature(function).parameters if inspect.isfunction(function) else {}
+            defaults = {key: each.default for key, each in known.items()} or {"keepdim": False}
+            node.keywords = [each for each in node.keywords if not _is_default(each, defaults)]
+    return tree
+
+
+def _is_default(argument: ast.keyword, defaults: Mapping[str, Any]) -> bool:
+    constant, name = argument.value, argument.arg
+    return isinstance(constant, ast.Constant) and defaults.get(name or "", constant) == constant.value
