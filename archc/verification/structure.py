@@ -9,6 +9,7 @@ from archc.exporting import Artefact, DeclaredInput, shape_text
 from archc.ir.graph import Value
 from archc.ir.types import BATCH, SymbolicDim
 from archc.verification.images import Fixed
+from archc.verification.kept_spec import spec_difference
 from archc.weights.network import Network
 
 ABSENT = "the file does not hold the network's tensors"
@@ -39,7 +40,8 @@ class Structure:
         tensors = artefact.differences(network)
         graph = artefact.structure_differences(network)
         absent = (ABSENT,) if own and tensors is None and not graph else ()
-        found = (*absent, *(tensors or ()), *graph)
+        kept = spec_difference(artefact.spec(), network) if own else None
+        found = (*absent, *(tensors or ()), *graph, *filter(None, [kept]))
         if own or (tensors is not None and not graph):
             held = not found if own or artefact.shows_nodes else None
             return cls(held, tensors == [], found)

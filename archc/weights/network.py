@@ -20,13 +20,15 @@ class Network:
     """A graph and its weights by `state_dict` key, read lazily.
 
     `fresh` tells weights that were only initialised from weights that somebody gave: a comparison of fresh networks
-    needs a calibrated twin to mean anything.
+    needs a calibrated twin to mean anything. `spec` is the text that the graph comes from, with everything resolved: an
+    artefact keeps it. It is empty where there was none.
     """
 
     graph: Graph
     weights: Mapping[str, np.ndarray]
     fresh: bool
     seed: int = 0
+    spec: str = ""
 
     @cached_property
     def inference(self) -> Graph:

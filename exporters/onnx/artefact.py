@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from archc.diagnostics import ExportError
-from archc.exporting import DeclaredInput, NodeRunner, Runner
+from archc.exporting import SPEC_KEY, DeclaredInput, NodeRunner, Runner
 from archc.files import Companions
 from archc.weights.network import Network
 
@@ -26,7 +27,10 @@ from .witnesses import PARSERS, RUNNERS, parsed, runners, runners_in_memory
 from .writer import without
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
+
+    from archc.ir.graph import Parameter
 
     from .builder import OnnxBuilder, OnnxInitializer
 
@@ -80,6 +84,27 @@ class OnnxArtefact:
             *structure_differences(self.model, message(network, emitted), self._origins(network, matched)),
             *(f"the tensor {name} is not in the network" for name in stored if name not in wanted),
         ]
+
+    def spec(self) -> str:
+        """The spec in the file's metadata. Raises ExportError."""
+        return next((entry.value for entry in self.model.metadata_props if entry.key == SPEC_KEY), "")
+
+    def stored_tensors(self, network: Network) -> Mapping[str, np.ndarray]:
+        """Those into which nothing is folded, arranged as the network has them."""
+        matched = self._matched_options(network)
+        if matched is None:
+            return {}
+        parameters = [each for node in exported_graph(network, matched).nodes for each in node.parameters]
+        initializers = {each.name: each for each in self._emitted(network, matched).initializers}
+        return {
+            parameter.path: _arranged(parameter, initializers[parameter.path], self._stored[parameter.path])
+            for parameter in parameters
+            if parameter.derived is None and parameter.path in initializers
+        }
+
+    def program(self) -> onnx.ModelProto:
+        """The message."""
+        return self.model
 
     def inputs(self) -> Sequence[DeclaredInput]:
         """The inputs that are no initializers; a symbolic size is open."""
@@ -213,3 +238,15 @@ class OnnxArtefact:
         )
         model.graph.node.extend(self.model.graph.node)
         return model, derived
+
+
+def _arranged(parameter: Parameter, initializer: OnnxInitializer, stored: onnx.TensorProto) -> np.ndarray:
+    """A parameter's tensor from how the exporter arranges it in the file: numbered elements show where each went."""
+    import numpy as np
+    from onnx import numpy_helper
+
+    places = np.arange(prod(parameter.shape)).reshape(parameter.shape)
+    order = initializer.values({parameter.path: places})
+    tensor = np.empty(parameter.shape, parameter.dtype)
+    tensor.reshape(-1)[order.reshape(-1)] = numpy_helper.to_array(stored).reshape(-1)
+    return tensor

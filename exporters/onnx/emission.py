@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from archc.exporting import SPEC_KEY
 from archc.ir.graph import Graph
 from archc.passes import run_passes
 from archc.weights.network import Network
@@ -61,7 +62,10 @@ def message(network: Network, emitted: OnnxBuilder) -> onnx.ModelProto:
     """The whole file but its tensors."""
     graph = network.inference
     outputs = [(output.name, output.value.type) for output in graph.outputs]
-    return emitted.model(graph.name, [(value.name, value.type) for value in graph.inputs], outputs)
+    model = emitted.model(graph.name, [(value.name, value.type) for value in graph.inputs], outputs)
+    if network.spec:
+        model.metadata_props.add(key=SPEC_KEY, value=network.spec)
+    return model
 
 
 def write_with_companion(

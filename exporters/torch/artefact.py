@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from archc.diagnostics import ExportError
 from archc.exporting import DeclaredInput, NodeRunner, Runner
 from archc.weights.network import Network
+
+from .kept import kept_spec
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,18 +24,23 @@ class TorchArtefact:
     shows_nodes: ClassVar[bool] = False
 
     def __init__(
-        self, name: str, load: Callable[[], nn.Module], inputs: Callable[[], Sequence[DeclaredInput]] = tuple
+        self,
+        name: str,
+        path: Path,
+        load: Callable[[Path], nn.Module],
+        inputs: Callable[[Path], Sequence[DeclaredInput]] = lambda path: (),
+        program: Callable[[Path], object] = lambda path: None,
     ) -> None:
-        self._name, self._load, self._inputs = name, load, inputs
+        self.path, self._name, self._load, self._inputs, self._program = path, name, load, inputs, program
 
     @cached_property
     def _module(self) -> nn.Module:
-        return self._load()
+        return self._load(self.path)
 
     def differences(self, network: Network) -> list[str] | None:
         """Tensors whose values or types are not the network's; None if a key is missing, or of another shape."""
         stored: Mapping[str, Any] = self._module.state_dict()
-        if any(key not in stored or tuple(stored[key].shape) != shape for key, shape in _shapes(network).items()):
+        if any(_shape(stored.get(key)) != shape for key, shape in _shapes(network).items()):
             return None
         return [
             f"{key} {difference}"
@@ -54,9 +62,23 @@ class TorchArtefact:
             if key not in constants or not constants[key].equal(tensor)
         ]
 
+    def spec(self) -> str:
+        """The spec that the archive keeps. Raises ExportError."""
+        return kept_spec(self.path)
+
+    def stored_tensors(self, network: Network) -> Mapping[str, np.ndarray]:
+        """All that run at inference."""
+        stored: Mapping[str, Any] = self._module.state_dict()
+        shapes = {parameter.path: parameter.shape for parameter in network.graph.parameters()}
+        return {key: stored[key].numpy() for key, shape in shapes.items() if _shape(stored.get(key)) == shape}
+
+    def program(self) -> object:
+        """The exported program, where the format has one."""
+        return self._program(self.path)
+
     def inputs(self) -> Sequence[DeclaredInput]:
         """The inputs, where the format tells them."""
-        return self._inputs()
+        return self._inputs(self.path)
 
     def complaints(self, network: Network, witnesses: Sequence[str]) -> list[str]:
         """None: no parser but PyTorch reads these formats."""
@@ -66,7 +88,7 @@ class TorchArtefact:
         self, weights: Network | None = None, witnesses: Sequence[str] = (), *, trusted: bool = True
     ) -> Sequence[Runner]:
         """PyTorch, on the file as it was loaded."""
-        module = self._load() if weights else self._module
+        module = self._load(self.path) if weights else self._module
         if weights is not None:
             module.load_state_dict(_tensors(weights, list(_shapes(weights))), strict=False)
         return [Runner(self._name, lambda inputs: _run(module, inputs))]
@@ -78,6 +100,10 @@ class TorchArtefact:
 
 def _shapes(network: Network) -> dict[str, tuple[int, ...]]:
     return {parameter.path: parameter.shape for node in network.inference.nodes for parameter in node.parameters}
+
+
+def _shape(tensor: Any) -> tuple[int, ...] | None:
+    return None if tensor is None else tuple(tensor.shape)
 
 
 def _difference(stored: np.ndarray, expected: np.ndarray) -> str | None:

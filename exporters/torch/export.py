@@ -13,6 +13,7 @@ from archc.diagnostics import ArchcError, ExportError
 from archc.exporting import DeclaredInput
 from archc.ir.types import Dim, SymbolicDim, TensorType
 
+from .kept import extra_files
 from .pt2_records import check_pt2
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ KEPT_METADATA = ("val", "tensor_meta", "nn_module_stack", "torch_fn")
 _VIOLATION = re.compile(r"Not all values of .+?\.(?=[A-Z]|$)", re.MULTILINE)  # sentences are run together
 
 
-def write_torch_export(module: nn.Module, inputs: Sequence[TensorType], file: BinaryIO) -> None:
-    """Export a module in eval mode for inputs of these types, and write the archive.
+def write_torch_export(module: nn.Module, inputs: Sequence[TensorType], file: BinaryIO, spec: str = "") -> None:
+    """Export a module in eval mode for inputs of these types, and write the archive, which keeps the spec.
 
     It takes any number of images, and every dynamic size. Several outputs become a plain tuple, so that it needs no
     class of ours.
@@ -56,7 +57,7 @@ def write_torch_export(module: nn.Module, inputs: Sequence[TensorType], file: Bi
     # Compilers ask for example inputs, of which they take the shape: one stored zero is as good as an image.
     # Not through the property, which some versions of PyTorch do not let be set.
     program._example_inputs = tuple(torch.zeros(()).expand_as(example) for example in examples), {}
-    torch.export.save(program, file)
+    torch.export.save(program, file, extra_files=extra_files(spec))
 
 
 def _usual(dim: Dim) -> int:
@@ -75,12 +76,12 @@ def _dynamic(type: TensorType, ranges: Mapping[str, Any]) -> dict[int, Any]:
 
 def load_torch_export(path: Path) -> nn.Module:
     """Load an archive as a module; its `state_dict` has the exported module's keys. Raises ExportError."""
-    return _program(path).module()
+    return load_program(path).module()
 
 
 def declared_inputs(path: Path) -> Sequence[DeclaredInput]:
     """The inputs of an archive. Raises ExportError."""
-    program = _program(path)
+    program = load_program(path)
     inputs = [node for node in program.graph.nodes if node.name in program.graph_signature.user_inputs]
     return [
         DeclaredInput(node.name, tuple(size if isinstance(size, int) else None for size in node.meta["val"].shape))
@@ -88,7 +89,7 @@ def declared_inputs(path: Path) -> Sequence[DeclaredInput]:
     ]
 
 
-def _program(path: Path) -> ExportedProgram:
+def load_program(path: Path) -> ExportedProgram:
     """Read an archive. Raises ExportError: it is damaged, or could run code."""
     import torch
 

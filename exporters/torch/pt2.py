@@ -20,15 +20,17 @@ def _write(network: Network, file: BinaryIO, options: Options, companions: Compa
     """Export the module in eval mode, with every dynamic axis. Raises ExportError."""
     from .export import write_torch_export
 
-    write_torch_export(network.inference_module(), [value.type for value in network.inference.inputs], file)
+    write_torch_export(
+        network.inference_module(), [value.type for value in network.inference.inputs], file, network.spec
+    )
 
 
 def _open(path: Path, options: Options | None = None) -> TorchArtefact:
     """Open a file. Raises ExportError."""
     from .artefact import TorchArtefact
-    from .export import declared_inputs, load_torch_export
+    from .export import declared_inputs, load_program, load_torch_export
 
-    return TorchArtefact("torch.export, reloaded", lambda: load_torch_export(path), lambda: declared_inputs(path))
+    return TorchArtefact("torch.export, reloaded", path, load_torch_export, declared_inputs, load_program)
 
 
 def _usage(network: Network, path: Path) -> str:

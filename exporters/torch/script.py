@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from archc.diagnostics import ArchcError, ExportError
 
 from .archive import copy_without_traces
+from .kept import extra_files
 from .script_code import check_torch_script
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ EXAMPLE_BATCH = 2
 _DEPRECATION = r"`torch\.jit\.\w+` is (deprecated|not supported)"
 
 
-def write_torch_script(module: nn.Module, shapes: Sequence[tuple[int, ...]], file: BinaryIO) -> None:
-    """Trace a module in eval mode on an image of each of these shapes, and write the archive.
+def write_torch_script(module: nn.Module, shapes: Sequence[tuple[int, ...]], file: BinaryIO, spec: str = "") -> None:
+    """Trace a module in eval mode on an image of each of these shapes, and write the archive, which keeps the spec.
 
     Several outputs become a plain tuple. The bytes are determined by the module, its weights, PyTorch's
     version, and by how many modules the process has traced before: PyTorch numbers their classes.
@@ -39,7 +40,7 @@ def write_torch_script(module: nn.Module, shapes: Sequence[tuple[int, ...]], fil
     with _without_deprecation(), tempfile.TemporaryDirectory(prefix="archc-") as folder:
         # By name: for a file object PyTorch would build the whole archive in memory.
         whole = Path(folder) / "traced.pt"
-        torch.jit.save(traced, str(whole))
+        torch.jit.save(traced, str(whole), _extra_files=extra_files(spec))
         copy_without_traces(whole, file)
 
 

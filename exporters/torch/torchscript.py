@@ -20,7 +20,7 @@ def _write(network: Network, file: BinaryIO, options: Options, companions: Compa
     """Trace the module in eval mode. Raises ExportError."""
     from .script import write_torch_script
 
-    write_torch_script(network.inference_module(), network.image_shapes(), file)
+    write_torch_script(network.inference_module(), network.image_shapes(), file, network.spec)
 
 
 def _open(path: Path, options: Options | None = None) -> TorchArtefact:
@@ -28,7 +28,7 @@ def _open(path: Path, options: Options | None = None) -> TorchArtefact:
     from .artefact import TorchArtefact
     from .script import load_torch_script
 
-    return TorchArtefact("TorchScript, reloaded", lambda: load_torch_script(path))
+    return TorchArtefact("TorchScript, reloaded", path, load_torch_script)
 
 
 def _usage(network: Network, path: Path) -> str:

@@ -1,6 +1,6 @@
 """Artefacts that were tampered with, that are broken, or that are somebody else's."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -213,6 +213,15 @@ class InMemory(Artefact):
 
     def structure_differences(self, network: Network) -> list[str]:
         return []
+
+    def spec(self) -> str:
+        return ""
+
+    def stored_tensors(self, network: Network) -> Mapping[str, np.ndarray]:
+        return {}
+
+    def program(self) -> object:
+        return None
 
     def inputs(self) -> Sequence[DeclaredInput]:
         return []
