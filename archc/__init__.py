@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from archc.version import VERSION
 
 if TYPE_CHECKING:
-    from archc.api import build, compile, export, verify
+    from archc.api import build, compile, diff, eject, export, lift, verify
     from archc.diagnostics import (
         ArchcError,
         BuildError,
@@ -40,7 +40,10 @@ __all__ = [
     "__version__",
     "build",
     "compile",
+    "diff",
+    "eject",
     "export",
+    "lift",
     "verify",
 ]
 

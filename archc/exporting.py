@@ -47,6 +47,9 @@ class Options(BaseModel):
         return self
 
 
+SPEC_KEY = "archc.spec"
+"""Under which name an artefact keeps the resolved spec in its metadata."""
+
 OptionsT = TypeVar("OptionsT", bound=Options)
 OptionsT_contra = TypeVar("OptionsT_contra", bound=Options, contravariant=True)
 
@@ -117,6 +120,18 @@ class Artefact(Protocol):
 
         Only names of tensors where a format cannot tell more.
         """
+        ...
+
+    def spec(self) -> str:
+        """The spec that the file keeps, as untrusted as the file; empty if it keeps none. Raises ExportError."""
+        ...
+
+    def stored_tensors(self, network: Network) -> Mapping[str, np.ndarray]:
+        """The network's tensors by key, without those that are not in the file as they are, such as folded ones."""
+        ...
+
+    def program(self) -> object:
+        """The file as its format's own library reads it; None where its calls cannot be read. Raises ExportError."""
         ...
 
     def inputs(self) -> Sequence[DeclaredInput]:

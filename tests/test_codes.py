@@ -56,6 +56,7 @@ def test_every_code_is_shown_by_a_golden_diagnostic(repository: Path) -> None:
     elsewhere = {
         "invalid-initializer": "tests/weights/test_initialize.py",
         "mismatched-constants": "tests/weights/test_match.py",
+        "no-word": "tests/lifting/test_lift_errors.py",
         "not-exportable": "tests/exporters/test_torch_export.py",
         "out-of-memory": "tests/cli/test_output.py",
         "unsafe-artefact": "tests/exporters/unsafe.py",

@@ -153,3 +153,14 @@ def test_the_python_that_the_readme_shows(folder: Path) -> None:
     exec(code[1], names)
     assert {"graph", "model", "report"} <= names.keys()
     assert (folder / "resnet18.onnx").is_file()
+
+
+def test_the_module_that_the_page_on_lifting_shows_is_lifted_to_the_spec_beside_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (REPOSITORY / "docs" / "lift.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    (folder / "small.py").write_text(code[1])
+    assert run(["lift", "small:SmallNet", "--input", "1x28x28"]) == 0
+    assert f"```\n{capsys.readouterr().out.rstrip()}\n```" in page

@@ -30,6 +30,15 @@ QUOTED = {
     "archc/weights/sampling.py": GAINS,
     "archc/elaborate/likely.py": {"layer_norm", "rms_norm", "linear"},  # what the warning is about
     "archc/elaborate/moved.py": {"rearrange"},  # the same
+    "archc/blocks/_residual.py": {"norm"},  # the field of that name
+    "archc/blocks/conv_norm_act.py": {"norm"},
+    "archc/ejection/expressions.py": {"sqrt"},  # of Python's math
+    "archc/ejection/initial.py": {"parameter"},  # a tensor of a module
+    "archc/ejection/inlined.py": {"parameter", "permute"},  # PyTorch's
+    "archc/lifting/onnx_operators.py": {"linear"},  # a mode of Resize
+    "archc/compare/keys.py": {"parameter"},  # a tensor of a module
+    "archc/lifting/functions.py": set(OPERATORS),  # functions of PyTorch, most of which have the operators' names
+    "archc/lifting/initialisation.py": GAINS,
     "archc/ir/verifier.py": {"parameter"},  # a tensor of a graph
     "archc/spec/language/arithmetic.py": {"sqrt", "abs"},  # functions of expressions
     "archc/spec/repair/pytorch.py": {"pad", "softmax"},  # what PyTorch's other words mean
@@ -37,7 +46,7 @@ QUOTED = {
 }
 
 # Where text becomes code: classes from generated source, constructors' arguments, and expressions of operators.
-EVALUATING = {"archc/nn/codegen.py", "archc/nn/prototypes.py", "archc/nn/interpreter.py"}
+EVALUATING = {"archc/ejection/checking.py", "archc/nn/codegen.py", "archc/nn/prototypes.py", "archc/nn/interpreter.py"}
 
 
 def literals(path: Path) -> set[str]:

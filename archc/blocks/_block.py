@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Protocol
@@ -26,6 +26,11 @@ class Layer:
 
     def __str__(self) -> str:
         return self.word
+
+    @property
+    def written(self) -> Any:
+        """The layer as a spec writes it."""
+        return {self.word: dict(self.fields)} if self.fields else self.word
 
     def __deepcopy__(self, memo: dict[int, object]) -> Layer:
         return self  # Pydantic copies a field's default for every model
@@ -57,6 +62,14 @@ class Block(BaseModel):
     numbered: ClassVar[bool] = False  # True: the items are named by position
     elsewhere: ClassVar[tuple[str, ...]] = ()  # what others call it, as of an operator
 
+    @classmethod
+    def recognized(cls, layers: Sequence[Layer]) -> Mapping[str, Any] | None:
+        """Fields with which the block might be these operators, in the order in which they run; None if it cannot.
+
+        It is a guess: whoever asks compiles the block and compares.
+        """
+        return None
+
     def expand(self, g: Expansion, x: Value) -> Value:
         """Add the block's operators to the graph and return its output. Raises ShapeError."""
         raise NotImplementedError
@@ -72,3 +85,15 @@ class Expansion(Protocol):
     def sequence(self, name: str | None = None) -> AbstractContextManager[object]:
         """A scope that numbers its items by position, such as `downsample`."""
         ...
+
+
+def written_fields(cls: type[Block], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that differ from the block's defaults, as a spec writes them."""
+    found = {}
+    for name, value in values.items():
+        default = cls.model_fields[name].default
+        default = default.written if isinstance(default, Layer) else default
+        default = default[0] if isinstance(default, tuple) and len(set(default)) == 1 else default
+        if value != default:
+            found[name] = value
+    return found

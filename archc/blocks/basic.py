@@ -13,6 +13,11 @@ class BasicBlock(ResidualBlock):
     Source: He et al. 2015, arXiv:1512.03385, figure 5 (left); key names as in torchvision's BasicBlock.
     """
 
+    @classmethod
+    def shape(cls) -> tuple[int, int]:
+        """Two convolutions as wide as each other."""
+        return (2, 1)
+
     def expand(self, g: Expansion, x: Value) -> Value:
         """conv-norm-activation, conv-norm, then the sum and the last activation."""
         wide, bias = self.inner_width, self.bias

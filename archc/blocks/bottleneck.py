@@ -25,6 +25,11 @@ class Bottleneck(ResidualBlock):
     stride_at: Literal["conv1", "conv2"] = "conv2"
     dilation: Positive = 1
 
+    @classmethod
+    def shape(cls) -> tuple[int, int]:
+        """Three convolutions, of which the last is four times as wide."""
+        return (3, 4)
+
     def expand(self, g: Expansion, x: Value) -> Value:
         """Three times conv-norm, activations between, then the sum and the last activation."""
         first, second = (self.stride, 1) if self.stride_at == "conv1" else (1, self.stride)

@@ -1,6 +1,9 @@
 """Channel attention."""
 
-from archc.blocks._block import Block, Expansion, Layer, LayerField
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archc.blocks._block import Block, Expansion, Layer, LayerField, written_fields
 from archc.blocks._convolution import convolution
 from archc.ir.fields import Positive
 from archc.ir.graph import Value
@@ -21,6 +24,15 @@ class SqueezeExcitation(Block):
     squeeze_channels: Positive
     activation: LayerField = Layer(Relu.word)
     scale_activation: LayerField = Layer(Sigmoid.word)
+
+    @classmethod
+    def recognized(cls, layers: Sequence[Layer]) -> Mapping[str, Any] | None:
+        """A mean, two convolutions with an activation behind each, and a product."""
+        if len(layers) != 6 or layers[-1].word != Product.word or "out_channels" not in layers[1].fields:
+            return None
+        _, first, activation, _, scale, _ = layers
+        known = {"activation": activation.written, "scale_activation": scale.written}
+        return written_fields(cls, {"squeeze_channels": first.fields["out_channels"], **known})
 
     def expand(self, g: Expansion, x: Value) -> Value:
         """x * gate(x)."""

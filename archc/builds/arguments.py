@@ -5,10 +5,12 @@ Every function raises UsageError for what it cannot take; the message names the 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 from archc.builds.options import WeightOptions
 from archc.diagnostics import UsageError, option
@@ -49,6 +51,14 @@ def mapping(name: str, given: object) -> dict[str, object]:
         if not isinstance(key, str):
             raise _unfit(f"a key of {option(name)}", key, "give a text")
     return dict(given)
+
+
+def module(name: str, given: object) -> Any:
+    """A `torch.nn.Module`. PyTorch is imported where somebody has one."""
+    torch_nn = sys.modules.get("torch.nn")
+    if torch_nn is None or not isinstance(given, torch_nn.Module):
+        raise _unfit(option(name), given, "give a path, as text or as a pathlib.Path, or a torch.nn.Module")
+    return given
 
 
 def truth(name: str, given: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archc.builds.compilation import compile_spec, left_out
@@ -13,7 +13,7 @@ from archc.builds.options import WeightOptions
 from archc.builds.targets import Target, fixed_build
 from archc.diagnostics import UsageError, option
 from archc.ir.graph import Graph
-from archc.spec.loading import load_spec
+from archc.spec.loading import load_spec, resolved_text
 from archc.weights import InitializedWeights, MatchedWeights, Weights, match, open_weights
 from archc.weights.identity import tensors_digest
 from archc.weights.network import Network
@@ -90,13 +90,15 @@ def load(target: Target, weights: WeightOptions, settings: Mapping[str, str], *,
             check_file(target.build, manifest, SPEC)
     spec = load_spec(target.spec).cut_at(target.outputs)
     graph = compile_spec(spec, settings)
+    text = resolved_text(target.spec, settings, target.outputs)
     if weights.given:
-        return _given(graph, weights, manifest.seed if manifest else 0, left_out(spec, settings, graph))
-    if target.build is not None and manifest is not None:
-        return _stored(graph, target.build, manifest, checked)
-    seed = weights.seed or 0
-    drawn = InitializedWeights(graph.parameters(), seed)
-    return Loaded(Network(graph, drawn, True, seed), drawn)
+        loaded = _given(graph, weights, manifest.seed if manifest else 0, left_out(spec, settings, graph))
+    elif target.build is not None and manifest is not None:
+        loaded = _stored(graph, target.build, manifest, checked)
+    else:
+        drawn = InitializedWeights(graph.parameters(), weights.seed or 0)
+        loaded = Loaded(Network(graph, drawn, True, weights.seed or 0), drawn)
+    return replace(loaded, network=replace(loaded.network, spec=text))
 
 
 def check_file(folder: Path, manifest: Manifest, name: str) -> None:

@@ -29,7 +29,6 @@ from archc.builds.targets import MANIFEST, Target
 from archc.diagnostics import BuildError, UsageError, option
 from archc.exporting import Exporter, Options, all_options, exporter_named, options_for
 from archc.files import atomic_write
-from archc.spec.loading import resolved_text
 
 if TYPE_CHECKING:
     from archc.verification import Report
@@ -62,7 +61,7 @@ def write_build(
         progress(f"writing {WEIGHTS}")
         digest = _write_weights(folder, loaded)
         manifest = loaded.manifest()
-        write_description(folder, resolved_text(target.spec, settings, target.outputs), loaded.network.graph, manifest)
+        write_description(folder, loaded.network.spec, loaded.network.graph, manifest)
         manifest.files[WEIGHTS] = digest
         if before and before.same_network(manifest):
             _keep_exports(folder, before, manifest)
@@ -289,8 +288,7 @@ def _manifest_for(
         manifest = before.model_copy(deep=True)
         doubt_exports(folder, manifest, fresh, notice)
         return manifest
-    text = resolved_text(request.target.spec, request.settings, request.target.outputs)
-    write_description(folder, text, loaded.network.graph, fresh)
+    write_description(folder, loaded.network.spec, loaded.network.graph, fresh)
     return fresh
 
 

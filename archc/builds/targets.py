@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +13,8 @@ from archc.diagnostics import UsageError, did_you_mean, option
 from archc.spec.bundled import bundled_specs
 
 MANIFEST = "manifest.json"
+_PYTHON_NAME = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_FACTORY = re.compile(f"({_PYTHON_NAME}):{_PYTHON_NAME}")
 
 
 class Target(NamedTuple):
@@ -50,6 +54,14 @@ def _found(target: str | Path) -> Target:
         raise no_build(path)
     help = did_you_mean(path.stem, bundled) or "`archc list` shows the bundled specs"
     raise UsageError(f"there is no spec, build or bundled spec '{target}'", code="unknown-target", help=help)
+
+
+def is_factory(text: str) -> bool:
+    """True for `package.module:factory`: not for a file, a drive, a spec's preset or a bundled spec's."""
+    match = _FACTORY.fullmatch(text)
+    if not match or match[1].endswith((".yaml", ".yml")) or match[1] in bundled_specs() or _is_file(Path(text)):
+        return False
+    return not (os.name == "nt" and len(match[1]) == 1)
 
 
 def no_build(folder: Path) -> UsageError:

@@ -16,7 +16,9 @@ from archc.cli.output import print_lines
 from archc.diagnostics import UsageError
 
 # In the order in which `archc --help` lists them. Each is a module of its name in `archc.cli.commands`.
-COMMANDS = ("check", "build", "export", "verify", "summary", "view", "schema", "list", "explain")
+COMMANDS = (
+    "check", "fmt", "build", "export", "lift", "eject", "verify", "summary", "diff", "view", "schema", "list", "explain"
+)  # fmt: skip
 
 
 Misuse = cast("type[typer.BadParameter]", typer.BadParameter.__mro__[1])

@@ -72,6 +72,14 @@ def _widths(table: Table, width: int | None) -> list[int]:
     return widths
 
 
+def halves(rows: Sequence[tuple[Piece, str, Piece]], width: int | None) -> list[list[Piece]]:
+    """Two columns of text, with a sign between them. With a width each is folded to half of it."""
+    half = max((len(text) for one, _, other in rows for text, _ in (one, other)), default=0)
+    widths = [min(half, (width - 2 * len(GAP) - 1) // 2) if width else half] * 2
+    widths.insert(1, 1)
+    return [line for one, sign, other in rows for line in _row_lines([one, (sign, ""), other], widths, [False] * 3)]
+
+
 def _is_number(table: Table, column: int) -> bool:
     texts = [row[column][0] for row in table[1:]]
     return column > 0 and all(not text or text[0].isdigit() or text[0] == "-" for text in texts)

@@ -17,7 +17,7 @@ from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, TextIO
 
-from archc.cli.layout import Cell, Line, Piece, pieces, table_lines
+from archc.cli.layout import Cell, Line, Piece, halves, pieces, table_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -131,6 +131,11 @@ def print_note(text: str) -> None:
 def print_table(header: Sequence[str], rows: Sequence[Sequence[Cell]], least_important: Sequence[str] = ()) -> None:
     """Print aligned columns. A terminal that is too narrow gets them folded, or without the least important ones."""
     print_lines(*table_lines(header, rows, width(sys.stdout), least_important), wrap=False)
+
+
+def print_halves(rows: Sequence[tuple[Piece, str, Piece]]) -> None:
+    """Print two columns of text beside each other, which share the width of a terminal."""
+    print_lines(*halves(rows, width(sys.stdout)), wrap=False)
 
 
 def print_fields(*fields: tuple[str, str]) -> None:

@@ -45,6 +45,20 @@ def hashed(options: WeightOptions) -> WeightOptions:
     return options
 
 
+def parse_arguments(texts: Sequence[str] | None) -> dict[str, object]:
+    """`--arg NAME=VALUE` by name; a value is a scalar of YAML 1.2, or a text in quotes. Raises UsageError."""
+    from archc.spec.yaml.scalars import resolve
+
+    values: dict[str, object] = {}
+    for name, text in _pairs("--arg", "NAME=VALUE", texts):
+        quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "'\""
+        try:
+            values[name] = text[1:-1] if quoted else resolve(text)
+        except OverflowError as error:
+            raise UsageError(f"--arg {name}={text}: the number {error}", code="bad-option") from None
+    return values
+
+
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Has NumPy, if it is imported inside, start no threads for products of matrices, of which a command makes none.

@@ -88,6 +88,12 @@ class ExportError(ArchcError):
     exit_status = 4
 
 
+class LiftError(ArchcError):
+    """A module cannot be written as a spec."""
+
+    exit_status = 4
+
+
 class VerificationFailed(ArchcError):
     """An artefact does not compute its network's function."""
 

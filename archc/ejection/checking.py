@@ -40,11 +40,11 @@ def agrees(source: Source, graph: Graph, small: bool = False) -> bool:
 
 
 def has_shapes(source: Source, arguments: Mapping[str, object], graph: Graph) -> bool:
-    """True if a file's network, built with these arguments, has the keys and shapes of a graph, in the same order."""
-    expected = [(parameter.path, parameter.shape) for parameter in graph.parameters()]
+    """True if a file's network, built with these arguments, has the keys and shapes of a graph."""
+    expected = sorted((parameter.path, parameter.shape) for parameter in graph.parameters())
     for device in ("meta", "cpu"):  # without values if torch can: they are not needed
         with torch.random.fork_rng(devices=[]), suppress(Exception), torch.device(device):
-            return [(key, tuple(shape)) for key, shape in _shapes(new_network(source, arguments))] == expected
+            return sorted((key, tuple(shape)) for key, shape in _shapes(new_network(source, arguments))) == expected
     return False
 
 

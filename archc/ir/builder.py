@@ -37,7 +37,7 @@ class TooManyNodes(Exception):
 
 
 @dataclass
-class _Frame:
+class Frame:
     """A scope under construction: the names that its items have, and what the next one may be called."""
 
     scope: Scope
@@ -48,15 +48,17 @@ class _Frame:
 
     def take(self, word: str, name: str | None, span: Span | None, *, module: bool = True) -> str:
         """The name of the next item; what is no module takes no position. Raises NameTaken."""
-        position = self.position
+        name = self.usual(word, module=module) if name is None else name
         self.position += module
-        if name is None:
-            name = str(position) if self.scope.sequence and module else self.unused(word)
         self._refuse(name)
         self.taken[name] = span
         for prefix in _prefixes(name):
             self.prefixes[prefix] = name
         return name
+
+    def usual(self, word: str, *, module: bool = True) -> str:
+        """The name of the next item if it is given none."""
+        return str(self.position) if self.scope.sequence and module else self.unused(word)
 
     def label(self, word: str) -> str:
         """The label of the next composite; labels begin with a colon and so are apart from names."""
@@ -66,10 +68,11 @@ class _Frame:
 
     def unused(self, word: str) -> str:
         """The word itself, or with the first number that makes it a name of its own."""
-        name = word
+        name, number = word, self.counts[word]
         while name in self.taken or name in self.prefixes:
-            self.counts[word] += 1
-            name = f"{word}_{self.counts[word]}"
+            number += 1
+            name = f"{word}_{number}"
+        self.counts[word] = max(number - 1, 0)  # where the search begins next time
         return name
 
     def _refuse(self, name: str) -> None:
@@ -122,7 +125,7 @@ class GraphBuilder:
         self.max_nodes = max_nodes
         self._ranges: dict[str, Range] = {}  # of the integers that values hold, by the values' names
         self._again: list[tuple[str, str]] = []  # the paths of items that are used again, and where they are now
-        self._frames = [_Frame(Scope("", class_name))]
+        self._frames = [Frame(Scope("", class_name))]
         self.scopes.append(self._frames[0].scope)
 
     @property
@@ -149,7 +152,7 @@ class GraphBuilder:
         path = self._take(word, name, span)
         scope = Scope(path, class_name, self.path, sequence, span, self._shared(path))
         self.scopes.append(scope)
-        self._frames.append(_Frame(scope))
+        self._frames.append(Frame(scope))
         try:
             yield scope
         finally:

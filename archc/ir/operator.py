@@ -127,6 +127,8 @@ class Operator(BaseModel):
     """The field that names another value, whose type `likened` puts into other fields."""
     not_short_for: ClassVar[str | None] = None
     """Set where a call has no short form: the field for which a number alone would be meant, and not for the first."""
+    declares: ClassVar[str | None] = None
+    """The field that only declares the size of the input: it is checked, and changes nothing."""
     tensors: ClassVar[tuple[str, ...]] = ()
     """The names that `weights` may give, but for counters. A tensor with an empty name has the operator's own key."""
 

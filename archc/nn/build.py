@@ -41,7 +41,7 @@ def build_module(graph: Graph, weights: Mapping[str, np.ndarray], *, named_outpu
 def assemble_module(graph: Graph, *, named_outputs: bool = True) -> nn.Module:
     """The same modules, whose tensors have no values yet: `give_weights` follows."""
     region = cut(graph)
-    return _assemble(region, _network_source(graph, region, named_outputs), _overwritable(graph))
+    return _assemble(region, _network_source(graph, region, named_outputs), overwritable(graph))
 
 
 def give_weights(module: nn.Module, graph: Graph, weights: Mapping[str, np.ndarray]) -> None:
@@ -130,7 +130,7 @@ def _expression_module(step: Step, node: Node) -> nn.Module:
     return new_module(name, class_source(name, [body], parameters(step.inputs)))
 
 
-def _overwritable(graph: Graph) -> set[str]:
+def overwritable(graph: Graph) -> set[str]:
     """Values that may be overwritten: used once, in the scope that produced them, by an operator whose backward pass
     does not need its output."""
     uses = [value.name for node in graph.nodes for value in node.inputs]

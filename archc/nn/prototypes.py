@@ -29,11 +29,17 @@ def new_layer(node: Node) -> nn.Module:
 
     A layer follows from the node's kind.
     """
-    if node.kind not in _prototypes:
+    return _copy(prototype(*node.kind))
+
+
+def prototype(operator: Operator, inputs: tuple[TensorType, ...]) -> nn.Module:
+    """The layer of an operator on inputs of these types. It is shared: not to be changed."""
+    kind = operator, inputs
+    if kind not in _prototypes:
         if len(_prototypes) == _KINDS:
             _prototypes.clear()
-        _prototypes[node.kind] = _constructed(*node.kind)
-    return _copy(_prototypes[node.kind])
+        _prototypes[kind] = _constructed(*kind)
+    return _prototypes[kind]
 
 
 def computed(operator: Operator) -> torch.Tensor:

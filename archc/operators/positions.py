@@ -40,6 +40,7 @@ class RopeTable(_Positions):
     """
 
     word = "rope_table"
+    elsewhere = ("rope", "rotary_embedding")
     torch_function = """
 def rope_table(height: int, width: int, features: int, function: str, temperature: float = 10000.0) -> Tensor:
     \"\"\"The sines or cosines by which the features of each pixel are turned, half of them by its row.\"\"\"
@@ -49,7 +50,6 @@ def rope_table(height: int, width: int, features: int, function: str, temperatur
     table = torch.tensor([rows[y] + columns[x] for y in range(height) for x in range(width)])
     return table.repeat_interleave(2, dim=1)
 """
-    elsewhere = ("rope", "rotary_embedding")
     function: Literal["sin", "cos"]
     examples = cases(
         {"height": 2, "width": 3, "features": 8, "function": "sin"},

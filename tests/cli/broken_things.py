@@ -16,6 +16,18 @@ from archc import cli
 from tests.builds.test_delivery import SATURATED
 from tests.exporters.small_networks import RESIDUAL
 
+PYTHON = """\
+from torch import nn
+
+
+def build(width):
+    return nn.Linear(width, 2**width // 0)
+
+
+def settings():
+    return {"width": 3}
+"""
+
 
 class Payload:
     """What a hostile pickle does when it is loaded."""
@@ -36,6 +48,8 @@ def make_broken_things() -> None:
     for suffix in ("pth", "safetensors", "onnx", "pt", "pt2"):
         Path(f"corrupt.{suffix}").write_bytes(b"\x80\x02this is no model" * 10)
     torch.save({"conv1.weight": Payload()}, "code.pth")
+    Path("mine.py").write_text(PYTHON)
+    Path("unfinished.py").write_text("def build(:\n")
     _make_builds()
     _make_onnx_files()
 

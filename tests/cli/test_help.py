@@ -7,8 +7,9 @@ import pytest
 import typer
 
 from archc import cli
+from archc.cli import app
 
-COMMANDS = ("build", "check", "explain", "export", "list", "schema", "summary", "verify", "view")
+COMMANDS = tuple(sorted(app.COMMANDS))
 
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])

@@ -107,6 +107,18 @@ COMMANDS = (
     "verify folder",
     "verify damaged",
     "verify changed",
+    "verify small.yaml --against nowhere:build",
+    "verify small.yaml --against unfinished:build",
+    "verify small.yaml --against mine:biuld",
+    "verify small.yaml --against mine:build",
+    "verify small.yaml --against mine:build --arg width=3",
+    "verify small.yaml --against mine:settings",
+    "verify small.yaml --against mine:build --arg width",
+    "verify small.yaml --against mine:build --arg width=1e999",
+    "verify small.yaml --against mine:build --weights ten/model.safetensors",
+    "verify exported/small.onnx --against mine:build",
+    "verify exported/small.onnx --against small.yaml --arg width=3",
+    "verify small.yaml --against mine.yaml:build",
     "view nowhere.onnx",
     "view small.yaml --port 99999",
     "view exported/small.onnx --seed 1",
@@ -135,6 +147,9 @@ def _in_a_folder_with_broken_things(_broken_things: Path, tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path / "broken")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,289 @@
+"""Modules of one class become a block of the spec's own, from the innermost to the outermost."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+from archc.blocks import block_words
+from archc.elaborate.naming import camel_case
+from archc.lifting.counted import counted
+from archc.lifting.document import Definition
+from archc.lifting.items import Call, Data, From, Group, Item, Mark, bodies, calls, walk
+from archc.lifting.marks import name_marks, wanted
+from archc.lifting.own_blocks import Recognizer
+from archc.lifting.parameters import Instances, Solver
+from archc.lifting.ramps import Ramped, ramp_through
+from archc.lifting.templates import Mismatch, join_arms, merged, template
+from archc.operators import is_operator
+
+PLAIN = ("Sequential", "ModuleList", "ModuleDict", "Module")
+KEYWORDS = ("when", "mark", "from", "share", "output", "aux", "sequence", "constant")
+LIST = "Sequential"
+LEAST_LISTED = 3  # layers of a plain list that are worth a block's name
+FEWEST = 2  # modules that are worth a block
+
+
+class UnevenRamp(Exception):
+    """Values that seemed to grow evenly over the uses of blocks do not."""
+
+
+@dataclass
+class Known:
+    """What is known of modules beside the graph: the arguments of their constructors by path, and their defaults by
+    class."""
+
+    arguments: Mapping[str, Mapping[str, Data]] = field(default_factory=dict)
+    defaults: Mapping[str, Mapping[str, Data]] = field(default_factory=dict)
+
+
+@dataclass
+class _Body:
+    """The items of one instance under names of their own: `values` are given by name, `results` are used outside."""
+
+    items: list[Item]
+    values: dict[str, str]
+    results: list[str]
+
+
+@dataclass
+class _Cluster:
+    """Instances with one template."""
+
+    items: list[Item]
+    instances: list[int]
+    numbered: bool
+    values: list[str]
+    results: int
+
+
+class Blocks:
+    """Rewrites items; `definitions` are the blocks that it made.
+
+    With `only_needed` there are blocks alone for modules whose name is a word of the language.
+    """
+
+    def __init__(
+        self,
+        items: list[Item],
+        known: Known,
+        *,
+        only_needed: bool = False,
+        foreign: bool = False,
+        ramped: bool = True,
+        recognizer: Recognizer | None = None,
+    ) -> None:
+        self._recognizer, self._ramped = recognizer, ramped
+        self.items, self._known, self._only_needed, self._foreign = items, known, only_needed, foreign
+        self.definitions: dict[str, Definition] = {}
+        self.ramps: dict[str, Data] = {}
+        self._uses: list[tuple[str, str]] = []  # path and class of each module, in order
+        self._class_of: dict[str, str] = {}  # definition → class
+
+    def run(self) -> list[Item]:
+        """The items with calls of blocks in place of modules."""
+        if not self._only_needed:
+            self._fold()
+        classes = self._classes()
+        self._use_own(classes)
+        self._uses = [(group.path, group.class_name) for group in _groups(self.items)]
+        for class_name in classes:
+            self._make(class_name)
+            if not self._only_needed:
+                self._fold()
+        self._make_ramps()
+        return self.items
+
+    def _use_own(self, classes: Sequence[str]) -> None:
+        """Call archc's own blocks in place of modules that are such blocks, class by class."""
+        if self._recognizer is None:
+            return
+        for class_name in (*classes, LIST):
+            groups = [group for group in _groups(self.items) if group.class_name == class_name]
+            found = [self._recognizer.call(group) for group in groups]
+            if class_name == LIST or all(found):
+                for group, call in zip(groups, found, strict=True):
+                    if call is not None and (class_name != LIST or len(group.items) >= LEAST_LISTED):
+                        _replace(self.items, group, call)
+
+    def _classes(self) -> list[str]:
+        """The classes of modules, the innermost first."""
+        heights: dict[str, int] = {}
+        for group in _groups(self.items):
+            if group.class_name in PLAIN and _must_be_block(group):
+                group.class_name = camel_case(group.name or "")
+            if group.class_name not in PLAIN and (_must_be_block(group) or not self._only_needed):
+                heights[group.class_name] = max(heights.get(group.class_name, 0), _height(group))
+        return sorted(heights, key=heights.__getitem__)
+
+    def _fold(self) -> None:
+        self.items = counted(self.items, self.definitions)
+        for definition in self.definitions.values():
+            definition.items = counted(definition.items, self.definitions)
+
+    def _make(self, class_name: str) -> None:
+        found = [group for group in _groups(self.items) if group.class_name == class_name]
+        found = [group for group in found if not any(inner.class_name == class_name for inner in _groups(group.items))]
+        outside = Counter(wanted(self.items))
+        local = [_localized(group, outside) for group in found]
+        clusters = self._clusters(found, local)
+        whole = self._ramped and sum(len(cluster.instances) for cluster in clusters) == len(found)
+        for cluster in clusters:
+            self._define(class_name, cluster, found, local, ramped=whole)
+
+    def _clusters(self, found: Sequence[Group], local: Sequence[_Body]) -> list[_Cluster]:
+        clusters: list[_Cluster] = []
+        for k, (group, body) in enumerate(zip(found, local, strict=True)):
+            try:
+                alone = template(body.items, k)
+            except Mismatch:
+                continue
+            if not any(_joined(cluster, alone, k, group, body, relaxed=self._foreign) for cluster in clusters):
+                clusters.append(_Cluster(alone, [k], group.numbered, list(body.values), len(body.results)))
+        needed = [any(_must_be_block(found[k]) for k in cluster.instances) for cluster in clusters]
+        fewest = len(found) + 1 if self._only_needed else FEWEST
+        return [c for c, must in zip(clusters, needed, strict=True) if must or len(c.instances) >= fewest]
+
+    def _define(
+        self, class_name: str, cluster: _Cluster, found: Sequence[Group], local: Sequence[_Body], *, ramped: bool
+    ) -> None:
+        groups = {k: found[k] for k in cluster.instances}
+        solver = Solver(self._instances(class_name, groups), self.definitions, ramped=ramped)
+        join_arms(cluster.items)
+        try:
+            solver.solve(cluster.items)
+        except Mismatch:
+            return
+        kind = "sequence" if cluster.numbered else "layers"
+        definition = solver.definition(self._unused(class_name), kind, cluster.items)
+        definition.parameters |= dict.fromkeys(cluster.values, "value")
+        definition.results = [f"result_{index}" for index in range(cluster.results)]
+        name_marks(definition.items, [*cluster.values, *definition.results])
+        self.definitions[definition.name] = definition
+        self._class_of[definition.name] = class_name
+        for k, group in groups.items():
+            _replace(self.items, group, _call(definition, solver.arguments(definition, k), group, local[k]))
+
+    def _instances(self, class_name: str, groups: dict[int, Group]) -> Instances:
+        given = {k: self._known.arguments.get(group.path, {}) for k, group in groups.items()}
+        names = dict.fromkeys(name for arguments in given.values() for name in arguments)
+        columns = {name: {k: arguments[name] for k, arguments in given.items() if name in arguments} for name in names}
+        return Instances(groups, columns, dict(self._known.defaults.get(class_name, {})))
+
+    def _unused(self, class_name: str) -> str:
+        base = snake_case(class_name)
+        base = f"{base}_block" if is_operator(base) or base in (*block_words(), *KEYWORDS) else base
+        name, number = base, 1
+        while name in self.definitions:
+            number += 1
+            name = f"{base}_{number}"
+        return name
+
+    def _make_ramps(self) -> None:
+        """Say by a ramp what grows evenly from use to use: one for all blocks, or one for the blocks of each class."""
+        ramped = {name: list(_ramped(definition)) for name, definition in self.definitions.items()}
+        ramped = {name: found for name, found in ramped.items() if found}
+        classes = dict.fromkeys(self._class_of[name] for name in ramped)
+        if ramped and not self._ramp(list(ramped), ramped, list(classes)):
+            for each in classes:
+                if not self._ramp([name for name in ramped if self._class_of[name] == each], ramped, [each]):
+                    raise UnevenRamp
+
+    def _ramp(self, words: list[str], ramped: Mapping[str, list[Ramped]], classes: list[str]) -> bool:
+        """Make a ramp over the uses of these blocks; False if their values do not grow evenly."""
+        uses = [path for path, class_name in self._uses if class_name in classes]
+        ramp = ramp_through([each for word in words for each in ramped[word]], uses)
+        if ramp is None:
+            return False
+        name = "drop_path" if not self.ramps else f"drop_path_{len(self.ramps) + 1}"
+        words = [word for word, class_name in self._class_of.items() if class_name in classes]
+        self.ramps[name] = {"blocks": words, **ramp}
+        for call in (call for word in words for call in calls(self.definitions[word].items)):
+            call.fields |= {key: f"${name}" for key, value in call.fields.items() if isinstance(value, Ramped)}
+        return True
+
+
+def snake_case(class_name: str) -> str:
+    """`InvertedResidual` -> `inverted_residual`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", class_name.strip("_")).lower()
+
+
+def _groups(items: Iterable[Item]) -> Iterable[Group]:
+    return (item for item in walk(items) if isinstance(item, Group))
+
+
+def _height(group: Group) -> int:
+    return 1 + max((_height(inner) for inner in _groups(group.items)), default=0)
+
+
+def _must_be_block(group: Group) -> bool:
+    """True for a module whose name a list or scope cannot have, since it is a word of the language."""
+    name = group.name or ""
+    return is_operator(name) or name in (*block_words(), *KEYWORDS)
+
+
+def _ramped(definition: Definition) -> Iterator[Ramped]:
+    return (value for call in calls(definition.items) for value in call.fields.values() if isinstance(value, Ramped))
+
+
+def _joined(cluster: _Cluster, alone: list[Item], k: int, group: Group, body: _Body, *, relaxed: bool) -> bool:
+    """True if an instance is one of the cluster's kind, and is in it now."""
+    if (cluster.numbered, cluster.values, cluster.results) != (group.numbered, list(body.values), len(body.results)):
+        return False
+    try:
+        cluster.items = merged(cluster.items, cluster.instances, alone, [k], relaxed=relaxed)
+    except Mismatch:
+        return False
+    cluster.instances.append(k)
+    return True
+
+
+def _localized(group: Group, outside: Counter[str]) -> _Body:
+    """The items of a module with names of their own for values, so that those of two modules can be compared."""
+    items = deepcopy(group.items)
+    inside = Counter(wanted(items))
+    made = [item.gives for item in walk(items) if isinstance(item, Mark)]
+    made += [value for call in calls(items) for value in call.results]
+    results = [value for value in dict.fromkeys(made) if outside[value] > inside[value]]
+    names = {
+        value: f"result_{results.index(value)}" if value in results else f"mark_{i}" for i, value in enumerate(made)
+    }
+    if group.takes in inside and group.takes not in names:
+        items.insert(0, Mark(gives=group.takes))
+        names[group.takes] = "mark_in"
+    foreign = [value for value in inside if value not in names]
+    values = {f"other_{index}" if index else "other": value for index, value in enumerate(foreign)}
+    names |= {value: name for name, value in values.items()}
+    _rename(items, names)
+    return _Body(items, values, results)
+
+
+def _rename(items: list[Item], names: Mapping[str, str]) -> None:
+    for item in walk(items):
+        if isinstance(item, From | Mark):
+            item.gives = names.get(item.gives, item.gives)
+        elif isinstance(item, Call):
+            item.values = {key: names.get(value, value) for key, value in item.values.items()}
+            item.results = [names.get(value, value) for value in item.results]
+            item.like = names.get(item.like, item.like)
+
+
+def _call(definition: Definition, arguments: dict[str, Data], group: Group, body: _Body) -> Call:
+    name = None if group.is_usual else group.name
+    call = Call(definition.name, arguments, name, values=dict(body.values), results=body.results, gives=group.gives)
+    call.path, call.received, call.gave = group.path, group.received, group.gave
+    return call
+
+
+def _replace(items: list[Item], group: Group, call: Call) -> bool:
+    """Put a call in the place of a module; False if it is not there."""
+    for index, item in enumerate(items):
+        if item is group:
+            items[index] = call
+            return True
+        if any(_replace(body, group, call) for body in bodies(item)):
+            return True
+    return False

@@ -1,0 +1,109 @@
+"""A tensor that a network computes once -> the function of the language that gives its values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import isqrt
+from typing import Any
+
+import torch
+
+from archc.ir.dtype import INT64
+from archc.ir.operator import Operator
+from archc.lifting.modules import NoWord, validated
+from archc.operators import constant_words, operator_model
+
+CLOSE = 1e-5  # of a value, which may have been computed in float32
+
+
+def constant_of(tensor: torch.Tensor, *, persistent: bool) -> Operator:
+    """The source with these values; one without a key may have other axes of size 1.
+
+    Raises NoWord: no function of the language gives them.
+    """
+    shapes = [tuple(tensor.shape)]
+    if not persistent:
+        flat = [size for size in tensor.shape if size != 1] or [1]
+        shapes += [shape for shape in ((*flat[:1], 1, *flat[1:]), (1, *flat), tuple(flat)) if shape != shapes[0]]
+    for shape in shapes:
+        if found := _constant(tensor.reshape(shape), persistent=persistent):
+            return found
+    raise NoWord(f"a constant of shape {list(tensor.shape)}")
+
+
+def _constant(tensor: torch.Tensor, *, persistent: bool) -> Operator | None:
+    for word in constant_words():
+        model = operator_model(word)
+        for fields in _guesses(set(model.model_fields), tensor):
+            try:
+                found = validated(model, {**fields, "persistent": persistent})
+            except NoWord:
+                continue
+            if _gives(found, tensor):
+                return found
+    return None
+
+
+def _gives(source: Operator, tensor: torch.Tensor) -> bool:
+    try:
+        source.typed()
+        computed = source.computed()
+    except Exception:
+        return False
+    if computed is None or computed.shape != tuple(tensor.shape):
+        return False
+    if (computed.dtype == INT64) == tensor.is_floating_point():
+        return False
+    values = torch.tensor(computed.values, dtype=torch.float64).reshape(computed.shape)
+    given = tensor.detach().double().cpu()
+    return bool(torch.allclose(values, given, rtol=CLOSE, atol=CLOSE))
+
+
+def _guesses(fields: set[str], tensor: torch.Tensor) -> Iterator[Mapping[str, Any]]:
+    """Fields with which a source might give a tensor of this shape."""
+    shape = tuple(tensor.shape)
+    if "fill_value" in fields and tensor.numel():
+        yield {"shape": list(shape or (1,)), "fill_value": float(tensor.flatten()[0])}
+    if "repeats" in fields and len(shape) == 1:
+        yield from _repeated(tensor)
+    if "shift" in fields and len(shape) == 4:
+        yield from _masks(shape)
+    elif "flat" in fields:
+        yield from _windows(shape)
+    elif "base" in fields and len(shape) == 4:
+        yield {"height": (shape[1] + 1) // 2, "width": (shape[2] + 1) // 2}
+    elif "temperature" in fields:
+        yield from _positions(fields, shape)
+
+
+def _repeated(tensor: torch.Tensor) -> Iterator[Mapping[str, Any]]:
+    values, counts = torch.unique_consecutive(tensor, return_counts=True)
+    if len(set(counts.tolist())) == 1:
+        yield {"input": [float(value) for value in values], "repeats": int(counts[0])}
+
+
+def _windows(shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    pixels = isqrt(shape[0]) if len(shape) == 1 else shape[0]
+    for height in range(1, pixels + 1):
+        if pixels % height == 0:
+            for absolute in (False, True):
+                size = {"height": height, "width": pixels // height, "absolute": absolute}
+                yield {**size, "flat": len(shape) == 1}
+
+
+def _masks(shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    windows, pixels = shape[0], shape[-1]
+    side = isqrt(pixels)
+    count = isqrt(windows)
+    if side * side == pixels and count * count == windows:
+        for shift in range(1, side):
+            yield {"height": side * count, "width": side * count, "window": side, "shift": shift}
+
+
+def _positions(fields: set[str], shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
+    if "function" in fields and len(shape) == 2:
+        side = isqrt(shape[0])
+        for function in ("sin", "cos"):
+            yield {"height": side, "width": side, "features": shape[1], "function": function}
+    elif "function" not in fields and len(shape) == 4:
+        yield {"height": shape[2], "width": shape[3], "features": shape[1] // 2}

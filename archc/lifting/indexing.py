@@ -1,0 +1,116 @@
+"""Slices, elements and pieces of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from archc.lifting import axes as ax
+from archc.lifting.modules import NoWord
+from archc.lifting.values import Values
+from archc.operators.arrangement import Narrow, Select
+from archc.operators.rearrangement import Gather
+
+
+def split(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Pieces of an axis, one behind the other."""
+    x = args[0]
+    dim = (args[2] if len(args) > 2 else kwargs.get("dim", 0)) % x.ndim
+    start = 0
+    for piece in out:
+        length = piece.shape[dim]
+        tracer.give(Narrow(dim=dim, start=start, length=length), [tracer.value(x)], piece)
+        start += length
+    return True
+
+
+def unbind(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Every element along an axis."""
+    x = args[0]
+    dim = (args[1] if len(args) > 1 else kwargs.get("dim", 0)) % x.ndim
+    for index, piece in enumerate(out):
+        _selected(tracer, x, dim, index, piece)
+    return True
+
+
+def _selected(tracer: Values, x: torch.Tensor, dim: int, index: int, out: torch.Tensor) -> None:
+    view = tracer.view(x)
+    merged = ax.merges_batch(view.axes)
+    whole = ax.unmerged(view.axes) if merged else list(tracer.trace.axes[tracer.value(x)])
+    at = whole.index(ax.expanded(view.axes[dim])) if merged else dim
+    value = tracer.give(Select(dim=at, index=index), [tracer.unmerged(x)], out)
+    left = [axis for place, axis in enumerate(whole) if place != at]
+    tracer.keep_axes(out, value, left, [a for i, a in enumerate(view.axes) if i != dim] if merged else left)
+
+
+def index(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Slices, elements, new axes, and elements that an index picks."""
+    x, given = args
+    indices = list(given) if isinstance(given, tuple) else [given]
+    if any(isinstance(each, torch.Tensor) for each in indices):
+        return _gathered(tracer, x, indices, out)
+    if any(each is Ellipsis for each in indices):
+        at = next(i for i, each in enumerate(indices) if each is Ellipsis)
+        missing = x.ndim - sum(each is not None and each is not Ellipsis for each in indices)
+        indices[at : at + 1] = [slice(None)] * missing
+    current, dim = x, 0
+    for each in indices:
+        if each is None:
+            current, dim = tracer.again(torch.unsqueeze, current, dim), dim + 1
+        elif isinstance(each, slice):
+            start, end, step = each.indices(current.shape[dim])
+            if step != 1:
+                current = _strided(tracer, current, dim, start, end, step)
+            elif (start, end) != (0, current.shape[dim]):
+                current = tracer.again(torch.narrow, current, dim, start, end - start)
+            dim += 1
+        elif isinstance(each, int):
+            current = tracer.again(torch.select, current, dim, each % current.shape[dim])
+        else:
+            return False
+    tracer.alias(out, current)
+    return True
+
+
+def _strided(tracer: Values, x: torch.Tensor, dim: int, start: int, end: int, step: int) -> torch.Tensor:
+    """Every `step`-th element: the axis split in two, of which one is picked."""
+    size = x.shape[dim]
+    if size % step or end < size - step + 1 + start or start >= step:
+        raise NoWord(f"every {step}th of {size} elements from {start}")
+    split = tracer.again(torch.reshape, x, (*x.shape[:dim], size // step, step, *x.shape[dim + 1 :]))
+    return tracer.again(torch.select, split, dim + 1, start)
+
+
+def _gathered(tracer: Values, x: torch.Tensor, indices: Sequence[Any], out: torch.Tensor) -> bool:
+    """`table[index]`."""
+    places = [at for at, each in enumerate(indices) if isinstance(each, torch.Tensor)]
+    if len(places) != 1 or any(each != slice(None) for at, each in enumerate(indices) if at not in places):
+        return False
+    (dim,) = places
+    index = indices[dim]
+    if tracer.knows(index):
+        base = tracer.view(index)
+        whole = tracer.trace.axes[base.base]
+        value = tracer.give(Gather(dim=dim), [tracer.value(x), base.base], out)
+        made = tracer.trace.axes[value]
+        new = [*made[:dim], *whole, *made[dim + len(whole) :]]
+        tracer.keep_axes(out, value, new, [*made[:dim], *base.axes, *made[dim + len(whole) :]])
+        return True
+    tracer.give(Gather(dim=dim), [tracer.value(x), tracer.value(index)], out)
+    return True
+
+
+def narrow(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """A slice along one axis."""
+    x, dim, start, length = args
+    tracer.give(Narrow(dim=dim % x.ndim, start=start % x.shape[dim], length=length), [tracer.value(x)], out)
+    return True
+
+
+def select(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """One element along an axis."""
+    x, dim, index = args
+    _selected(tracer, x, dim % x.ndim, index, out)
+    return True

@@ -1,0 +1,112 @@
+"""Functions that move the axes of a tensor, and products over its last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from archc.lifting.axes import Axis
+from archc.lifting.modules import NoWord
+from archc.lifting.values import Values, View
+from archc.operators.arrangement import Roll
+from archc.operators.attention import Attention
+
+
+def roll(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """A cyclic shift."""
+    given = {**dict(zip(("input", "shifts", "dims"), args, strict=False)), **kwargs}
+    shifts, dims = (list(v) if isinstance(v, tuple | list) else [v] for v in (given["shifts"], given["dims"]))
+    tracer.give(Roll.model_validate({"shifts": shifts, "dims": dims}), [tracer.value(given["input"])], out)
+    return True
+
+
+def _moved(tracer: Values, x: torch.Tensor, axes: list[Axis], out: torch.Tensor) -> bool:
+    tracer.move(out, View(tracer.view(x).base, axes))
+    return True
+
+
+def reshape(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Axes split and merged."""
+    tracer.move(out, tracer.reshaped(args[0], out.shape))
+    return True
+
+
+def permute(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Axes in another order."""
+    x = args[0] if args else kwargs["input"]
+    dims = kwargs.get("dims", args[1] if len(args) == 2 and isinstance(args[1], tuple | list) else args[1:])
+    axes = tracer.view(x).axes
+    return _moved(tracer, x, [axes[dim] for dim in dims], out)
+
+
+def transpose(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Two axes exchanged."""
+    x = args[0]
+    one, other = (args[1], args[2]) if len(args) > 2 else (kwargs["dim0"], kwargs["dim1"])
+    axes = list(tracer.view(x).axes)
+    axes[one], axes[other] = axes[other], axes[one]
+    return _moved(tracer, x, axes, out)
+
+
+def swap_last(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """The last two axes exchanged."""
+    return transpose(tracer, (args[0], -2, -1), {}, out)
+
+
+def unsqueeze(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """A new axis of size 1."""
+    x, dim = args[0], (args[1] if len(args) > 1 else kwargs["dim"]) % out.ndim
+    axes = list(tracer.view(x).axes)
+    return _moved(tracer, x, [*axes[:dim], (), *axes[dim:]], out)
+
+
+def expand(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """What has no batch is repeated over it by itself."""
+    x = args[0]
+    if out.shape[-x.ndim + 1 :] == x.shape[1:] and x.shape[0] == 1 and out.ndim == x.ndim:
+        tracer.alias(out, x)
+        return True
+    raise NoWord("expand")
+
+
+def matmul(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """A product of matrices over the last two axes."""
+    x, y = args[0], args[1]
+    if x.ndim != y.ndim or x.ndim < 3:
+        return False
+    tracer.matmul(x, y, out)
+    return True
+
+
+def attention(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Attention as one function."""
+    names = ("query", "key", "value", "attn_mask", "dropout_p", "is_causal")
+    given = {**dict(zip(names, args, strict=False)), **kwargs}
+    if given.get("dropout_p") or given.get("is_causal") or given.get("enable_gqa"):
+        raise NoWord("attention that is causal, or drops weights")
+    tensors = [given["query"], given["key"], given["value"]]
+    inputs = [tracer.unmerged(each) for each in tensors]
+    if given.get("attn_mask") is not None:
+        inputs.append(tracer.unmerged(given["attn_mask"]))
+    scale = given.get("scale")
+    tracer.give_like(Attention(scale=None if scale is None else float(scale)), inputs, given["query"], out)
+    return True
+
+
+def einsum(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
+    """Products of matrices over the last axes."""
+    equation, *operands = args
+    operands = list(operands[0]) if len(operands) == 1 else operands
+    left, _, result = equation.replace(" ", "").partition("->")
+    one, _, other = left.partition(",")
+    if len(operands) != 2 or len(one) != len(other) or one[:-2] != other[:-2] or result[:-2] != one[:-2]:
+        return False
+    x, y = operands
+    if (one[-1], result[-2:]) == (other[-1], one[-2] + other[-2]):
+        y = tracer.again(torch.transpose, y, -2, -1)
+    elif (one[-1], result[-2:]) != (other[-2], one[-2] + other[-1]):
+        return False
+    tracer.matmul(x, y, out)
+    return True

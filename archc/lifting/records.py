@@ -1,0 +1,64 @@
+"""What a traced run leaves: calls of operators in order, with the modules that they lie in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from archc.ir.operator import Operator
+from archc.ir.types import TensorType
+from archc.lifting.axes import Axis
+
+Value = int
+"""A traced value, by number."""
+
+
+@dataclass
+class Record:
+    """One call of an operator.
+
+    `scope` is the module whose `forward` made it; `path` that of the module that is the operator, or owns its tensors.
+    `tensors` are the keys of its tensors by their names. `line` is the place in the Python source. `again` is true for
+    a module with tensors that was called before.
+    """
+
+    operator: Operator
+    inputs: list[Value]
+    output: Value
+    scope: str
+    path: str | None = None
+    tensors: dict[str, str] = field(default_factory=dict)
+    line: object = None
+    again: bool = False
+
+
+class MatMul(Operator):
+    """Stands for a product of matrices until it is seen to be part of an attention."""
+
+    word: ClassVar[str] = "matmul"
+    arity: ClassVar[int | None] = 3
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[..., rows of x, columns of y]; the third input is y turned round."""
+        x, y, _ = inputs
+        return x.with_shape(*x.shape[:-1], y.shape[-1])
+
+
+@dataclass
+class Trace:
+    """A run of a module: its calls, and what it returned by name."""
+
+    records: list[Record] = field(default_factory=list)
+    inputs: dict[str, Value] = field(default_factory=dict)
+    outputs: dict[str, Value] = field(default_factory=dict)
+    types: dict[Value, TensorType] = field(default_factory=dict)
+    axes: dict[Value, list[Axis]] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    kinds: dict[str, type] = field(default_factory=dict)  # module path → its class
+    unknown: dict[str, str] = field(default_factory=dict)  # what the language has no word for → where it was called
+
+    def new(self, type: TensorType) -> Value:
+        """A new value."""
+        self.types[len(self.types)] = type
+        return len(self.types) - 1

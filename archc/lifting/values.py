@@ -1,0 +1,267 @@
+"""The values of a traced run: which tensor is which value, and what becomes of its axes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from archc.ir.operator import Operator, ShapeError
+from archc.ir.types import BATCH, TensorType, batch_axis
+from archc.lifting import axes as ax
+from archc.lifting.axes import Axis
+from archc.lifting.constants import constant_of
+from archc.lifting.modules import NoWord
+from archc.lifting.records import MatMul, Record, Trace, Value
+from archc.operators.arrangement import Narrow
+from archc.operators.join import Product
+from archc.operators.regularization import Identity
+from archc.operators.source import Parameter, RepeatInterleave
+
+BATCH_SIZE = 7  # of the traced run; other than the sizes 1 and 2, which code may treat as special
+
+
+class View:
+    """A tensor that is `base` with its axes moved; `axes` are made of the base's atoms."""
+
+    def __init__(self, base: Value, axes: list[Axis]) -> None:
+        self.base, self.axes = base, axes
+
+
+class Values:
+    """Tensors of one run by identity, and the calls that made them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.trace = Trace()
+        self._keys = {id(tensor): key for key, tensor in [*module.named_parameters(), *module.named_buffers()]}
+        self._persistent = set(module.state_dict(keep_vars=True))
+        self._values: dict[int, View] = {}
+        self._fresh: dict[Value, Value] = {}
+        self._moved: dict[tuple[Any, ...], Value] = {}
+        self._kept_by: dict[int, torch.Tensor] = {}  # tensors by identity, so that none is used twice
+        self._scopes = [""]
+        self._stateful: set[str] = set()
+
+    def input(self, name: str, shape: Sequence[int]) -> torch.Tensor:
+        """A new input of this shape, without the batch."""
+        tensor = torch.empty((BATCH_SIZE, *shape), device="meta")
+        self.trace.inputs[name] = self.new(TensorType((BATCH, *shape)), tensor)
+        return tensor
+
+    def again(self, function: Any, *args: Any) -> torch.Tensor:
+        """The result of a function that is recorded as if the module called it."""
+        raise NotImplementedError
+
+    def knows(self, tensor: object) -> bool:
+        """True for a tensor that depends on an input or on a parameter."""
+        return id(tensor) in self._values
+
+    def view(self, tensor: torch.Tensor) -> View:
+        """What is known of a tensor; parameters and constants become sources when they are first needed."""
+        if id(tensor) not in self._values:
+            self._source(tensor)
+        return self._values[id(tensor)]
+
+    def value(self, tensor: torch.Tensor) -> Value:
+        """The value that a tensor is, with its axes in their places. Raises NoWord: the batch is part of an axis."""
+        view = self.view(tensor)
+        if ax.merges_batch(view.axes):
+            raise NoWord("a size that is a product with the batch")
+        return self._placed(view)
+
+    def unmerged(self, tensor: torch.Tensor) -> Value:
+        """The value with the batch in front, whatever it is merged with: for operators that work on the last axes."""
+        view = self.view(tensor)
+        if not ax.merges_batch(view.axes):
+            return self._placed(view)
+        return self._placed(View(view.base, ax.unmerged(view.axes)))
+
+    def give(self, operator: Operator, inputs: Sequence[Value], out: torch.Tensor, **known: Any) -> Value:
+        """Record a call whose result is this tensor."""
+        value = self._record(operator, inputs, **known)
+        self._hold(out, View(value, self.trace.axes[value]))
+        return value
+
+    def give_like(
+        self, operator: Operator, inputs: Sequence[Value], like: torch.Tensor, out: torch.Tensor, **known: Any
+    ) -> None:
+        """The same for an operator on the last axes: what the batch is merged with stays as it is in `like`."""
+        axes = self.view(like).axes
+        if any(atom.is_batch for atom in ax.expanded(axes[-1])):
+            raise NoWord("a size that is a product with the batch")
+        value = self.give(operator, inputs, out, **known)
+        last = self.trace.axes[value][-1]
+        before = ax.unmerged(axes) if ax.merges_batch(axes) else axes
+        self.trace.axes[value] = [*before[:-1], last]
+        self._hold(out, View(value, [*axes[:-1], last]))
+
+    def move(self, out: torch.Tensor, view: View) -> None:
+        """A tensor is another with its axes moved. It is written down at once, unless the batch is part of an axis."""
+        if not ax.merges_batch(view.axes):
+            view = self._settled(view)
+        self._hold(out, view)
+
+    def keep_axes(self, out: torch.Tensor, value: Value, whole: list[Axis], apparent: list[Axis]) -> None:
+        """A value's axes are these, made of atoms that are known already; a tensor shows them as `apparent`."""
+        self.trace.axes[value] = whole
+        self._hold(out, View(value, apparent))
+
+    def matmul(self, x: torch.Tensor, y: torch.Tensor, out: torch.Tensor) -> None:
+        """A product of matrices over the last two axes; `y` is kept turned round as well."""
+        view = self.view(y)
+        turned = View(view.base, [*view.axes[:-2], view.axes[-1], view.axes[-2]])
+        if ax.merges_batch(turned.axes):
+            turned = View(view.base, ax.unmerged(turned.axes))
+        self.give_like(MatMul(), [self.unmerged(x), self.unmerged(y), self._placed(turned)], x, out)
+
+    def zero(self, part: torch.Tensor) -> bool:
+        """A slice of a vector is set to zero: every tensor that is this vector is multiplied from here on."""
+        view = self.view(part)
+        record = next(each for each in self.trace.records if each.output == view.base)
+        if not isinstance(record.operator, Narrow) or part.ndim != 1:
+            return False
+        whole, length = record.inputs[0], record.operator.length
+        (size,) = self.trace.types[whole].shape
+        start = record.operator.start
+        if not isinstance(size, int) or size % length or start % length:
+            return False
+        kept = [0.0 if index * length == start else 1.0 for index in range(size // length)]
+        mask = self._record(RepeatInterleave(input=tuple(kept), repeats=length), [])
+        value = self._record(Product(), [whole, mask])
+        for key, held in self._values.items():
+            if held.base == whole and not isinstance(self._kept_by.get(key), nn.Parameter):
+                self._values[key] = View(value, self.trace.axes[value])
+        return True
+
+    def alias(self, out: torch.Tensor, tensor: torch.Tensor) -> None:
+        """A tensor is the same value as another."""
+        self._hold(out, self.view(tensor))
+
+    def type_of(self, value: Value) -> TensorType:
+        """The type of a value."""
+        return self.trace.types[value]
+
+    def keys_of(self, tensors: Mapping[str, object]) -> dict[str, str] | None:
+        """The keys of tensors by their names, without those that are None; None if one is no tensor of the module."""
+        given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
+        if not all(id(tensor) in self._keys for tensor in given.values()):
+            return None
+        return {name: self._keys[id(tensor)] for name, tensor in given.items()}
+
+    def _afresh(self, value: Value) -> Value:
+        """The same value, whose axes are not known to be made of others."""
+        if value not in self._fresh:
+            type = self.trace.types[value]
+            self._fresh[value] = self._record(Identity(), [value])
+            sizes = [BATCH_SIZE if not isinstance(size, int) else size for size in type.shape]
+            self.trace.axes[self._fresh[value]] = ax.axes_of(sizes, batch_axis(type))
+        return self._fresh[value]
+
+    def new(self, type: TensorType, tensor: torch.Tensor | None = None) -> Value:
+        """A new value, which a tensor may be."""
+        value = self.trace.new(type)
+        batch = batch_axis(type)
+        sizes = [BATCH_SIZE if at == batch else int(str(size)) for at, size in enumerate(type.shape)]
+        self.trace.axes[value] = ax.axes_of(sizes, batch)
+        if tensor is not None:
+            self._hold(tensor, View(value, self.trace.axes[value]))
+        return value
+
+    def _hold(self, tensor: torch.Tensor, view: View) -> None:
+        self._values[id(tensor)] = view
+        self._kept_by[id(tensor)] = tensor
+
+    def _record(self, operator: Operator, inputs: Sequence[Value], **known: Any) -> Value:
+        try:
+            (type, *_), _ = operator.typed(*[self.trace.types[value] for value in inputs])
+        except ShapeError as error:
+            raise NoWord(f"{operator.word} {error.message}") from None
+        value = self.new(type)
+        alike = next((each for each in inputs if self.trace.types[each].shape == type.shape), None)
+        if alike is not None and not operator.moves:
+            self.trace.axes[value] = self.trace.axes[alike]
+        record = Record(operator, list(inputs), value, self._scopes[-1], line=_line(), **known)
+        if record.tensors:
+            owner = min(record.tensors.values())
+            record.again = owner in self._stateful
+            self._stateful.add(owner)
+        self.trace.records.append(record)
+        return value
+
+    def _source(self, tensor: torch.Tensor) -> None:
+        key = self._keys.get(id(tensor))
+        if isinstance(tensor, nn.Parameter) and key is not None:
+            operator: Operator = Parameter(shape=tuple(tensor.shape))
+            known: dict[str, Any] = {"path": key, "tensors": {"": key}}
+        else:
+            operator = constant_of(tensor, persistent=key in self._persistent)
+            known = {"path": key, "tensors": {"": key} if key in self._persistent else {}}
+        value = self._record(operator, [], **known)
+        axes = ax.reshaped(self.trace.axes[value], tensor.shape)
+        assert axes is not None, "the shapes differ by axes of size 1"
+        self._hold(tensor, View(value, axes))
+
+    def reshaped(self, tensor: torch.Tensor, shape: Sequence[int]) -> View:
+        """A tensor after a `view`. Raises NoWord: an axis is cut that holds the batch."""
+        view = self.view(tensor)
+        axes = ax.reshaped(view.axes, shape)
+        if axes is None:  # an axis that was merged of others is cut elsewhere
+            if ax.merges_batch(view.axes):
+                raise NoWord("a view that cuts an axis which is a product with the batch")
+            value = self._afresh(self._placed(view))
+            axes = ax.reshaped(self.trace.axes[value], shape)
+            if axes is None:
+                raise NoWord(f"a view of {list(tensor.shape)} as {list(shape)}")
+            view = View(value, axes)
+        return View(view.base, axes)
+
+    def _placed(self, view: View) -> Value:
+        return self._settled(view).base
+
+    def _settled(self, view: View) -> View:
+        """A value with just these axes: the base, or what a record makes of it."""
+        before, after = ([ax.expanded(axis) for axis in each] for each in (self.trace.axes[view.base], view.axes))
+        if before == after:
+            return View(view.base, self.trace.axes[view.base])
+        known = (view.base, *map(tuple, after))
+        if known not in self._moved:
+            value = self._record(ax.movement(before, after), [view.base])
+            self.trace.axes[value] = [tuple(axis) for axis in after]
+            self._moved[known] = value
+        value = self._moved[known]
+        return View(value, self.trace.axes[value])
+
+    def apply(self, operator: Operator, x: torch.Tensor, out: torch.Tensor, **known: Any) -> None:
+        """Record a call with one input, whose result is `out`."""
+        if works_on_last_axis(operator):
+            self.give_like(operator, [self.unmerged(x)], x, out, **known)
+        else:
+            self.give(operator, [self.value(x)], out, **known)
+
+
+def works_on_last_axis(operator: Operator) -> bool:
+    """True for an operator to which all axes but the last are alike."""
+    x = TensorType((BATCH, 4, 8))
+    more = TensorType((BATCH, 2, 3, 5, 8))
+    if operator.arity != 1 or operator.moves:
+        return False
+    try:
+        one, other = operator.infer(x), operator.infer(more)
+    except ShapeError:
+        return False
+    same = one.shape[:-1] == x.shape[:-1] and other.shape[:-1] == more.shape[:-1]
+    same &= operator.weights(x) == operator.weights(more)  # those of a channel are another axis's
+    return same and set(operator.windows(x)) <= {x.ndim - 1} and set(operator.windows(more)) <= {more.ndim - 1}
+
+
+def _line() -> object:
+    """The line of the module's own code that is being run."""
+    frame = sys._getframe(1)
+    while frame is not None and (
+        __package__ in frame.f_globals.get("__name__", "") or frame.f_globals.get("__name__", "").startswith("torch")
+    ):
+        frame = frame.f_back  # type: ignore[assignment]
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None

@@ -1,0 +1,152 @@
+"""What the language has no word for is told with its place in the person's own code; their errors stay theirs."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from archc.diagnostics import ArchcError, LiftError, UsageError
+from archc.lifting import lift
+from tests.lifting.networks import Buffers
+
+
+class Within(nn.Module):
+    """A convolution, and a function of its output in a module of its own."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.special = Function(function)
+
+    def forward(self, x: Any) -> Any:
+        return self.special(self.conv(x))
+
+
+class Function(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+def _spectrum(x: Any) -> Any:
+    return torch.fft.fft2(x).real
+
+
+def _products(x: Any) -> Any:
+    return x @ x.transpose(-2, -1)
+
+
+def _sorted(x: Any) -> Any:
+    return x.sort(dim=1).values
+
+
+def _by_hand(x: Any) -> Any:
+    batch, channels, height, width = x.shape
+    merged = x.reshape(batch * channels, 1, height, width)
+    return functional.conv2d(merged, torch.ones(1, 1, 1, 1)).reshape(batch, channels, height, width)
+
+
+def told(module: nn.Module, shape: Sequence[int] | Mapping[str, Sequence[int]] = (3, 8, 8)) -> ArchcError:
+    with pytest.raises(ArchcError) as caught:
+        lift(module, shape)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("function", "word"), [(_spectrum, "fft"), (_sorted, "sort"), (_products, "product of matrices")]
+)
+def test_what_has_no_word_is_told_with_its_module(function: Callable[[Any], Any], word: str) -> None:
+    error = told(Within(function))
+    (problem,) = error.diagnostics
+    text = " ".join((problem.message, *(note.message for note in problem.notes)))
+    assert isinstance(error, LiftError)
+    assert problem.code == "no-word"
+    assert problem.message.startswith("the language has no word for ")
+    assert word in text
+    assert "special" in text
+
+
+@pytest.mark.parametrize("function", [_spectrum, _sorted])
+def test_a_function_that_has_no_word_is_told_with_the_class_that_calls_it(function: Callable[[Any], Any]) -> None:
+    (problem,) = told(Within(function)).diagnostics
+    line = inspect.getsourcelines(Function)[1]
+    assert problem.notes[0].message.endswith(f"test_lift_errors.py:{line})")
+    assert ": in special (" in problem.notes[0].message
+
+
+def test_a_convolution_over_a_batch_that_is_merged_with_channels_has_no_word() -> None:
+    (problem,) = told(Within(_by_hand)).diagnostics
+    assert problem.code == "no-word"
+    assert problem.message == "the language has no word for conv2d"
+    assert any("in special (" in note.message for note in problem.notes)
+
+
+def test_a_buffer_that_is_a_constant_has_no_word() -> None:
+    (problem,) = told(Buffers()).diagnostics
+    assert problem.message == "the language has no word for a constant of shape [1, 3, 1, 1]"
+
+
+class Differs(nn.Module):
+    """Computes something else in training."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+
+    def forward(self, x: Any) -> Any:
+        x = self.conv(x)
+        return functional.relu(x) if self.training else functional.gelu(x)
+
+
+def test_what_is_computed_otherwise_in_training_is_refused() -> None:
+    (problem,) = told(Differs()).diagnostics
+    assert problem.code == "no-word"
+    assert problem.message == "in training the module computes its output in another way than in evaluation"
+    assert problem.help is not None
+
+
+def _fails(x: Any) -> Any:
+    raise ValueError("the image is too blue")
+
+
+def test_an_error_of_the_module_is_told_as_the_person_s() -> None:
+    error = told(Within(_fails))
+    (problem,) = error.diagnostics
+    assert isinstance(error, UsageError)
+    assert problem.code == "bad-python"
+    assert problem.message == "running the module failed: ValueError: the image is too blue"
+    assert any("test_lift_errors.py" in note.message for note in problem.notes)
+
+
+def test_an_input_of_another_shape_is_told_as_the_module_tells_it() -> None:
+    (problem,) = told(Within(functional.relu), (1, 8, 8)).diagnostics
+    assert problem.code == "bad-python"
+    assert problem.message.startswith("running the module failed: RuntimeError: ")
+
+
+def test_a_number_of_inputs_that_forward_does_not_take_is_told() -> None:
+    (problem,) = told(Within(functional.relu), {"image": (3, 8, 8), "mask": (1, 8, 8)}).diagnostics
+    assert problem.code == "bad-python"
+    assert "positional argument" in problem.message
+
+
+def test_a_decision_by_values_is_told_as_an_error() -> None:
+    (problem,) = told(Within(lambda x: x * 2 if x.sum() > 0 else x)).diagnostics
+    assert problem.code == "bad-python"
+
+
+def test_calling_modules_is_as_before_after_a_failure() -> None:
+    before = nn.Module.__call__
+    told(Within(_fails))
+    assert nn.Module.__call__ is before
