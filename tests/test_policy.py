@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "verification": "diagnostics elaborate exporting files ir nn spec version weights",
     "compare": "diagnostics ir nn",
     "reference": "blocks diagnostics ir operators spec",
-    "lifting": "blocks compare diagnostics elaborate files ir nn operators spec",
+    "lifting": "blocks compare diagnostics elaborate files ir nn operators spec weights",
     "builds": "diagnostics differences ejection elaborate exporting files ir lifting spec verification version weights",
     "cli": "builds compare diagnostics differences exporting ir lifting reference spec version",
     "api": "builds compare diagnostics differences exporting ir lifting verification",

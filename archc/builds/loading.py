@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from archc.builds.compilation import compile_spec, left_out
@@ -90,7 +91,6 @@ def load(target: Target, weights: WeightOptions, settings: Mapping[str, str], *,
             check_file(target.build, manifest, SPEC)
     spec = load_spec(target.spec).cut_at(target.outputs)
     graph = compile_spec(spec, settings)
-    text = resolved_text(target.spec, settings, target.outputs)
     if weights.given:
         loaded = _given(graph, weights, manifest.seed if manifest else 0, left_out(spec, settings, graph))
     elif target.build is not None and manifest is not None:
@@ -98,7 +98,8 @@ def load(target: Target, weights: WeightOptions, settings: Mapping[str, str], *,
     else:
         drawn = InitializedWeights(graph.parameters(), weights.seed or 0)
         loaded = Loaded(Network(graph, drawn, True, weights.seed or 0), drawn)
-    return replace(loaded, network=replace(loaded.network, spec=text))
+    write_spec = partial(resolved_text, target.spec, settings, target.outputs)
+    return replace(loaded, network=replace(loaded.network, write_spec=write_spec))
 
 
 def check_file(folder: Path, manifest: Manifest, name: str) -> None:

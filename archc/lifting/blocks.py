@@ -12,8 +12,8 @@ from archc.blocks import block_words
 from archc.elaborate.naming import camel_case
 from archc.lifting.counted import counted
 from archc.lifting.document import Definition
-from archc.lifting.items import Call, Data, From, Group, Item, Mark, bodies, calls, walk
-from archc.lifting.marks import name_marks, wanted
+from archc.lifting.items import Call, Data, Group, Item, Mark, bodies, calls, walk
+from archc.lifting.marks import name_marks, rename, wanted
 from archc.lifting.own_blocks import Recognizer
 from archc.lifting.parameters import Instances, Solver
 from archc.lifting.ramps import Ramped, ramp_through
@@ -165,7 +165,9 @@ class Blocks:
         self.definitions[definition.name] = definition
         self._class_of[definition.name] = class_name
         for k, group in groups.items():
-            _replace(self.items, group, _call(definition, solver.arguments(definition, k), group, local[k]))
+            call = group.call(definition.name, solver.arguments(definition, k))
+            call.values, call.results = dict(local[k].values), local[k].results
+            _replace(self.items, group, call)
 
     def _instances(self, class_name: str, groups: dict[int, Group]) -> Instances:
         given = {k: self._known.arguments.get(group.path, {}) for k, group in groups.items()}
@@ -257,25 +259,8 @@ def _localized(group: Group, outside: Counter[str]) -> _Body:
     foreign = [value for value in inside if value not in names]
     values = {f"other_{index}" if index else "other": value for index, value in enumerate(foreign)}
     names |= {value: name for name, value in values.items()}
-    _rename(items, names)
+    rename(items, names)
     return _Body(items, values, results)
-
-
-def _rename(items: list[Item], names: Mapping[str, str]) -> None:
-    for item in walk(items):
-        if isinstance(item, From | Mark):
-            item.gives = names.get(item.gives, item.gives)
-        elif isinstance(item, Call):
-            item.values = {key: names.get(value, value) for key, value in item.values.items()}
-            item.results = [names.get(value, value) for value in item.results]
-            item.like = names.get(item.like, item.like)
-
-
-def _call(definition: Definition, arguments: dict[str, Data], group: Group, body: _Body) -> Call:
-    name = None if group.is_usual else group.name
-    call = Call(definition.name, arguments, name, values=dict(body.values), results=body.results, gives=group.gives)
-    call.path, call.received, call.gave = group.path, group.received, group.gave
-    return call
 
 
 def _replace(items: list[Item], group: Group, call: Call) -> bool:

@@ -9,7 +9,7 @@ from itertools import zip_longest
 
 from archc.blocks import block_model, block_words
 from archc.lifting.document import Definition
-from archc.lifting.items import Call, Data, Group, Item, bodies, calls, walk
+from archc.lifting.items import Call, Group, Item, bodies, calls, walk
 from archc.operators import is_operator
 
 STRIDE = "stride"  # goes to the first copy only
@@ -137,7 +137,6 @@ def _without_list(item: Item) -> Item:
     (only,) = item.items
     if not isinstance(only, Call) or only.name is not None or "count" not in only.fields or only.branches:
         return item
-    fields: dict[str, Data] = dict(only.fields)
-    call = Call(only.word, fields, item.name, values=only.values, results=only.results, gives=item.gives)
-    call.path, call.received, call.gave = item.path, item.received, item.gave
+    call = item.call(only.word, dict(only.fields))
+    call.values, call.results = only.values, only.results
     return call

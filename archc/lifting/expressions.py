@@ -25,7 +25,7 @@ def is_integer(value: Data) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def expression(column: Column, sources: Mapping[str, Column], *, simple: bool = False, field: str = "") -> str | None:
+def expression(column: Column, sources: Mapping[str, Column], *, field: str = "") -> str | None:
     """`$name`, or arithmetic with one or two names, that gives every value of the column; None if none does."""
     covering = {name: source for name, source in sources.items() if source.keys() >= column.keys()}
     for name, source in covering.items():
@@ -36,7 +36,7 @@ def expression(column: Column, sources: Mapping[str, Column], *, simple: bool = 
     integers = {n: s for n, s in covering.items() if all(is_integer(s[k]) for k in column)}
     if field == "padding":
         return _first(column, _halves(integers))
-    if field in ALONE or simple or min(column.values()) < LEAST:
+    if field in ALONE or min(column.values()) < LEAST:
         return _first(column, _ratios(integers)) if field == "groups" else None
     return _first(column, _arithmetic(integers))
 

@@ -30,7 +30,7 @@ from archc.lifting.moving import (
     unsqueeze,
 )
 from archc.lifting.values import Values
-from archc.operators import is_operator, operator_model, operator_words
+from archc.operators import operator_model, operator_words
 from archc.operators.arithmetic import Add, Mul, Sqrt, Square
 from archc.operators.join import Concat, Product, Quotient, Sum
 from archc.operators.linear import Linear
@@ -43,7 +43,7 @@ SAME = ("contiguous", "clone", "detach", "to", "float", "type_as", "requires_gra
 
 _ARGUMENTS = {
     "mean": "input dim keepdim", "amax": "input dim keepdim", "amin": "input dim keepdim",
-    "softmax": "input dim", "log_softmax": "input dim", "clamp": "input min max", "clip": "input min max",
+    "softmax": "input dim", "log_softmax": "input dim", "clamp": "input min max",
     "leaky_relu": "input negative_slope", "gelu": "input approximate", "hardtanh": "input min_val max_val",
     "relu6": "input inplace", "elu": "input alpha", "pixel_shuffle": "input upscale_factor",
     "pixel_unshuffle": "input downscale_factor", "channel_shuffle": "input groups", "norm": "input p dim keepdim",
@@ -67,13 +67,7 @@ _ARGUMENTS = {
     "softplus": "input beta threshold", "prelu": "input weight", "var": "input dim correction keepdim",
     "local_response_norm": "input size alpha beta k", "unfold": "input kernel_size dilation padding stride",
 }  # fmt: skip
-_OTHER_NAMES = {
-    "clip": "clamp",
-    "boolean_dispatch": "max_pool2d",
-    "hardswish_": "hardswish",
-    "rmul": "mul",
-    "max_pool2d_with_indices": "max_pool2d",
-}
+_OTHER_NAMES = {"clip": "clamp", "boolean_dispatch": "max_pool2d", "max_pool2d_with_indices": "max_pool2d"}
 _IGNORED = ("input", "weight", "bias", "running_mean", "running_var", "inplace", "num_features", "normalized_shape")
 
 
@@ -87,12 +81,12 @@ def _bound(name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[st
     return {"input": args[0] if args else kwargs.get("input"), **({"rest": args[1:]} if args[1:] else {}), **kwargs}
 
 
-def named(word: str, name: str = "") -> Handler:
+def named(word: str) -> Handler:
     """A function that has the name and the arguments of an operator."""
 
     def handle(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
         model = operator_model(word)
-        given = _bound(name or word, args, kwargs)
+        given = _bound(word, args, kwargs)
         x = given.pop("input", None)
         if not isinstance(x, torch.Tensor) or not isinstance(out, torch.Tensor) or "rest" in given:
             return False
@@ -262,7 +256,7 @@ FUNCTIONS: dict[str, Handler] = {
         for name in operator_words()
         if hasattr(functional, name) or name in _ARGUMENTS or hasattr(torch.Tensor, name)
     },
-    **{other: named(word, word) for other, word in _OTHER_NAMES.items() if is_operator(word)},
+    **{other: named(word) for other, word in _OTHER_NAMES.items()},
 }
 FUNCTIONS |= {
     "add": _pairwise(Sum, Add), "iadd": _pairwise(Sum, Add), "radd": _pairwise(Sum, Add),

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from math import isclose, prod
 
 from archc.ir.operator import Operator
-from archc.ir.types import batch_axis
-from archc.lifting.axes import Axis, axes_of, expanded, movement, reshaped
+from archc.lifting.axes import Axis, expanded, movement, reshaped
 from archc.lifting.moves import gather_slices, is_move, push_moves, select_last
 from archc.lifting.records import MatMul, Record, Trace, Value
 from archc.operators.activation import Sigmoid, Silu
@@ -19,6 +18,9 @@ from archc.operators.join import Concat, Product, Sum
 from archc.operators.rearrangement import Rearrange
 from archc.operators.regularization import Dropout, Dropout2d, Identity
 from archc.operators.softmax import Softmax
+
+ON_THE_WAY = (Sum, Mul, Product, Rearrange, Flatten, Permute)
+"""What may stand between a product of matrices and the softmax of an attention."""
 
 
 def fused(trace: Trace) -> None:
@@ -143,7 +145,7 @@ class _Fusion:
         scale = 1.0
         target = self._trace.axes[value]
         record = self._makers.get(value)
-        while record is not None and isinstance(record.operator, Sum | Mul | Product | Rearrange | Flatten | Permute):
+        while record is not None and isinstance(record.operator, ON_THE_WAY):
             following = record.inputs[0]
             if isinstance(record.operator, Sum):
                 found = next((v for v in record.inputs if self._leads_to_product(v)), None)
@@ -166,7 +168,7 @@ class _Fusion:
 
     def _leads_to_product(self, value: Value) -> bool:
         record = self._makers.get(value)
-        while record is not None and isinstance(record.operator, Sum | Mul | Product | Rearrange | Flatten | Permute):
+        while record is not None and isinstance(record.operator, ON_THE_WAY):
             if isinstance(record.operator, Sum | Product):
                 return any(self._leads_to_product(each) for each in record.inputs)
             record = self._makers.get(record.inputs[0])
@@ -191,10 +193,7 @@ class _Fusion:
         """The value of a new record that stands before another."""
         (type, *_), _ = operator.typed(*[self._trace.types[value] for value in inputs])
         value = self._trace.new(type)
-        self._trace.axes[value] = axes_of(
-            [size if isinstance(size, int) else 0 for size in type.shape], batch_axis(type)
-        )
-        made = Record(operator, inputs, value, before.scope, line=before.line)
+        made = Record(operator, inputs, value, before.scope)
         self._trace.records.insert(self._trace.records.index(before), made)
         self._makers[value] = made
         return value

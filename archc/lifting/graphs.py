@@ -115,28 +115,20 @@ class Homes:
 
     def _hoist_one(self) -> bool:
         """Move a join with which a scope of several inputs begins out of it, so that it has one input."""
-        made = {record.output: scope for record, scope in zip(self._records, self.scopes, strict=True)}
         for index, (record, scope) in enumerate(zip(self._records, self.scopes, strict=True)):
             if not scope or record.operator.arity is not None or "@" in scope:
                 continue
-            if any(_is_below(made.get(value, ""), scope) and made.get(value) for value in record.inputs):
-                continue
             inside = [each for each, other in zip(self._records, self.scopes, strict=True) if _is_below(other, scope)]
-            outer = {
-                v for each in inside for v in each.inputs if not _is_below(made.get(v) or "", scope) or not made.get(v)
-            }
-            if len(outer) == len(set(record.inputs)) > 1 and len(inside) > 1:
+            made = {each.output for each in inside}
+            outer = {value for each in inside for value in each.inputs} - made
+            if made.isdisjoint(record.inputs) and len(outer) == len(set(record.inputs)) > 1 and len(inside) > 1:
                 self.scopes[index] = _parent(scope)
                 return True
         return False
 
     def _all(self) -> set[str]:
-        found: set[str] = set()
-        for scope in self.scopes:
-            while scope:
-                found.add(scope)
-                scope = _parent(scope)
-        return {scope for scope in found if scope in self.scopes or any(_is_below(each, scope) for each in self.scopes)}
+        """Every scope, and those around it."""
+        return {each for scope in self.scopes for each in (scope, *_above(scope)) if each}
 
     def tree(self) -> list[str]:
         """The scopes, parents first, in the order in which they run."""
@@ -148,37 +140,28 @@ class Homes:
 
     def _containers(self) -> set[str]:
         """Lists of modules: they run nothing themselves."""
-        found = set()
-        for scope in {*self.scopes, *(path for path in self.paths if path)}:
-            above = _parent(scope)
-            while above:
-                found.add(above)
-                above = _parent(above)
-        return found
+        return {above for path in (*self.scopes, *self.paths) if path for above in _above(path) if above}
 
 
-def graph_of(trace: Trace, name: str, training_only: Iterable[str] = ()) -> Graph:
+def graph_of(trace: Trace, name: str) -> Graph:
     """The graph of a run. Raises NoWord: a module with tensors is used where the language cannot share them."""
     fused(trace)
     records = trace.records
     if left := next((record for record in records if isinstance(record.operator, MatMul)), None):
         raise NoWord(f"a product of matrices outside attention, in {left.scope or 'the network'}")
     homes = Homes(trace, records)
-    return _Assembly(trace, records, homes).graph(name, set(training_only))
+    return _Assembly(trace, records, homes).graph(name)
 
 
 class _Assembly:
     def __init__(self, trace: Trace, records: Sequence[Record], homes: Homes) -> None:
         self._trace, self._records, self._homes = trace, records, homes
         self._values = {value: GraphValue(name, trace.types[value]) for name, value in trace.inputs.items()}
-        self._first: dict[str, str] = {}
 
-    def graph(self, name: str, training_only: set[str]) -> Graph:
+    def graph(self, name: str) -> Graph:
         nodes = tuple(self._node(index, record) for index, record in enumerate(self._records))
         scopes = tuple(self._scope(path) for path in self._homes.tree())
-        outputs = tuple(
-            Output(each, self._values[value], each in training_only) for each, value in self._trace.outputs.items()
-        )
+        outputs = tuple(Output(each, self._values[value]) for each, value in self._trace.outputs.items())
         return Graph(name, tuple(self._values[v] for v in self._trace.inputs.values()), nodes, scopes, outputs)
 
     def _node(self, index: int, record: Record) -> Node:
@@ -215,8 +198,9 @@ class _Assembly:
         parent = next((each for each in _above(path) if each in self._homes.kept), "")
         own = path.partition("@")[0]
         shares = own if own != path else ""
-        class_name = self._trace.classes.get(own, "Module") if path else self._trace.classes.get("", "Network")
-        return Scope(path, class_name, parent if path else "", self._is_numbered(path), None, shares)
+        return Scope(
+            path, self._trace.kinds[own].__name__, parent if path else "", self._is_numbered(path), None, shares
+        )
 
     def _is_numbered(self, path: str) -> bool:
         """True if everything directly inside has a number, in order."""

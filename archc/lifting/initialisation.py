@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import prod, sqrt
+from math import sqrt
 
 import torch
 
@@ -25,6 +25,7 @@ from archc.ir.initializers import (
     XavierUniform,
     Zeros,
 )
+from archc.weights.sampling import fans, gain
 
 FEWEST = 512  # values that show a distribution
 CLOSE = 0.04  # of a standard deviation; that of 512 normal values is within 3 % nearly always
@@ -123,12 +124,11 @@ def _spread(initializer: Initializer, shape: tuple[int, ...]) -> tuple[float, fl
         return (initializer.std, float("inf")) if initializer.mean == 0 else None
     if len(shape) < 2:
         return None
-    fan_in, fan_out = prod(shape[1:]), shape[0] * prod(shape[2:])
+    fan_in, fan_out = fans(shape)
     if isinstance(initializer, XavierUniform | XavierNormal):
         std = initializer.gain * sqrt(2 / (fan_in + fan_out))
     elif isinstance(initializer, KaimingUniform | KaimingNormal):
-        gain = torch.nn.init.calculate_gain(initializer.nonlinearity, initializer.a)
-        std = gain / sqrt(fan_in if initializer.mode == "fan_in" else fan_out)
+        std = gain(initializer.nonlinearity, initializer.a) / sqrt(fan_in if initializer.mode == "fan_in" else fan_out)
     else:
         return None
     uniform = isinstance(initializer, XavierUniform | KaimingUniform)

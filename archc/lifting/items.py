@@ -64,6 +64,11 @@ class Group(Item):
     gave: TensorType | None = None
     is_usual: bool = False
 
+    def call(self, word: str, fields: dict[str, Data]) -> Call:
+        """A call of a block in the module's place."""
+        name = None if self.is_usual else self.name
+        return Call(word, fields, name, path=self.path, received=self.received, gave=self.gave, gives=self.gives)
+
 
 @dataclass
 class From(Item):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from archc.lifting.items import Call, From, Group, Item, Mark, Output, bodies, walk
 
@@ -60,10 +60,11 @@ def name_marks(items: list[Item], given: Iterable[str]) -> None:
             elif isinstance(item, Call):
                 for value in item.results:
                     names.setdefault(value, _unused("", set(names.values())))
-    _rename(items, names)
+    rename(items, names)
 
 
-def _rename(items: list[Item], names: dict[str, str]) -> None:
+def rename(items: list[Item], names: Mapping[str, str]) -> None:
+    """Give every value that items name its name among these."""
     for item in walk(items):
         if isinstance(item, From | Mark):
             item.gives = names[item.gives]

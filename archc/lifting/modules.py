@@ -41,7 +41,7 @@ def operator_of(module: nn.Module, x: TensorType) -> Operator | None:
     Raises NoWord: it is a layer of PyTorch with a setting that the language does not have.
     """
     names = [base.__name__ for base in type(module).__mro__ if _computes_as(module, base)]
-    models = [model for name in names for model in _matching(name, x)]
+    models = [model for name in names for model in _matching(name)]
     refused = None
     for model in models:
         try:
@@ -53,7 +53,7 @@ def operator_of(module: nn.Module, x: TensorType) -> Operator | None:
     return None
 
 
-def _matching(name: str, x: TensorType) -> list[type[Operator]]:
+def _matching(name: str) -> list[type[Operator]]:
     """The operators whose class has this name; those of several ranks have one class for all."""
     by_name = _models()
     if name in by_name:
@@ -94,7 +94,7 @@ def drop_path(module: nn.Module) -> dict[str, Any] | None:
 
 
 def _read(model: type[Operator], module: nn.Module, x: TensorType) -> Operator:
-    fields = {name: _field(module, name) for name in model.model_fields if _has(module, name)}
+    fields = {name: _field(module, name) for name in model.model_fields if hasattr(module, name)}
     declared = [name for name, info in model.model_fields.items() if info.default is None and name in _DECLARED]
     fields = {name: value for name, value in fields.items() if name not in declared}
     operator = validated(model, fields)
@@ -116,10 +116,6 @@ def validated(model: type[Operator], fields: Mapping[str, Any]) -> Operator:
         where = ".".join(map(str, first["loc"][:1]))
         message = f"{model.word}: {where} {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
         raise NoWord(message) from None
-
-
-def _has(module: nn.Module, name: str) -> bool:
-    return hasattr(module, name)
 
 
 def _field(module: nn.Module, name: str) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import permutations, product
 
 from archc.ir.types import batch_axis
-from archc.lifting.axes import Atom, Axis, expanded, movement
+from archc.lifting.axes import Atom, Axis, cut_into, expanded, movement
 from archc.lifting.records import Record, Trace, Value
 from archc.operators.arrangement import Flatten, Permute, Select
 from archc.operators.join import Concat
@@ -150,8 +150,6 @@ def _order(trace: Trace, selection: Record, move: Record) -> tuple[tuple[tuple[i
 
 def _applied(axes: Sequence[Axis], order: Sequence[Sequence[tuple[int, int, int]]]) -> list[Axis] | None:
     """The axes after a move that is known by `_order`."""
-    from archc.lifting.axes import cut_into
-
     pieces: dict[int, list[int]] = {}
     for at, _, size in sorted(each for axis in order for each in axis):
         pieces.setdefault(at, []).append(size)

@@ -45,7 +45,7 @@ class Recognizer:
             model = block_model(word)
             fields = model.recognized(layers) if model.numbered == group.numbered else None
             if fields is not None and self._gives(word, fields, group):
-                return _called(word, fields, group)
+                return group.call(word, dict(fields))
         return None
 
     def _gives(self, word: str, fields: Mapping[str, Data], group: Group) -> bool:
@@ -65,11 +65,6 @@ class Recognizer:
             except ArchcError:
                 self._probes[text] = None
         return self._probes[text]
-
-
-def _called(word: str, fields: Mapping[str, Data], group: Group) -> Call:
-    name = None if group.is_usual else group.name
-    return Call(word, dict(fields), name, path=group.path, received=group.received, gave=group.gave, gives=group.gives)
 
 
 def _lineage(scope: str) -> Iterator[str]:

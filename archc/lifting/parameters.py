@@ -150,9 +150,8 @@ class Solver:
         known = {name: each.column for name, each in self.parameters.items()}
         inputs = {"in_channels": self._instances.sizes(1), "in_features": self._instances.sizes(-1)}
         open_arguments = {name: column for name, column in self._usable_arguments() if name not in known}
-        for sources in ({**known}, {**known, **local, **inputs}, {**known, **open_arguments, **local, **inputs}):
-            simple = sources is not None and len(sources) == len(known)
-            found = expression(column, sources, simple=simple and not known, field=name)
+        for sources in (known, {**known, **local, **inputs}, {**known, **open_arguments, **local, **inputs}):
+            found = expression(column, sources, field=name)
             if found is not None:
                 self._declare_used(found, open_arguments)
                 return found

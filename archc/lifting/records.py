@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from archc.ir.operator import Operator
-from archc.ir.types import TensorType
-from archc.lifting.axes import Axis
+from archc.ir.types import TensorType, batch_axis
+from archc.lifting.axes import Axis, axes_of
+
+BATCH_SIZE = 7  # of the traced run; other than the sizes 1 and 2, which code may treat as special
 
 Value = int
 """A traced value, by number."""
@@ -18,8 +20,8 @@ class Record:
     """One call of an operator.
 
     `scope` is the module whose `forward` made it; `path` that of the module that is the operator, or owns its tensors.
-    `tensors` are the keys of its tensors by their names. `line` is the place in the Python source. `again` is true for
-    a module with tensors that was called before.
+    `tensors` are the keys of its tensors by their names. `again` is true for a module with tensors that was called
+    before.
     """
 
     operator: Operator
@@ -28,7 +30,6 @@ class Record:
     scope: str
     path: str | None = None
     tensors: dict[str, str] = field(default_factory=dict)
-    line: object = None
     again: bool = False
 
 
@@ -53,12 +54,17 @@ class Trace:
     outputs: dict[str, Value] = field(default_factory=dict)
     types: dict[Value, TensorType] = field(default_factory=dict)
     axes: dict[Value, list[Axis]] = field(default_factory=dict)
-    classes: dict[str, str] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, type] = field(default_factory=dict)  # module path → its class
     unknown: dict[str, str] = field(default_factory=dict)  # what the language has no word for → where it was called
 
     def new(self, type: TensorType) -> Value:
-        """A new value."""
-        self.types[len(self.types)] = type
-        return len(self.types) - 1
+        """A new value, with axes of its own."""
+        value = len(self.types)
+        self.types[value], self.axes[value] = type, axes_of(sizes(type), batch_axis(type))
+        return value
+
+
+def sizes(type: TensorType) -> list[int]:
+    """The sizes of a value in the traced run."""
+    return [size if isinstance(size, int) else BATCH_SIZE for size in type.shape]

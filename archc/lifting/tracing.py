@@ -7,7 +7,8 @@ that its values are known.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -16,13 +17,15 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
+from archc.compare.outputs import tensors
+from archc.elaborate.cutting import output_name
 from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import BATCH, TensorType
 from archc.lifting import axes as ax
 from archc.lifting.functions import FUNCTIONS, MOVES, NORMS, SAME
 from archc.lifting.modules import NoWord, drop_path, operator_of
-from archc.lifting.records import Trace
-from archc.lifting.values import BATCH_SIZE, Values
+from archc.lifting.records import BATCH_SIZE, Trace, sizes
+from archc.lifting.values import Values
 from archc.operators.regularization import StochasticDepth
 
 FACTORIES = ("new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like", "empty_like")
@@ -35,12 +38,12 @@ def trace(module: nn.Module, inputs: Mapping[str, Sequence[int]], *, training: b
     """
     copied = _without_memory(module).train(training)
     tracer = Tracer(copied)
-    tensors = [tracer.input(name, shape) for name, shape in inputs.items()]
+    given = [tracer.input(name, shape) for name, shape in inputs.items()]
     call = nn.Module.__call__
     nn.Module.__call__ = lambda self, *args, **kwargs: tracer.call(call, self, args, kwargs)  # type: ignore[method-assign]
     try:
         with tracer, torch.no_grad():
-            result = copied(*tensors)
+            result = copied(*given)
             tracer.finish(result)
     finally:
         nn.Module.__call__ = call  # type: ignore[method-assign]
@@ -64,7 +67,6 @@ class Tracer(Values, TorchFunctionMode):
         self._paths: dict[int, str] = {}
         for path, each in module.named_modules():
             self._paths[id(each)] = path
-            self.trace.classes[path] = type(each).__name__
             self.trace.kinds[path] = type(each)
         self._inside = 0
 
@@ -91,9 +93,9 @@ class Tracer(Values, TorchFunctionMode):
         """The result of a module that is one operator; False if it is not."""
         rate = drop_path(module)
         try:
-            apparent = self.type_of(self.unmerged(x))
+            apparent = self.trace.types[self.unmerged(x)]
         except NoWord:
-            apparent = self.type_of(self.view(x).base)
+            apparent = self.trace.types[self.view(x).base]
         try:
             with self.quiet():
                 operator = StochasticDepth.model_validate(rate) if rate is not None else operator_of(module, apparent)
@@ -103,7 +105,7 @@ class Tracer(Values, TorchFunctionMode):
             tensors = {name: f"{path}.{name}" for name in operator.tensors if getattr(module, name, None) is not None}
             self.apply(operator, x, out, path=path, tensors=tensors)
         except NoWord as error:
-            self._miss(str(error), x)
+            self._miss(str(error))
             with self.quiet():
                 return True, self._unknown(original(module, tree_map(_meta, x)))
         return True, out
@@ -121,7 +123,7 @@ class Tracer(Values, TorchFunctionMode):
             (type, *_), _ = operator.typed(self.trace.types[self.value(x)])
         except ShapeError as error:
             raise NoWord(f"{operator.word} {error.message}") from None
-        return torch.empty([BATCH_SIZE if not isinstance(size, int) else size for size in type.shape], device="meta")
+        return torch.empty(sizes(type), device="meta")
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """A call of a function or method of PyTorch."""
@@ -130,22 +132,21 @@ class Tracer(Values, TorchFunctionMode):
             return func(*args, **kwargs)
         name = getattr(func, "__name__", str(func)).strip("_")
         name = name if name != "get" else getattr(getattr(func, "__self__", None), "__name__", name)
-        tensors = [each for each in tree_flatten((args, kwargs))[0] if isinstance(each, torch.Tensor)]
-        data = [each for each in tensors if self.knows(each) or isinstance(each, nn.Parameter)]
-        if not data and name in MOVES and self._keys.get(id(tensors[0] if tensors else None)) in self._persistent:
-            data = tensors  # a buffer with a key is a source, whatever is made of it
+        given = [each for each in tree_flatten((args, kwargs))[0] if isinstance(each, torch.Tensor)]
+        data = [each for each in given if self.knows(each) or isinstance(each, nn.Parameter)]
+        if not data and name in MOVES and self._keys.get(id(given[0] if given else None)) in self._persistent:
+            data = given  # a buffer with a key is a source, whatever is made of it
         if not data or name in FACTORIES:
-            return self._constant(func, name, args, kwargs, tensors)
-        before = {id(each): self._values.get(id(each)) for each in tensors}
+            return self._constant(func, name, args, kwargs)
         with self.quiet():
             moved = tree_map(_meta, (args, kwargs))
             out = torch.empty_like(moved[0][0]) if name in NORMS and args else func(*moved[0], **moved[1])
         if not any(isinstance(each, torch.Tensor) for each in tree_flatten(out)[0]):
             return out
         out = _restored(out, args, moved[0])
-        return self._recorded(func, name, args, kwargs, out, before)
+        return self._recorded(func, name, args, kwargs, out)
 
-    def _recorded(self, func: Any, name: str, args: Any, kwargs: Any, out: Any, before: Any) -> Any:
+    def _recorded(self, func: Any, name: str, args: Any, kwargs: Any, out: Any) -> Any:
         handler = FUNCTIONS.get(name)
         try:
             if name in SAME:
@@ -158,12 +159,10 @@ class Tracer(Values, TorchFunctionMode):
                     return _without_overrides(func)(*args, **kwargs)
             raise NoWord(name)
         except NoWord as error:
-            self._miss(
-                str(error), next(each for each in tree_flatten((args, kwargs))[0] if isinstance(each, torch.Tensor))
-            )
+            self._miss(str(error))
             return tree_map(lambda each: self._unknown(each) if isinstance(each, torch.Tensor) else each, out)
 
-    def _constant(self, func: Any, name: str, args: Any, kwargs: Any, tensors: Sequence[torch.Tensor]) -> Any:
+    def _constant(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         """A function of constants alone is computed, on the CPU."""
         with self.quiet():
             if name in FACTORIES:
@@ -174,7 +173,7 @@ class Tracer(Values, TorchFunctionMode):
                 return args[0]
             return func(*args, **kwargs)
 
-    def _miss(self, what: str, tensor: torch.Tensor) -> None:
+    def _miss(self, what: str) -> None:
         where = self._scopes[-1].partition("@")[0]
         self.trace.unknown.setdefault(what, f"{where or 'the network'} ({place(self.trace.kinds[where])})")
 
@@ -193,7 +192,8 @@ class Tracer(Values, TorchFunctionMode):
 
     def finish(self, result: Any) -> None:
         """Take what the run returned."""
-        for name, tensor in named_results(result):
+        for each, tensor in tensors(result):
+            name = output_name(f"output.{each}" if each.partition(".")[0].isdecimal() else each or "output")
             if not self.knows(tensor):
                 raise NoWord(f"an output that does not depend on the input: {name}")
             self.trace.outputs[name] = self.value(tensor)
@@ -214,22 +214,6 @@ class _Quiet:
 
     def __exit__(self, *_: object) -> None:
         self._tracer._inside -= 1
-
-
-def named_results(result: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """The tensors that a network returns, with names: of a dictionary's keys, a NamedTuple's or dataclass's fields."""
-    if isinstance(result, torch.Tensor):
-        yield "output", result
-    elif isinstance(result, Mapping):
-        for key, each in result.items():
-            yield from ((str(key), tensor) for _, tensor in named_results(each))
-    elif hasattr(result, "_fields") or hasattr(result, "__dataclass_fields__"):
-        names = getattr(result, "_fields", None) or list(result.__dataclass_fields__)
-        for name in names:
-            yield from ((name, tensor) for _, tensor in named_results(getattr(result, name)))
-    elif isinstance(result, list | tuple):
-        for index, each in enumerate(result):
-            yield from ((f"output_{index}", tensor) for _, tensor in named_results(each))
 
 
 def _without_overrides(function: Any) -> Any:
@@ -255,8 +239,6 @@ def _restored(out: Any, args: Any, moved: Any) -> Any:
 
 def place(kind: type) -> str:
     """Where a class is defined: file and line."""
-    import inspect
-
     try:
         return f"{inspect.getsourcefile(kind)}:{inspect.getsourcelines(kind)[1]}"
     except (OSError, TypeError):

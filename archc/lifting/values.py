@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import nn
 
 from archc.ir.operator import Operator, ShapeError
-from archc.ir.types import BATCH, TensorType, batch_axis
+from archc.ir.types import BATCH, TensorType
 from archc.lifting import axes as ax
 from archc.lifting.axes import Axis
 from archc.lifting.constants import constant_of
 from archc.lifting.modules import NoWord
-from archc.lifting.records import MatMul, Record, Trace, Value
+from archc.lifting.records import BATCH_SIZE, MatMul, Record, Trace, Value
 from archc.operators.arrangement import Narrow
 from archc.operators.join import Product
 from archc.operators.regularization import Identity
 from archc.operators.source import Parameter, RepeatInterleave
-
-BATCH_SIZE = 7  # of the traced run; other than the sizes 1 and 2, which code may treat as special
 
 
 class View:
@@ -140,10 +138,6 @@ class Values:
         """A tensor is the same value as another."""
         self._hold(out, self.view(tensor))
 
-    def type_of(self, value: Value) -> TensorType:
-        """The type of a value."""
-        return self.trace.types[value]
-
     def keys_of(self, tensors: Mapping[str, object]) -> dict[str, str] | None:
         """The keys of tensors by their names, without those that are None; None if one is no tensor of the module."""
         given = {name: tensor for name, tensor in tensors.items() if tensor is not None}
@@ -154,18 +148,12 @@ class Values:
     def _afresh(self, value: Value) -> Value:
         """The same value, whose axes are not known to be made of others."""
         if value not in self._fresh:
-            type = self.trace.types[value]
-            self._fresh[value] = self._record(Identity(), [value])
-            sizes = [BATCH_SIZE if not isinstance(size, int) else size for size in type.shape]
-            self.trace.axes[self._fresh[value]] = ax.axes_of(sizes, batch_axis(type))
+            self._fresh[value] = self._record(Identity(), [value], afresh=True)
         return self._fresh[value]
 
     def new(self, type: TensorType, tensor: torch.Tensor | None = None) -> Value:
         """A new value, which a tensor may be."""
         value = self.trace.new(type)
-        batch = batch_axis(type)
-        sizes = [BATCH_SIZE if at == batch else int(str(size)) for at, size in enumerate(type.shape)]
-        self.trace.axes[value] = ax.axes_of(sizes, batch)
         if tensor is not None:
             self._hold(tensor, View(value, self.trace.axes[value]))
         return value
@@ -174,16 +162,16 @@ class Values:
         self._values[id(tensor)] = view
         self._kept_by[id(tensor)] = tensor
 
-    def _record(self, operator: Operator, inputs: Sequence[Value], **known: Any) -> Value:
+    def _record(self, operator: Operator, inputs: Sequence[Value], *, afresh: bool = False, **known: Any) -> Value:
         try:
             (type, *_), _ = operator.typed(*[self.trace.types[value] for value in inputs])
         except ShapeError as error:
             raise NoWord(f"{operator.word} {error.message}") from None
-        value = self.new(type)
+        value = self.trace.new(type)
         alike = next((each for each in inputs if self.trace.types[each].shape == type.shape), None)
-        if alike is not None and not operator.moves:
+        if alike is not None and not operator.moves and not afresh:
             self.trace.axes[value] = self.trace.axes[alike]
-        record = Record(operator, list(inputs), value, self._scopes[-1], line=_line(), **known)
+        record = Record(operator, list(inputs), value, self._scopes[-1], **known)
         if record.tensors:
             owner = min(record.tensors.values())
             record.again = owner in self._stateful
@@ -236,12 +224,13 @@ class Values:
 
     def apply(self, operator: Operator, x: torch.Tensor, out: torch.Tensor, **known: Any) -> None:
         """Record a call with one input, whose result is `out`."""
-        if works_on_last_axis(operator):
+        if works_on_last_axis(operator):  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
             self.give_like(operator, [self.unmerged(x)], x, out, **known)
         else:
             self.give(operator, [self.value(x)], out, **known)
 
 
+@lru_cache(4096)
 def works_on_last_axis(operator: Operator) -> bool:
     """True for an operator to which all axes but the last are alike."""
     x = TensorType((BATCH, 4, 8))
@@ -255,13 +244,3 @@ def works_on_last_axis(operator: Operator) -> bool:
     same = one.shape[:-1] == x.shape[:-1] and other.shape[:-1] == more.shape[:-1]
     same &= operator.weights(x) == operator.weights(more)  # those of a channel are another axis's
     return same and set(operator.windows(x)) <= {x.ndim - 1} and set(operator.windows(more)) <= {more.ndim - 1}
-
-
-def _line() -> object:
-    """The line of the module's own code that is being run."""
-    frame = sys._getframe(1)
-    while frame is not None and (
-        __package__ in frame.f_globals.get("__name__", "") or frame.f_globals.get("__name__", "").startswith("torch")
-    ):
-        frame = frame.f_back  # type: ignore[assignment]
-    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else None

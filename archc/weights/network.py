@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -20,15 +20,19 @@ class Network:
     """A graph and its weights by `state_dict` key, read lazily.
 
     `fresh` tells weights that were only initialised from weights that somebody gave: a comparison of fresh networks
-    needs a calibrated twin to mean anything. `spec` is the text that the graph comes from, with everything resolved: an
-    artefact keeps it. It is empty where there was none.
+    needs a calibrated twin to mean anything. `write_spec` gives the text that the graph comes from.
     """
 
     graph: Graph
     weights: Mapping[str, np.ndarray]
     fresh: bool
     seed: int = 0
-    spec: str = ""
+    write_spec: Callable[[], str] = field(default=str, compare=False)
+
+    @cached_property
+    def spec(self) -> str:
+        """The spec with everything resolved, which an artefact keeps; empty where there was none."""
+        return self.write_spec()
 
     @cached_property
     def inference(self) -> Graph:
