@@ -93,9 +93,8 @@ def atomic_write(
         raise _error(target, IsADirectoryError(0, "it is a directory"))
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     told = target.with_name(called or target.name)
-    output = _Output(temporary, told, digest)
-    try:
-        with io.BufferedWriter(output, BUFFER_BYTES) as file:
+    try:  # before the file exists: whatever moment Ctrl-C or SIGTERM comes at, it vanishes
+        with io.BufferedWriter(_Output(temporary, told, digest), BUFFER_BYTES) as file:
             yield file
             settle(file)
         _rename(temporary, target, told)
@@ -167,15 +166,18 @@ class _Output(io.FileIO):
     """The temporary file: has what is written hashed, and reports every failure under the target's name."""
 
     def __init__(self, temporary: Path, target: Path, digest: _Hash | None) -> None:
-        self._target, self._written = target, 0
+        self._target, self._written, self._moved = target, 0, False
+        self._follower: _Follower | None = None
         try:
             super().__init__(temporary, "x+b")
         except OSError as error:
             raise _error(target, error) from error
-        self._follower = _Follower(self.fileno(), digest) if digest is not None else None
+        if digest is not None:
+            self._follower = _Follower(self.fileno(), digest)
 
     def write(self, data: ReadableBuffer, /) -> int:
-        if self._follower and self.tell() != self._written:
+        # A write that a signal breaks off is made again as the file is closed: that alone is not out of order.
+        if self._follower and self._moved and self.tell() != self._written:
             raise io.UnsupportedOperation("a file that is hashed on the way is written from front to back")
         try:
             count = super().write(data)
@@ -186,6 +188,10 @@ class _Output(io.FileIO):
         if self._follower:
             self._follower.follow(self._written)
         return count
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        self._moved = True
+        return super().seek(offset, whence)
 
     def finish(self) -> None:
         """Wait until the digest is complete and the disk has the file."""

@@ -5,7 +5,10 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 import pytest
@@ -53,6 +56,42 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(exception: type[BaseE
     with pytest.raises(exception):
         fail_in_the_middle()
     assert contents(tmp_path) == {"model.onnx": b"old"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the file was not closed by hand
+@pytest.mark.parametrize("hash_of", [lambda: None, hashlib.sha256])
+def test_whatever_moment_a_signal_comes_at_nothing_half_written_stays(hash_of: Any, tmp_path: Path) -> None:
+    moment, ended = 0, False
+    while not ended:
+        moment += 1
+        with suppress(SystemExit), _stopped_at(moment):
+            with atomic_write(tmp_path / "model", hash_of()) as file:
+                file.write(b"whole")
+            ended = True
+        assert contents(tmp_path) in ({}, {"model": b"whole"})
+    assert moment > 20
+
+
+@contextmanager
+def _stopped_at(moment: int) -> Iterator[None]:
+    """Raise SystemExit before one of the lines that archc/files.py runs."""
+    passed = 0
+
+    def trace(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal passed
+        if frame.f_code.co_filename != files.__file__:
+            return None
+        passed += event == "line"
+        if passed == moment and event == "line":
+            raise SystemExit
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield
+    finally:
+        sys.settrace(before)
 
 
 KILLED_IN_THE_MIDDLE = """
