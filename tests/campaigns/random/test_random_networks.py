@@ -23,7 +23,7 @@ def test_every_witness_agrees_about_random_networks(number: int) -> None:
     assert outcome.failures == []
     assert len(outcome.findings) == BATCH_SIZE
     passed = [findings for findings in outcome.findings.values() if findings.verdicts.get("ONNX") is Verdict.PASSED]
-    assert len(passed) > 0.6 * BATCH_SIZE, "most of the networks must tell right from wrong"
+    assert len(passed) > 0.7 * BATCH_SIZE, "most of the networks must tell right from wrong"
 
 
 def test_near_misses_are_refused_with_a_position() -> None:
