@@ -92,14 +92,15 @@ class NodeRunner:
     """One node of an artefact: it gives the graph's value `value` from the values `inputs`.
 
     `path` is the module path. Runners of one `kind` compute the same but for the values of their tensors. `open`
-    prepares a runner; what it returns takes the inputs in order, as float32.
+    prepares a runner; what it returns takes the inputs in order, as float32. It is told whether the images (axes from
+    2 on) have other sizes than in the network.
     """
 
     path: str
     value: str
     inputs: tuple[str, ...]
     kind: Hashable
-    open: Callable[[], RunNode]
+    open: Callable[[bool], RunNode]
 
 
 class Artefact(Protocol):

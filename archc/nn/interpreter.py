@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from archc.ir.graph import Graph, Node
 from archc.nn.codegen import NAMESPACE, node_source
@@ -17,12 +16,12 @@ from archc.nn.codegen import NAMESPACE, node_source
 class Interpreter:
     """The nodes of a graph with the layers of a module that was built from it, in the module's mode.
 
-    They compute in the module's precision, or in `dtype`: a layer with tensors is then converted while it is used.
+    They compute in the module's precision.
     """
 
-    def __init__(self, graph: Graph, module: nn.Module, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, graph: Graph, module: nn.Module) -> None:
         self._producers = {value.name: node for node in graph.nodes for value in node.outputs}
-        self._module, self._dtype = module, dtype
+        self._module = module
 
     def value(self, name: str, given: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """A value computed from given ones, through all nodes that lie between.
@@ -65,18 +64,13 @@ class Interpreter:
         else:  # it may work in place, and the inputs are the caller's
             layer = self._module.get_submodule(node.module)
             given = tuple([x.clone() if getattr(layer, "inplace", False) else x for x in inputs])
-            tensors = dict((*layer.named_parameters(), *layer.named_buffers()))  # those without a key too
-            if self._dtype is None or not tensors:
-                outputs = layer(*given)
-            else:
-                converted = {key: tensor.to(self._dtype) for key, tensor in tensors.items()}
-                outputs = functional_call(layer, converted, given)
+            outputs = layer(*given)
         return outputs if len(node.outputs) > 1 else (outputs,)
 
     def _tensor(self, key: str) -> torch.Tensor:
         path, _, name = key.rpartition(".")
-        tensor: torch.Tensor = getattr(self._module.get_submodule(path), name).detach()
-        return tensor.to(self._dtype) if self._dtype and tensor.is_floating_point() else tensor
+        tensor: torch.Tensor = getattr(self._module.get_submodule(path), name)
+        return tensor.detach()
 
 
 @cache

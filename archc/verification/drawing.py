@@ -8,6 +8,7 @@ from math import prod
 import torch
 
 from archc.ir.types import BATCH, TensorType
+from archc.verification.local import smaller
 
 Tensors = Mapping[str, torch.Tensor]
 POOL = 2**18 - 5  # random numbers that are drawn once; odd, so that no axis of an image fits into it
@@ -26,9 +27,15 @@ class Drawer:
         halves = torch.randint(-16, 17, (POOL,), generator=self._generator) / 2
         self._usual = torch.where(torch.rand(POOL, generator=self._generator) < 0.75, self._normal, halves)
 
-    def usual(self, types: Mapping[str, TensorType], size: str) -> Tensors:
-        """Inputs of these types by name, at the `optimum`, `minimum` or `maximum` of dynamic sizes."""
-        return {name: self._from(self._usual, _shape(type, 1, size)) for name, type in types.items()}
+    def usual(self, types: Mapping[str, TensorType], size: str, *, small: bool = False) -> Tensors:
+        """Inputs of these types by name, at the `optimum`, `minimum` or `maximum` of dynamic sizes.
+
+        With `small` the images are small ones instead.
+        """
+        shapes = {name: _shape(type, 1, size) for name, type in types.items()}
+        if small:
+            shapes = {name: [*shape[:2], *map(smaller, shape[2:])] for name, shape in shapes.items()}
+        return {name: self._from(self._usual, shape) for name, shape in shapes.items()}
 
     def scaled(self, types: Mapping[str, TensorType], scale: float) -> Tensors:
         """Normal numbers times a scale, for two images."""

@@ -17,8 +17,10 @@ from archc.diagnostics import ArchcError
 from archc.exporting import NodeRunner, RunNode
 from archc.ir.graph import Node
 from archc.ir.types import SymbolicDim
+from archc.nn.exact import InFloat64
 from archc.nn.interpreter import Interpreter
 from archc.verification.drawing import Drawer, Tensors, generator_of, tiled
+from archc.verification.local import is_local
 from archc.verification.report import Divergence, Nodes
 from archc.verification.rounding import FACTOR, FLOOR, ROUNDING
 from archc.weights import Array
@@ -55,7 +57,7 @@ def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) ->
     for runner in runners:
         kinds.setdefault((runner.kind, judge.kind(runner)), runner)
     for runner in kinds.values():
-        divergence = judge.compare(runner, judge.cases(runner, drawer))
+        divergence = judge.compare(runner, judge.cases(runner, drawer), drawn=True)
         if divergence is not None:
             return Nodes(len(kinds), len(runners), divergence)
     return Nodes(len(kinds), len(runners))
@@ -97,7 +99,6 @@ class _Judge:
         self._nodes = {node.path: node for node in graph.nodes}
         self._types = {value.name: value.type for value in graph.values()}
         self._single = Interpreter(graph, module)
-        self._exact = Interpreter(graph, module, torch.float64)
         self._nudges = 1 + 2 * ROUNDING * (torch.randint(0, 2, (8191,), generator=generator_of(0)) * 2 - 1)
         self._units: dict[str, bool] = {}  # by path
 
@@ -108,7 +109,8 @@ class _Judge:
 
     def exact(self, runner: NodeRunner, given: Tensors) -> torch.Tensor:
         """What a node gives in float64."""
-        return self._exact.value(runner.value, given)
+        with InFloat64():
+            return self._single.value(runner.value, given)
 
     def cases(self, runner: NodeRunner, drawer: Drawer) -> Iterator[Case]:
         """Inputs that are drawn for a node, and what it gives."""
@@ -118,14 +120,19 @@ class _Judge:
         """Inputs for a node; small and large ones only where they are not the same as the usual, but for a factor."""
         types = {name: self._types[name] for name in runner.inputs}
         dynamic = any(isinstance(dim, SymbolicDim) for type in types.values() for dim in type.shape[1:])
-        usual = drawer.usual(types, "optimum")
+        small = self._is_local(runner)
+        usual = drawer.usual(types, "optimum", small=small)
         yield usual
         if dynamic:
-            yield from (drawer.usual(types, size) for size in ("minimum", "maximum"))
+            yield from (drawer.usual(types, size, small=small) for size in ("minimum", "maximum"))
         linear = self._nodes[runner.path].operator.linear_axis is not None
         if not linear and self._has_unit(runner, usual):
             yield drawer.scaled(types, SMALL)
             yield drawer.scaled(types, LARGE)
+
+    def _is_local(self, runner: NodeRunner) -> bool:
+        """True if it is compared on small images, as it does the same on large ones."""
+        return is_local(self._single.between(runner.value, runner.inputs))
 
     def _has_unit(self, runner: NodeRunner, given: Tensors) -> bool:
         """The answer of `has_unit` for the first inputs that it is asked with."""
@@ -133,10 +140,10 @@ class _Judge:
             self._units[runner.path] = has_unit(self._single, [runner.value], given)
         return self._units[runner.path]
 
-    def compare(self, runner: NodeRunner, cases: Iterable[Case]) -> Divergence | None:
-        """Hold a node to its network's on each of several inputs."""
+    def compare(self, runner: NodeRunner, cases: Iterable[Case], *, drawn: bool = False) -> Divergence | None:
+        """Hold a node to its network's on each of several inputs, which may have been `drawn` for it."""
         try:
-            run = runner.open()
+            run = runner.open(drawn and self._is_local(runner))
             return next(filter(None, (self._compare(runner, run, *case) for case in cases)), None)
         except LookupError as error:  # the file does not compute it from these inputs
             return self._divergence(runner, inf, inf, str(error.args[0]))

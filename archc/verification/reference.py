@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from archc.ir.dtype import FLOAT32
+from archc.nn.exact import InFloat64
 from archc.nn.interpreter import Interpreter
 from archc.verification.images import Inputs, Sample
 from archc.verification.nodes import has_unit, misplaced
@@ -35,10 +36,13 @@ class Reference(Expected):
 def reference(network: Network, samples: Sequence[Sample]) -> Reference:
     """Run a network's module on samples, one after the other; the first decides how sharp the comparison is."""
     module = network.inference_module()
-    single = [run_module(module, sample.inputs) for sample in samples]
-    slopes = gradients(module, network.inference, tuple(x[:1] for x in samples[0].inputs))
-    module = module.requires_grad_(False).double()
-    exact = [run_module(module, tuple(x.astype(np.float64) for x in sample.inputs)) for sample in samples]
+    usual, *further = (sample.inputs for sample in samples)
+    slopes, first = gradients(module, network.inference, tuple(x[:1] for x in usual))
+    others = run_module(module, tuple(x[1:] for x in usual)) if len(usual[0]) > 1 else []
+    single = [[np.concatenate(each) for each in zip(first, others, strict=True)] if others else first]
+    single += [run_module(module, inputs) for inputs in further]
+    with InFloat64():
+        exact = [run_module(module, sample.inputs) for sample in samples]
     outputs = [output.name for output in network.inference.outputs]
     return Reference(outputs, samples, exact, single, network, sharpness(slopes, exact[0], single[0]))
 

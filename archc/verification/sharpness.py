@@ -61,8 +61,8 @@ Slopes = Mapping[str, tuple[str, Sequence[float]]]
 """Layer → its block, and how far its change moves each output, per element: the root mean square of ‖(Jᵀv)∘w‖."""
 
 
-def gradients(module: nn.Module, graph: Graph, inputs: Inputs) -> Slopes:
-    """The slopes of every layer with weights at these inputs; the module is in float32.
+def gradients(module: nn.Module, graph: Graph, inputs: Inputs) -> tuple[Slopes, list[Array]]:
+    """The slopes of every layer with weights at these inputs, and the outputs; the module is in float32.
 
     What changes is each output channel of a linear map, by a factor of its own, and each number of other layers: to
     differentiate by all weights of a map takes as long as to run it.
@@ -85,7 +85,9 @@ def gradients(module: nn.Module, graph: Graph, inputs: Inputs) -> Slopes:
     for hook in hooks:
         hook.remove()
     blocks = {node.path: node.scope or node.path for node in graph.nodes}
-    return {layer: (blocks[layer], [sqrt(square) for square in found]) for layer, found in squares.items()}
+    module.requires_grad_(False)
+    slopes_by_layer = {layer: (blocks[layer], list(map(sqrt, found))) for layer, found in squares.items()}
+    return slopes_by_layer, [y.detach().numpy() for y in outputs]
 
 
 def _changed(module: nn.Module, graph: Graph) -> tuple[dict[str, list[torch.Tensor]], list[RemovableHandle]]:

@@ -227,9 +227,14 @@ def _node(node: OnnxNode) -> onnx.NodeProto:
     return helper.make_node(node.op_type, node.inputs, node.outputs, node.name, **node.attributes)
 
 
-def value_info(name: str, type: TensorType) -> onnx.ValueInfoProto:
-    """A tensor's name, element type and shape as ONNX declares them; symbolic sizes by their names."""
+def value_info(name: str, type: TensorType, *, any_size: bool = False) -> onnx.ValueInfoProto:
+    """A tensor's name, element type and shape as ONNX declares them; symbolic sizes by their names.
+
+    With `any_size` those of the axes from 2 on are left open.
+    """
     from onnx import TensorProto, helper
 
     element = TensorProto.DataType.Value(ELEMENTS[type.dtype].onnx)
-    return helper.make_tensor_value_info(name, element, [d if isinstance(d, int) else str(d) for d in type.shape])
+    shape = [d if isinstance(d, int) else str(d) for d in type.shape]
+    declared = [None if any_size and axis > 1 else size for axis, size in enumerate(shape)]
+    return helper.make_tensor_value_info(name, element, declared)

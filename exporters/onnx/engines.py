@@ -33,11 +33,17 @@ class Engine(NamedTuple):
 
 
 def onnx_runtime(
-    model: str | bytes, optimised: bool = True, named: Mapping[str, np.ndarray] | None = None, *, threads: int = 0
+    model: str | bytes,
+    optimised: bool = True,
+    named: Mapping[str, np.ndarray] | None = None,
+    *,
+    threads: int = 0,
+    once: bool = False,
 ) -> Engine:
     """ONNX Runtime on the CPU, for a file or a message; `named` are tensors that it only names. Raises what it raises.
 
-    By itself it starts a thread for each core.
+    By itself it starts a thread for each core, and copies large weights into the order that its kernels read them in;
+    not for what is run `once`.
     """
     import numpy as np
     import onnxruntime
@@ -45,6 +51,8 @@ def onnx_runtime(
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is wrong is told by the exception
     options.intra_op_num_threads = threads
+    if once:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     memory = {name: onnxruntime.OrtValue.ortvalue_from_numpy(values) for name, values in (named or {}).items()}

@@ -13,7 +13,7 @@ import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archc.diagnostics import ExportError
 from archc.files import read_regular
@@ -59,7 +59,7 @@ def _check_values(path: Path, model: onnx.ModelProto) -> None:
     types = set(onnx.TensorProto.DataType.values())
     for message in _messages(model):
         wrong = next(
-            (f"the {field.name} {value!r}, which is not UTF-8" for field, value in message.ListFields()
+            (f"the {field.name} {value!r}, which is not UTF-8" for field, value in _fields(message)
              for text in (value if isinstance(value, Sequence) and not isinstance(value, bytes) else [value])
              if field.type == field.TYPE_STRING and not isinstance(text, str)), None,
         )  # fmt: skip
@@ -80,10 +80,20 @@ def _messages(message: Message) -> Iterator[Message]:
     from google.protobuf.message import Message
 
     yield message
-    for field, value in message.ListFields():
+    for field, value in _fields(message):
         if field.message_type is not None:
             for inner in [value] if isinstance(value, Message) else value:
                 yield from _messages(inner)
+
+
+def _fields(message: Message) -> Sequence[tuple[Any, Any]]:
+    """The fields of a message and their values; of a tensor not its numbers, of which protobuf would make a copy."""
+    import onnx
+
+    if isinstance(message, onnx.TensorProto):
+        named = [field for field in message.DESCRIPTOR.fields if field.type != field.TYPE_BYTES]
+        return [(field, getattr(message, field.name)) for field in named]
+    return message.ListFields()
 
 
 def _check_external_data(path: Path, model: onnx.ModelProto) -> None:

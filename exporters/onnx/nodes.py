@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from archc.exporting import NodeRunner
@@ -42,7 +42,7 @@ def node_runners(
 
 def _runner(node: Node, cutter: _Cutter) -> NodeRunner:
     inputs = tuple(dict.fromkeys(value.name for value in cutter.inputs(node)))
-    return NodeRunner(node.path, node.output.name, inputs, cutter.kind(node), lambda: cutter.open(node, inputs))
+    return NodeRunner(node.path, node.output.name, inputs, cutter.kind(node), partial(cutter.open, node, inputs))
 
 
 class _Cutter:
@@ -110,8 +110,8 @@ class _Cutter:
             return stored.data_type, tuple(stored.dims)
         return stored.data_type, tuple(stored.dims), stored.raw_data
 
-    def open(self, node: Node, inputs: tuple[str, ...]) -> RunNode:
-        """A way to run one node from these inputs; one that the exporter leaves out gives its input.
+    def open(self, node: Node, inputs: tuple[str, ...], any_size: bool) -> RunNode:
+        """A way to run one node from these inputs, or such of `any_size`; one that is left out gives its input.
 
         Raises LookupError: the file does not compute it from the node's inputs; what ONNX Runtime raises.
         """
@@ -125,11 +125,11 @@ class _Cutter:
             place = inputs.index(node.inputs[0].name)
             return lambda arrays: arrays[place]
         work = node.operator.multiply_adds(tuple([value.type for value in node.inputs]), node.output.type)
-        model, named = self._cut(node)
-        engine = onnx_runtime(model, True, named, threads=0 if work > MOST_ALONE else 1)
+        model, named = self._cut(node, any_size)
+        engine = onnx_runtime(model, True, named, threads=0 if work > MOST_ALONE else 1, once=True)
         return lambda arrays: engine.run(list(map(np.ascontiguousarray, arrays)))[0]
 
-    def _cut(self, node: Node) -> tuple[bytes, Mapping[str, np.ndarray]]:
+    def _cut(self, node: Node, any_size: bool) -> tuple[bytes, Mapping[str, np.ndarray]]:
         """The model of a node, and the large weights that it only names."""
         import onnx
 
@@ -139,8 +139,8 @@ class _Cutter:
         graph = onnx.GraphProto(name="node", node=nodes, initializer=initializers)
         graph.initializer.extend(self._stored[name] for name in wanted if name not in self._derived)
         given = dict.fromkeys(self.inputs(node))
-        graph.input.extend(value_info(self.tensor(value.name), value.type) for value in given)
-        graph.output.append(value_info(self.tensor(node.output.name), node.output.type))
+        graph.input.extend(value_info(self.tensor(value.name), value.type, any_size=any_size) for value in given)
+        graph.output.append(value_info(self.tensor(node.output.name), node.output.type, any_size=any_size))
         cast_ends(graph, self._types)
         version, opsets = self._model.ir_version, self._model.opset_import
         return onnx.ModelProto(ir_version=version, graph=graph, opset_import=opsets).SerializeToString(), named

@@ -235,7 +235,7 @@ class InMemory(Artefact):
             name = node.output.name
             tensors = lambda arrays: {n: torch.from_numpy(a) for n, a in zip(names, arrays, strict=True)}  # noqa: E731
             run = lambda arrays: single.value(name, tensors(arrays)).numpy()  # noqa: E731
-            return NodeRunner(node.path, name, names, node.kind, lambda: run)
+            return NodeRunner(node.path, name, names, node.kind, lambda any_size: run)
 
         return [runner(node) for node in graph.nodes]
 
