@@ -14,52 +14,60 @@ from archc.compare.outputs import Named, are_named, by_name, by_value, listed
 from archc.compare.parting import part
 from archc.compare.report import Difference
 from archc.compare.sides import Run, Sides, evaluate
-from archc.compare.sizes import Case, cases, larger_batches
+from archc.compare.sizes import Case, declared, larger_batch, undeclared
 from archc.diagnostics import UsageError
 
 OUTPUTS = "outputs"
 
 
 class Evaluation:
-    """Runs both sides outside training. `accepted` are the cases that both took; `refused`, if one did not take one."""
+    """Runs both sides outside training. `accepted` are the cases that both took, and no other differed."""
 
     def __init__(self, sides: Sides) -> None:
         self.sides = sides
         self.found = Findings(OUTPUTS)
         self.accepted: list[Case] = []
-        self.refused = False
         self.runs: tuple[Run, Run] | None = None
 
     def compare(self) -> Findings:
-        """Run every case until one differs."""
-        for case in cases(self.sides.graph):
+        """Run cases until one differs."""
+        graph = self.sides.graph
+        for case in declared(graph):
             self._compare(case)
+        for cases in undeclared(graph):
+            if not any(map(self._compare, cases)):
+                break
         if len(self.accepted) < 2:
-            for case in larger_batches(self.sides.graph):
+            for case in larger_batch(graph):
                 self._compare(case)
         self.found.detail = f"sizes {', '.join(map(str, self.accepted))}" if self.accepted else ""
         return self.found
 
-    def _compare(self, case: Case) -> None:
-        if self.found.differences or (self.refused and not case.declared):
-            return
+    def _compare(self, case: Case) -> bool:
+        """Run a case, unless one before differs. True if it was accepted."""
+        if self.found.differences:
+            return False
         inputs = self.sides.inputs(case)
         ours, theirs = (_tried(module, inputs) for module in (self.sides.ours, self.sides.theirs))
         if isinstance(ours, UsageError) and case.declared:
             raise ours
         if isinstance(ours, UsageError) or isinstance(theirs, UsageError):
             self._refused(case, ours, theirs)
-            return
+            return False
         self.runs = self.runs or (ours, theirs)
         self.accepted.append(case)
         paired = pair(ours.outputs, theirs.outputs, self.found)
         if paired is not None:
             self._judge(inputs, case, ours.outputs, paired)
+        return case in self.accepted
 
     def _judge(self, inputs: Sequence[torch.Tensor], case: Case, ours: list[Named], theirs: list[Named]) -> None:
         if not all(bool(each.tensor.isfinite().all()) for each in ours):
-            self.found.skipped = True
             self.found.notes.append(f"at {case} the network's own outputs are not finite under drawn weights")
+            if case.declared:
+                self.found.skipped = True
+            else:
+                self.accepted.remove(case)
             return
         agreement = Agreement(lambda: self._single(inputs))
         wrong = dict(agreement.different(numbered(ours), as_ours(ours, theirs)))
@@ -70,7 +78,6 @@ class Evaluation:
             if not case.declared:  # the spec promises nothing there: it may have a size of its own written into it
                 self.found.notes.append(f"{case} is not declared: {told}")
                 self.accepted.remove(case)
-                self.refused = True
                 return
             self.found.differences.append(part(self.sides, inputs, OUTPUTS, told, training=False))
 
@@ -79,7 +86,6 @@ class Evaluation:
 
     def _refused(self, case: Case, ours: Run | UsageError, theirs: Run | UsageError) -> None:
         """Note that one side refuses a size; a declared one is a difference."""
-        self.refused = True
         if isinstance(theirs, UsageError) and case.declared:
             message = f"at {case}, {reason(theirs)}"
             self.found.differences.append(part(self.sides, self.sides.inputs(case), OUTPUTS, message, training=False))

@@ -16,18 +16,17 @@ from archc.compare.parting import part
 from archc.compare.places import attributes, module_place, spec_place, submodule
 from archc.compare.report import Difference
 from archc.compare.sides import Sides, Step, train
-from archc.compare.sizes import Case
+from archc.compare.sizes import Case, images_of_step
 from archc.compare.watch import ENDS
 
 TRAINING = "training"
-BATCH = 3  # two images give a batch norm of vectors values of one size, and so no gradient
 
 
 class Training:
     """Runs a step of both sides. `steps` are theirs and ours, for what they drew."""
 
     def __init__(self, sides: Sides, case: Case) -> None:
-        self.sides, self.case = sides, case.with_batch(sides.graph, BATCH)
+        self.sides, self.case = sides, case.with_batch(sides.graph, images_of_step(sides.graph))
         self.inputs = sides.inputs(self.case)
         self.found = Findings(TRAINING, detail=f"size {self.case}")
         self.uniform: float | None = None

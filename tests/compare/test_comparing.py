@@ -247,7 +247,7 @@ def test_a_size_that_one_side_refuses_is_told() -> None:
     found = compare(graph(), net)
     assert found.verdict is Verdict.EQUAL
     assert found.notes[0].startswith("3×3×12×15 is not declared: the network takes it, and the module does not (")
-    assert found.check("outputs").detail == "sizes 1×3×24×24, 2×3×24×24, 3×3×24×24"
+    assert found.check("outputs").detail == "sizes 1×3×24×24, 2×3×24×24"
 
 
 def test_what_differs_at_a_size_that_the_spec_does_not_declare_is_told_and_decides_nothing() -> None:
@@ -257,7 +257,7 @@ def test_what_differs_at_a_size_that_the_spec_does_not_declare_is_told_and_decid
     found = compare(graph(), net)
     assert found.verdict is Verdict.EQUAL
     assert re.fullmatch("3×3×12×15 is not declared: the output differs by .* at 3×3×12×15", found.notes[0])
-    assert found.check("outputs").detail == "sizes 1×3×24×24, 2×3×24×24, 3×3×24×24"
+    assert found.check("outputs").detail == "sizes 1×3×24×24, 2×3×24×24"
 
 
 def _only_24(module: nn.Module, given: tuple[torch.Tensor]) -> None:
