@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import sqrt
+from typing import NamedTuple
 
 import torch
 
@@ -30,6 +31,15 @@ from archc.weights.sampling import fans, gain
 FEWEST = 512  # values that show a distribution
 CLOSE = 0.04  # of a standard deviation; that of 512 normal values is within 3 % nearly always
 STDS = (0.02, 0.01, 0.001, 0.05, 0.1, 1.0)
+
+
+class Drawn(NamedTuple):
+    """What is known of the values of a tensor; `largest` without their signs."""
+
+    number: int
+    std: float
+    mean: float
+    largest: float
 
 
 def with_initializers(graph: Graph, state: Mapping[str, torch.Tensor]) -> Graph:
@@ -67,9 +77,9 @@ def _of_parameter(parameter: Parameter, values: torch.Tensor | None) -> Initiali
         return _constant(low, own)
     if flat.numel() < FEWEST:
         return None
-    if _fits(own, flat, parameter.shape):
-        return own
-    return next((each for each in _candidates(parameter.shape) if _fits(each, flat, parameter.shape)), None)
+    drawn = Drawn(flat.numel(), float(flat.std()), float(flat.mean()), max(-low, high))
+    tried = (own, *_candidates(parameter.shape))
+    return next((each for each in tried if _fits(each, drawn, parameter.shape)), None)
 
 
 def _constant(value: float, own: Initializer) -> Initializer:
@@ -96,18 +106,17 @@ def _candidates(shape: tuple[int, ...]) -> Iterator[Initializer]:
         yield Uniform(a=-bound, b=bound)
 
 
-def _fits(initializer: Initializer, values: torch.Tensor, shape: tuple[int, ...]) -> bool:
+def _fits(initializer: Initializer, values: Drawn, shape: tuple[int, ...]) -> bool:
     """True if values may have been drawn so: the same deviation, no mean, and the tails of the distribution."""
     known = _spread(initializer, shape)
     if known is None:
         return False
     std, bound = known
-    measured, largest = float(values.std()), float(values.abs().max())
-    if abs(measured - std) > max(CLOSE / 4, 4 / sqrt(2 * values.numel())) * std:
+    if abs(values.std - std) > max(CLOSE / 4, 4 / sqrt(2 * values.number)) * std:
         return False
-    if abs(float(values.mean())) > 5 * std / sqrt(values.numel()):
+    if abs(values.mean) > 5 * std / sqrt(values.number):
         return False
-    return largest <= bound * (1 + 1e-6) if bound < 5 * std else largest > bound_of_uniform(std) * 1.05
+    return values.largest <= bound * (1 + 1e-6) if bound < 5 * std else values.largest > bound_of_uniform(std) * 1.05
 
 
 def bound_of_uniform(std: float) -> float:
