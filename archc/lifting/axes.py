@@ -160,7 +160,8 @@ def _sizes(axes: Sequence[Axis], names: dict[Atom, str]) -> dict[str, int]:
 
 def movement(before: Sequence[Axis], after: Sequence[Axis]) -> Operator:
     """The operator with the plainest name that moves axes so."""
-    if len(set(before)) == len(before) and set(before) == set(after) and before[0] == after[0]:
+    distinct = len(set(before)) == len(before) == len(after)  # of axes of size 1 there may be several
+    if distinct and set(before) == set(after) and before[0] == after[0]:
         return Permute(dims=tuple(before.index(axis) for axis in after))
     if (merged := _merged(before, after)) is not None:
         return merged

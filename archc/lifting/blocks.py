@@ -94,8 +94,21 @@ class Blocks:
             self._make(class_name)
             if not self._only_needed:
                 self._fold()
+        self._rename_listed()
         self._make_ramps()
         return self.items
+
+    def _rename_listed(self) -> None:
+        """Give a block another name than a list or scope that is left, whose name would be read as a call of it."""
+        bodies_of = [self.items, *(definition.items for definition in self.definitions.values())]
+        listed = {group.name for body in bodies_of for group in _groups(body)}
+        renamed = {name: self._unused(f"{name}_block") for name in self.definitions if name in listed}
+        for call in (call for body in bodies_of for call in calls(body)):
+            call.word = renamed.get(call.word, call.word)
+        for name, definition in self.definitions.items():
+            definition.name = renamed.get(name, name)
+        self.definitions = {definition.name: definition for definition in self.definitions.values()}
+        self._class_of = {renamed.get(name, name): kind for name, kind in self._class_of.items()}
 
     def _use_own(self, classes: Sequence[str]) -> None:
         """Call archc's own blocks in place of modules that are such blocks, class by class."""
@@ -125,8 +138,13 @@ class Blocks:
             definition.items = counted(definition.items, self.definitions)
 
     def _make(self, class_name: str) -> None:
-        found = [group for group in _groups(self.items) if group.class_name == class_name]
-        found = [group for group in found if not any(inner.class_name == class_name for inner in _groups(group.items))]
+        """Make blocks of the modules of a class, before those of the same class around them."""
+        tried: list[Group] = []
+        while found := [group for group in _groups(self.items) if _is_next(group, class_name, tried)]:
+            self._make_of(class_name, found)
+            tried += found
+
+    def _make_of(self, class_name: str, found: Sequence[Group]) -> None:
         outside = Counter(wanted(self.items))
         local = [_localized(group, outside) for group in found]
         clusters = self._clusters(found, local)
@@ -215,6 +233,12 @@ def snake_case(class_name: str) -> str:
 
 def _groups(items: Iterable[Item]) -> Iterable[Group]:
     return (item for item in walk(items) if isinstance(item, Group))
+
+
+def _is_next(group: Group, class_name: str, tried: Sequence[Group]) -> bool:
+    """True for a module of this class that was not tried, and holds none that was not."""
+    here = [each for each in (group, *_groups(group.items)) if each.class_name == class_name]
+    return [each for each in here if not any(each is other for other in tried)] == [group]
 
 
 def _height(group: Group) -> int:

@@ -117,6 +117,14 @@ def shortcut(text: str, column: Column, sources: Mapping[str, Column], channels:
     return f"{text} or $in_channels != {written}" if wider else text
 
 
+def strided(text: str, column: Column, sources: Mapping[str, Column]) -> str:
+    """A condition for a projection in place of the identity: it holds wherever a stride is not 1 as well."""
+    for name, source in sources.items():
+        if "stride" in name and all(held or source.get(k) == 1 for k, held in column.items()):
+            return f"${name} != 1 or {text}"
+    return text
+
+
 def _atoms(
     column: Column, sources: Mapping[str, Column], inputs: Mapping[str, Column], gives: Column
 ) -> Iterator[tuple[str, Function]]:

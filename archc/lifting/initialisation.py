@@ -112,6 +112,8 @@ def _fits(initializer: Initializer, values: Drawn, shape: tuple[int, ...]) -> bo
     if known is None:
         return False
     std, bound = known
+    if isinstance(initializer, TruncNormal) and values.largest > max(-initializer.a, initializer.b):
+        return False
     if abs(values.std - std) > max(CLOSE / 4, 4 / sqrt(2 * values.number)) * std:
         return False
     if abs(values.mean) > 5 * std / sqrt(values.number):

@@ -109,6 +109,8 @@ _DECLARED = ("in_channels", "in_features", "num_features", "num_channels", "norm
 def validated(model: type[Operator], fields: Mapping[str, Any]) -> Operator:
     """The operator with these fields, without those that are not written. Raises NoWord: a value is refused."""
     given = {name: _plain(value) for name, value in fields.items() if value is not None}
+    if "stride" in given and model.model_fields["stride"].default is None and _strides_by_its_size(given):
+        del given["stride"]  # as nobody writes it
     try:
         return model.model_validate(given)
     except ValidationError as error:
@@ -116,6 +118,12 @@ def validated(model: type[Operator], fields: Mapping[str, Any]) -> Operator:
         where = ".".join(map(str, first["loc"][:1]))
         message = f"{model.word}: {where} {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
         raise NoWord(message) from None
+
+
+def _strides_by_its_size(given: Mapping[str, Any]) -> bool:
+    """True for a window that moves on by its own size."""
+    stride, size = (given.get(name) for name in ("stride", "kernel_size"))
+    return _same(*(tuple(each) if isinstance(each, list) else each for each in (stride, size)))
 
 
 def _field(module: nn.Module, name: str) -> Any:

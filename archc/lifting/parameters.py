@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from archc.ir.types import TensorType
 from archc.lifting.document import Definition
-from archc.lifting.expressions import condition, expression, is_integer, shortcut
+from archc.lifting.expressions import condition, expression, is_integer, shortcut, strided
 from archc.lifting.items import Call, Choice, Data, Group, Item, When
 from archc.lifting.ramps import Ramped, ramp_of
 from archc.lifting.templates import Column, Mismatch
@@ -150,12 +150,22 @@ class Solver:
         known = {name: each.column for name, each in self.parameters.items()}
         inputs = {"in_channels": self._instances.sizes(1), "in_features": self._instances.sizes(-1)}
         open_arguments = {name: column for name, column in self._usable_arguments() if name not in known}
+        if (own := self._own_size(column, {**known, **local, **inputs}, open_arguments)) is not None:
+            return f"${self._declare(open_arguments[own], own, self._instances.defaults.get(own))}"
         for sources in (known, {**known, **local, **inputs}, {**known, **open_arguments, **local, **inputs}):
             found = expression(column, sources, field=name)
             if found is not None:
                 self._declare_used(found, open_arguments)
                 return found
         return None
+
+    def _own_size(self, column: Column, told: Mapping[str, Column], arguments: Mapping[str, Column]) -> str | None:
+        """The constructor's argument for the channels that a block gives, where no other name says the same."""
+        if column != {k: self._gives.get(k) for k in column} or any(
+            column.items() <= each.items() for each in told.values()
+        ):
+            return None
+        return next((name for name, each in arguments.items() if column.items() <= each.items()), None)
 
     def _usable_arguments(self) -> Iterator[tuple[str, Column]]:
         for name, column in self._instances.arguments.items():
@@ -199,9 +209,11 @@ class Solver:
         for sources in (known, {**known, **arguments}):
             if found := condition(column, sources, inputs, self._gives):
                 self._declare_used(found, arguments)
-                if when.otherwise == [] and when.then and "stride" in found:
+                if when.otherwise != [] or not when.then:
+                    return found
+                if "stride" in found:
                     return shortcut(found, column, sources, inputs["in_channels"], self._gives)
-                return found
+                return strided(found, column, known) if "in_channels" in found else found
         first = when.then[0] if when.then else None
         named = getattr(first, "name", None) or getattr(first, "word", "") or "shortcut"
         return f"${self._declare(column, f'has_{_word(named)}', None)}"

@@ -106,7 +106,7 @@ class _Structure:
         self._keep_order(node, join)
         self._keep_apart(join)
         starts = [*inputs[:leading], *(chain.start for chain in join.chains if chain.start is not None)]
-        join.base = inputs[0] if leading else max(starts, key=self._made, default=None)
+        join.base = inputs[0] if leading else max(starts, key=self._lateness, default=None)
         join.depth = 1 + max((chain.depth for chain in join.chains), default=0)
         join.alone = join.base is not None and sum(start == join.base for start in starts) == self._uses[join.base]
         self._inside |= {id(part) for chain in join.chains for part in chain.parts}
@@ -137,7 +137,7 @@ class _Structure:
         Only where it stands before all other branches, so that the order stays.
         """
         starts = [chain.start for chain in join.chains if chain.start is not None]
-        base = max(starts, key=self._made, default=None)
+        base = max(starts, key=self._lateness, default=None)
         if sum(start == base for start in starts) != 1:
             return
         (only,) = (chain for chain in join.chains if chain.start == base)
@@ -147,8 +147,9 @@ class _Structure:
             only.start = _outputs(only.parts[-1])[-1]
             only.parts, only.depth = [], 0
 
-    def _made(self, value: str) -> int:
-        return self._order.get(id(self._makers.get(value)), -1)
+    def _lateness(self, value: str) -> tuple[int, bool]:
+        """Where a value is made; of those from outside the current one is nearest."""
+        return self._order.get(id(self._makers.get(value)), -1), value == next(iter(self._region.inputs), None)
 
     def _chain(self, value: str) -> _Chain:
         """What leads to a value and to nothing else, back to a value that is needed elsewhere too."""

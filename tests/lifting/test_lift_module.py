@@ -15,7 +15,7 @@ from archc.compare import Verdict
 from archc.diagnostics import ArchcError
 from archc.lifting import Constructors, Lifted, lift
 from tests.compare.networks import Small
-from tests.lifting import networks
+from tests.lifting import networks, readmes
 
 IMAGE = (3, 32, 32)
 Shape = Sequence[int] | Mapping[str, Sequence[int]]
@@ -35,6 +35,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "shared": (networks.Shared, IMAGE),
     "rates": (networks.Rates, IMAGE),
     "encoder": (networks.Encoder, IMAGE),
+    "up_and_down": (readmes.UpAndDown, IMAGE),
+    "trees": (readmes.Trees, IMAGE),
+    "class_token": (readmes.ClassToken, IMAGE),
 }
 ORDER = ("auxiliary", "encoder", "windows")
 """Networks whose keys come in the order in which modules run, which is not that of their constructor."""
