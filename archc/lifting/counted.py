@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from archc.blocks import block_model, block_words
 from archc.lifting.document import Definition
-from archc.lifting.items import Call, Group, Item, bodies, calls, walk
+from archc.lifting.items import Call, Group, Item, bodies, calls
 from archc.operators import is_operator
 
 STRIDE = "stride"  # goes to the first copy only
+PERIODS = (1, 2, 3, 4)  # items of a step, such as attention and what follows it
 
 
 def counted(items: list[Item], definitions: dict[str, Definition]) -> list[Item]:
@@ -26,11 +28,9 @@ def counted(items: list[Item], definitions: dict[str, Definition]) -> list[Item]
         end = start + 1
         while end < len(items) and _follows(items[start], items[end], end - start, definitions):
             end += 1
-        if end == start + 1 and (steps := _steps(items, start)) > 1:
-            first, last = items[start], items[start + steps - 1]
-            assert isinstance(first, Call) and isinstance(last, Call), "a step is a join"  # noqa: PT018
-            found.append(_stepped(first, last, steps, definitions))
-            end = start + steps
+        if end == start + 1 and (steps := _steps(items, start)) is not None:
+            end = start + steps.count * len(steps.items)
+            found.append(_stepped(steps, items[end - 1], definitions))
         else:
             found.append(_run(items[start], items[end - 1], end - start))
         start = end
@@ -69,48 +69,72 @@ def _run(first: Item, last: Item, count: int) -> Item:
     return first
 
 
-def _steps(items: list[Item], start: int) -> int:
-    """How many joins follow one another that differ in the number of one name alone, counted from 0 or 1."""
-    first = items[start]
-    if not isinstance(first, Call) or not first.branches:
-        return 0
-    numbers = [
-        (k, call) for k, call in enumerate(calls([first])) if call.name and re.search(r"(?<!\d)[01]$", call.name)
-    ]
-    if len(numbers) != 1:
-        return 0
-    place, named = numbers[0]
-    count = 1
-    while start + count < len(items) and _is_step(first, items[start + count], place, _name(named.name, count)):
-        count += 1
-    return count
+@dataclass(frozen=True)
+class _Steps:
+    """A step of several items, how many times it stands there, and its names with a place for the number of each."""
+
+    items: Sequence[Item]
+    count: int
+    names: Sequence[str | None]
 
 
-def _is_step(first: Item, other: Item, place: int, name: str | None) -> bool:
-    """True if an item is the first under another name."""
-    if not isinstance(other, Call):
+def _steps(items: Sequence[Item], start: int) -> _Steps | None:
+    """The shortest step that begins with a join and is repeated, with other numbers in its names."""
+    for period in PERIODS:
+        step, *others = (items[at : at + period] for at in range(start, len(items), period))
+        if not isinstance(step[0], Call) or not step[0].branches or not others:
+            continue
+        names = [_template(a.name, b.name) for a, b in zip(calls(step), calls(others[0]), strict=False)]
+        like = [_is_step(step, other, number, names) for number, other in enumerate(others, 1)]
+        if like[0] and any(names):
+            return _Steps(step, 1 + like.index(False) if False in like else 1 + len(like), names)
+    return None
+
+
+def _is_step(first: Sequence[Item], other: Sequence[Item], offset: int, names: Sequence[str | None]) -> bool:
+    """True if items are the first ones, with names in which the number is this much larger."""
+    if [_shape(item) for item in first] != [_shape(item) for item in other]:
         return False
-    pairs = list(zip_longest(walk([first]), walk([other])))
-    of_calls = list(zip_longest(calls([first]), calls([other])))
-    if any(type(a) is not type(b) for a, b in pairs) or any(not isinstance(a, Call) for a, _ in pairs):
-        return False
-    return all(
-        a.word == b.word and a.fields == b.fields and (b.name == name if k == place else a.name == b.name)
-        and [len(branch) for branch in a.branches] == [len(branch) for branch in b.branches] and a.values == b.values
-        for k, (a, b) in enumerate(of_calls)
-    )  # fmt: skip
+    wanted = [name and name.replace("$i", str(offset)).replace("$n", str(offset + 1)) for name in names]
+    pairs = zip(calls(first), calls(other), wanted, strict=True)
+    return all(_same(a, b) and b.name == (name or a.name) for a, b, name in pairs)
 
 
-def _stepped(first: Call, last: Call, count: int, definitions: dict[str, Definition]) -> Item:
+def _same(one: Call, other: Call) -> bool:
+    """True for calls that are alike, apart from names and branches."""
+    a, b = ((call.word, call.fields, call.values, call.init, call.keys) for call in (one, other))
+    return a == b
+
+
+def _shape(item: Item) -> list[object]:
+    """The words of an item; what gives or takes a value by name is like nothing else."""
+    if not isinstance(item, Call) or item.results or item.like:
+        return [id(item)]
+    return [item.word, *[[_shape(each) for each in branch] for branch in item.branches]]
+
+
+def _template(name: str | None, following: str | None) -> str | None:
+    """A name with `$i` or `$n` in place of a 0 or 1 that is one larger in the following one; None if there is none."""
+    for match in re.finditer(r"(?<!\d)[01](?=\.|$)", name or ""):
+        before, after = match.string[: match.start()], match.string[match.end() :]
+        if following == f"{before}{int(match[0]) + 1}{after}":
+            return f"{before}{'$i' if match[0] == '0' else '$n'}{after}"
+    return None
+
+
+def _stepped(steps: _Steps, last: Item, definitions: dict[str, Definition]) -> Item:
     """A counted call of a block without a module of its own, which is the step."""
-    (named,) = (call for call in calls([first]) if call.name and re.search(r"(?<!\d)[01]$", call.name))
-    assert named.name is not None, "it was asked before"
-    named.name = named.name[:-1] + {"0": "$i", "1": "$n"}[named.name[-1]]
-    body: list[Item] = [deepcopy(first)]
+    body = deepcopy(list(steps.items))
+    for call, name in zip(calls(body), steps.names, strict=True):
+        call.name = name or call.name
+    named = next(call for call, name in zip(calls(body), steps.names, strict=True) if name)
     same = next((d.name for d in definitions.values() if d.kind == "inline" and _alike(d.items, body)), None)
     word = same or _unused(f"{named.word}_step", definitions)
     definitions.setdefault(word, Definition(word, "inline", body))
-    return Call(word, {"count": count}, received=first.received, gave=last.gave, gives=last.gives)
+    first = steps.items[0]
+    assert isinstance(first, Call), "a step begins with a join"
+    assert isinstance(last, Call), "it ends with a call"
+    return Call(word, {"count": steps.count}, received=first.received, gave=last.gave, gives=last.gives)
 
 
 def _alike(one: list[Item], other: list[Item]) -> bool:

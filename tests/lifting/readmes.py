@@ -141,9 +141,10 @@ class Transformer(nn.Module):
         self.layers = nn.ModuleList(nn.ModuleList([Attention(dim, 2), FeedForward(dim, 2 * dim)]) for _ in range(depth))
 
     def forward(self, x: Tensor) -> Tensor:
-        for attention, feed_forward in self.layers:
-            x = attention(x) + x
-            x = feed_forward(x) + x
+        pair: Any
+        for pair in self.layers:
+            x = pair[0](x) + x
+            x = pair[1](x) + x
         return x
 
 
