@@ -38,11 +38,15 @@ class Homes:
         suffix = f"@{again}" if again else ""
         if record.operator.arity == 0:
             return (record.path, _parent(record.path)) if record.path else (None, record.scope)
+        if record.path == "":  # the network is this operator
+            return None, ""
         if record.tensors and record.path is not None:
             below = record.path == running or not _is_below(record.path, running)
             scope = _parent(record.path)
             return record.path, scope if below and not suffix else _with_suffix(scope, running, suffix)
-        if record.path and _parent(record.path) == running and self._trace.calls.get(record.path) == 1:
+        calls = self._trace.calls
+        alone = calls.get(record.path or "") == calls.get(running) and not suffix  # once in each run of its module
+        if record.path and _parent(record.path) == running and alone:
             return record.path, record.scope
         return None, record.scope
 
@@ -102,13 +106,14 @@ class Homes:
         before = list(self.scopes)
         fixed = [record.operator.arity == 0 for record in self._records]  # sources have no place of their own
         for scope in sorted(self._all(), key=lambda path: -path.count(".")):
-            inside = [i for i, each in enumerate(self.scopes) if _is_below(each, scope)]
+            inside = [i for i, each in enumerate(self.scopes) if f"{each}.".startswith(f"{scope}.")]
             moving = [i for i in inside if not fixed[i]]
             held = set(inside)
             between = range(min(moving, default=0), max(moving, default=0))
             torn = any(i not in held and not fixed[i] for i in between)
             empty = not any(self._records[i].tensors for i in inside) and not _parent_is_list(scope)
-            if torn or empty:
+            lost = "@" in scope and scope.partition("@")[0] in self._dissolved
+            if torn or empty or lost:
                 self._dissolved.add(scope)
                 self._move(scope, _parent(scope))
         return self.scopes != before
@@ -215,7 +220,7 @@ class _Assembly:
                 if own is None:
                     return False
                 names.append(own.removeprefix(f"{path}."))
-            elif _is_below(scope, path):
+            elif scope.startswith(f"{path}."):
                 names.append(scope.removeprefix(f"{path}.").partition(".")[0])
         ordered = list(dict.fromkeys(names))
         return ordered == [str(index) for index in range(len(ordered))]

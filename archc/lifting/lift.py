@@ -55,10 +55,15 @@ def lift(
     `known` are the arguments that modules were constructed with. Side effect: the module's Python runs.
     Raises: LiftError: the language has no word for something; VerificationFailed: no spec of it computes the same.
     """
-    shapes = shape if isinstance(shape, Mapping) else {"input": shape}
+    given = shape if isinstance(shape, Mapping) else {"input": shape}
+    renamed = {name: _beside(module, name) for name in given}
+    shapes = {renamed[name]: sizes for name, sizes in given.items()}
     title = spec_name(name or type(module).__name__)
     progress("tracing")
     graph, notes = traced(module, shapes, title)
+    notes += [
+        f"the input '{old}' is called '{new}', for a module has that name" for old, new in renamed.items() if old != new
+    ]
     graph = with_initializers(graph, module.state_dict())
     failed: ArchcError | None = None
     for is_flat in [True] if flat else [False, True]:
@@ -78,6 +83,14 @@ def lift(
         failed = VerificationFailed(message, code="verification-failed", notes=notes_of)
     assert failed is not None, "one of the two was tried"
     raise failed
+
+
+def _beside(module: nn.Module, name: str) -> str:
+    """The name of an input, or another where a module inside has it."""
+    taken = [each for each, _ in module.named_children()]
+    while name in taken:
+        name += "_input" if not name.endswith("input") else "_"
+    return name
 
 
 def traced(module: nn.Module, shapes: Mapping[str, Shape], name: str) -> tuple[Graph, list[str]]:

@@ -23,6 +23,7 @@ from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import BATCH, TensorType
 from archc.lifting import axes as ax
 from archc.lifting.functions import FUNCTIONS, MOVES, NORMS, SAME
+from archc.lifting.masks import PRODUCTS, Masks
 from archc.lifting.modules import NoWord, drop_path, operator_of
 from archc.lifting.records import BATCH_SIZE, Trace, sizes
 from archc.lifting.values import Values
@@ -69,6 +70,7 @@ class Tracer(Values, TorchFunctionMode):
             self._paths[id(each)] = path
             self.trace.kinds[path] = type(each)
         self._inside = 0
+        self._masks = Masks()
 
     def call(
         self, original: Callable[..., Any], module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -102,7 +104,8 @@ class Tracer(Values, TorchFunctionMode):
                 if operator is None:
                     return False, None
                 out = self._result(original, module, operator, x)
-            tensors = {name: f"{path}.{name}" for name in operator.tensors if getattr(module, name, None) is not None}
+            below = f"{path}." if path else ""
+            tensors = {name: below + name for name in operator.tensors if getattr(module, name, None) is not None}
             self.apply(operator, x, out, path=path, tensors=tensors)
         except NoWord as error:
             self._miss(str(error))
@@ -149,6 +152,8 @@ class Tracer(Values, TorchFunctionMode):
     def _recorded(self, func: Any, name: str, args: Any, kwargs: Any, out: Any) -> Any:
         handler = FUNCTIONS.get(name)
         try:
+            if name in PRODUCTS and self._masks.apply(self, args, out):
+                return out
             if name in SAME:
                 self.alias(out, args[0])
                 return out
@@ -171,7 +176,9 @@ class Tracer(Values, TorchFunctionMode):
                 kwargs["device"] = "cpu"
             if name == "to" and any(isinstance(each, torch.device) and each.type == "meta" for each in args):
                 return args[0]
-            return func(*args, **kwargs)
+            out = func(*args, **kwargs)
+            self._masks.see(name, args, out)
+            return out
 
     def _miss(self, what: str) -> None:
         where = self._scopes[-1].partition("@")[0]

@@ -188,7 +188,7 @@ def graph(op_type: str, *tensors: onnx.TensorProto, size: int | str = 8, **attri
         ("HardSwish", {}, "- hardswish"),
         ("LeakyRelu", {"alpha": 0.2}, "- leaky_relu: 0.2\n"),
         ("GlobalAveragePool", {}, "- adaptive_avg_pool2d: 1"),
-        ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}, "- max_pool2d: {kernel_size: 2, stride: 2}"),
+        ("MaxPool", {"kernel_shape": [2, 2], "strides": [2, 2]}, "- max_pool2d: 2"),
         ("AveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}, "count_include_pad: false"),
         ("ReduceMean", {"axes": [2, 3], "keepdims": 0}, "- mean: [2, 3]"),
         ("Transpose", {"perm": [0, 2, 3, 1]}, "- permute: [0, 2, 3, 1]"),

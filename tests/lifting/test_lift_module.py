@@ -12,9 +12,7 @@ from torch.nn import functional
 
 import archc
 from archc.compare import Verdict
-from archc.diagnostics import ArchcError
 from archc.lifting import Constructors, Lifted, lift
-from tests.compare.networks import Small
 from tests.lifting import networks, readmes
 
 IMAGE = (3, 32, 32)
@@ -60,19 +58,22 @@ def test_a_module_is_written_as_recorded(name: str, golden: Callable[[str, str],
     golden(f"{name}.yaml", found.text)
 
 
-MISSING: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
-    "a list that is called twice": (networks.SharedList, IMAGE),
-    "inputs with the names of modules": (networks.TwoInputs, {"image": IMAGE, "mask": (1, 32, 32)}),
-    "a network that is one operator": (lambda: nn.Linear(4, 2), (4,)),
-    "stochastic depth of another name": (Small, (3, 24, 24)),
-}
-"""What can be said in a spec, and is not yet lifted: each is an error, and none gives a wrong spec."""
+def test_a_list_that_is_called_twice_is_shared() -> None:
+    found = lifted(networks.SharedList, IMAGE)
+    assert "  - again:\n      - conv2d: {out_channels: 8, kernel_size: 3, padding: 1}\n      - relu\n" in found.text
+    assert "  - share: again\n" in found.text
+    assert not found.notes
 
 
-@pytest.mark.parametrize("name", MISSING)
-def test_what_is_not_lifted_yet_is_refused(name: str) -> None:
-    with pytest.raises(ArchcError):
-        lifted(*MISSING[name])
+def test_an_input_that_has_the_name_of_a_module_gets_another_and_a_note_says_so() -> None:
+    found = lifted(networks.TwoInputs, {"image": IMAGE, "mask": (1, 32, 32)})
+    assert [value.name for value in found.graph.inputs] == ["image_input", "mask_input"]
+    assert found.notes[0] == "the input 'image' is called 'image_input', for a module has that name"
+
+
+def test_a_network_that_is_one_operator_keeps_its_keys() -> None:
+    found = lifted(lambda: nn.Linear(4, 2), (4,))
+    assert found.text.endswith("  - linear: {out_features: $num_classes, keys: {weight: weight, bias: bias}}\n")
 
 
 @pytest.mark.parametrize("name", ["residual", "transformer", "rates"])
