@@ -39,6 +39,7 @@ QUOTED = {
     "archc/compare/keys.py": {"parameter"},  # a tensor of a module
     "archc/lifting/functions.py": set(OPERATORS),  # functions of PyTorch, most of which have the operators' names
     "archc/lifting/initialisation.py": GAINS,
+    "archc/lifting/masks.py": {"add", "mul"},  # functions of PyTorch
     "archc/ir/verifier.py": {"parameter"},  # a tensor of a graph
     "archc/spec/language/arithmetic.py": {"sqrt", "abs"},  # functions of expressions
     "archc/spec/repair/pytorch.py": {"pad", "softmax"},  # what PyTorch's other words mean

@@ -11,7 +11,7 @@ from torch import nn
 
 from archc.compare import Comparison, Verdict, compare
 from archc.compare.factory import foreign
-from archc.diagnostics import ArchcError, LiftError, Note, Source, SpecError, VerificationFailed
+from archc.diagnostics import ArchcError, LiftError, Note, Source, SpecError, UsageError, VerificationFailed
 from archc.elaborate.elaborator import elaborate
 from archc.ir.graph import Graph, Output
 from archc.lifting.blocks import Known
@@ -19,7 +19,8 @@ from archc.lifting.decompile import spec_text
 from archc.lifting.graphs import graph_of
 from archc.lifting.initialisation import with_initializers
 from archc.lifting.modules import NoWord
-from archc.lifting.records import Trace
+from archc.lifting.records import BATCH_SIZE, Trace
+from archc.lifting.specialised import specialisations
 from archc.lifting.tracing import trace
 from archc.spec.loading import parse_text
 
@@ -77,7 +78,12 @@ def lift(
             continue
         comparison = compare(found, module, progress=progress)
         if comparison.verdict in (Verdict.EQUAL, Verdict.ORDER):
-            return Lifted(title, text, found, comparison, is_flat, tuple(notes))
+            if failed is not None:
+                notes.append(f"no blocks, as archc wrote them wrongly: {failed.diagnostics[0].message}")
+            progress("looking for what is specialised")
+            return Lifted(
+                title, text, found, comparison, is_flat, (*notes, *specialisations(module, found, comparison))
+            )
         notes_of = tuple(Note(difference.message) for difference in comparison.differences[:MOST_TOLD])
         message = f"the spec of {title} is not equal to the module"
         failed = VerificationFailed(message, code="verification-failed", notes=notes_of)
@@ -95,16 +101,31 @@ def _beside(module: nn.Module, name: str) -> str:
 
 def traced(module: nn.Module, shapes: Mapping[str, Shape], name: str) -> tuple[Graph, list[str]]:
     """The graph of a module in training, and what is to be said of it. Raises LiftError."""
-    runs = []
-    for training in (True, False):
-        with foreign("running the module"):
-            runs.append(trace(module, shapes, training=training))
+    runs = [_run(module, shapes, training=training) for training in (True, False)]
     _refuse_unknown(runs[0])
     try:
         trained, evaluated = (graph_of(run, name) for run in runs)
     except NoWord as error:
         raise _no_word(str(error)) from None
     return _with_outputs(trained, evaluated)
+
+
+def _run(module: nn.Module, shapes: Mapping[str, Shape], *, training: bool) -> Trace:
+    """One run. Raises: UsageError: the module's Python fails; LiftError: it asks for values."""
+    try:
+        with foreign("running the module"):
+            return trace(module, shapes, training=training)
+    except UsageError as error:
+        (problem,) = error.diagnostics
+        if "meta tensor" in problem.message:
+            message = "the module's Python asks for the values of a tensor"
+            help = (
+                "a spec is one network for all values: decide by the constructor's arguments, or compute with tensors"
+            )
+            raise LiftError(message, code="no-word", notes=problem.notes, help=help) from None
+        sizes = " and ".join("×".join(map(str, (BATCH_SIZE, *shape))) for shape in shapes.values())
+        notes = (*problem.notes, Note(f"it was run on {sizes}, the batch included"))
+        raise UsageError(problem.message, code=problem.code, notes=notes) from error.__cause__
 
 
 def _refuse_unknown(run: Trace) -> None:

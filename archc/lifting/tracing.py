@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from archc.compare.outputs import tensors
+from archc.compare.watch import line
 from archc.elaborate.cutting import output_name
 from archc.ir.operator import Operator, ShapeError
 from archc.ir.types import BATCH, TensorType
@@ -182,7 +183,9 @@ class Tracer(Values, TorchFunctionMode):
 
     def _miss(self, what: str) -> None:
         where = self._scopes[-1].partition("@")[0]
-        self.trace.unknown.setdefault(what, f"{where or 'the network'} ({place(self.trace.kinds[where])})")
+        called = line()
+        at = f", called at {called}" if called else f" ({place(self.trace.kinds[where])})"
+        self.trace.unknown.setdefault(what, f"{where or 'the network'}{at}")
 
     def _unknown(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor of which nothing is known but its shape, so that the run goes on."""

@@ -20,12 +20,13 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
 
 
-def test_the_spec_is_printed_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_spec_is_printed_and_what_it_holds_for_is_told_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["lift", FACTORY, *SIZES]) == 0
     printed = capsys.readouterr()
     Path("dense.yaml").write_text(printed.out)
     assert archc.compile("dense.yaml").name == "dense"
-    assert printed.err == f"note: this runs your own Python: {FACTORY}\n"
+    told = "equal at 3×3×16×20 and 2×3×16×20 too"
+    assert printed.err == f"note: this runs your own Python: {FACTORY}\nnote: {told}\n"
 
 
 def test_a_spec_that_is_written_is_compared_with_its_module(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +95,7 @@ def test_what_has_no_word_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["lift", "strange:Net", "--input", "3x8x8", "-o", "net.yaml"]) != 0
     error = capsys.readouterr().err
     assert "the language has no word for cumsum" in error
-    assert "cumsum: in the network (" in error
+    assert "cumsum: in the network, called at strange.py:4 in Net.forward" in error
     assert "strange.py:" in error
     assert not Path("net.yaml").exists()
     sys.modules.pop("strange")

@@ -78,18 +78,19 @@ def test_what_has_no_word_is_told_with_its_module(function: Callable[[Any], Any]
 
 
 @pytest.mark.parametrize("function", [_spectrum, _sorted])
-def test_a_function_that_has_no_word_is_told_with_the_class_that_calls_it(function: Callable[[Any], Any]) -> None:
+def test_a_function_that_has_no_word_is_told_with_the_line_that_calls_it(function: Callable[[Any], Any]) -> None:
     (problem,) = told(Within(function)).diagnostics
-    line = inspect.getsourcelines(Function)[1]
-    assert problem.notes[0].message.endswith(f"test_lift_errors.py:{line})")
-    assert ": in special (" in problem.notes[0].message
+    line = inspect.getsourcelines(function)[1] + 1
+    at = f"test_lift_errors.py:{line} in {function.__name__}"
+    assert problem.notes[0].message.endswith(at)
+    assert ": in special, called at " in problem.notes[0].message
 
 
 def test_a_convolution_over_a_batch_that_is_merged_with_channels_has_no_word() -> None:
     (problem,) = told(Within(_by_hand)).diagnostics
     assert problem.code == "no-word"
     assert problem.message == "the language has no word for conv2d"
-    assert any("in special (" in note.message for note in problem.notes)
+    assert any("in special, called at " in note.message for note in problem.notes)
 
 
 def test_a_buffer_that_is_a_constant_has_no_word() -> None:
@@ -141,9 +142,17 @@ def test_a_number_of_inputs_that_forward_does_not_take_is_told() -> None:
     assert "positional argument" in problem.message
 
 
-def test_a_decision_by_values_is_told_as_an_error() -> None:
-    (problem,) = told(Within(lambda x: x * 2 if x.sum() > 0 else x)).diagnostics
-    assert problem.code == "bad-python"
+def test_the_batch_that_a_failed_run_had_is_told() -> None:
+    (problem,) = told(Within(functional.relu), (1, 8, 8)).diagnostics
+    assert problem.notes[-1].message == "it was run on 7×1×8×8, the batch included"
+
+
+@pytest.mark.parametrize("decide", [lambda x: x * 2 if x.sum() > 0 else x, lambda x: x * x.max().item()])
+def test_a_decision_by_values_has_no_word(decide: Callable[[Any], Any]) -> None:
+    (problem,) = told(Within(decide)).diagnostics
+    assert problem.code == "no-word"
+    assert problem.message == "the module's Python asks for the values of a tensor"
+    assert "test_lift_errors.py" in problem.notes[0].message
 
 
 def test_calling_modules_is_as_before_after_a_failure() -> None:

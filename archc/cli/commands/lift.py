@@ -10,7 +10,7 @@ import typer
 from archc.cli.app import Format, FormatOption, app, examples
 from archc.cli.comparisons import print_comparison, tell_that_python_runs
 from archc.cli.lifted_files import lift_artefact
-from archc.cli.output import print_json, print_lines, print_verbatim, progress
+from archc.cli.output import print_json, print_lines, print_notice, print_verbatim, progress
 from archc.cli.settings import parse_arguments
 from archc.diagnostics import UsageError
 from archc.exporting import exporter_of
@@ -76,6 +76,9 @@ def lift(
             module, shapes, name=factory.rpartition(":")[2].rpartition(".")[2], source=factory,
             known=constructors.known(module), flat=flat, progress=tell,
         )  # fmt: skip
+    if format is not Format.json:
+        for note in found.notes:
+            print_notice(note)
     if output is not None:
         write_spec(found.text, output)
     if weights is not None:
