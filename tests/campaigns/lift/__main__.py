@@ -11,6 +11,8 @@ import json
 import time
 from pathlib import Path
 
+import torch
+
 from archc.compare import Status
 from archc.diagnostics import ArchcError
 from archc.lifting import Constructors, Lifted, lift
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--specs", type=Path, metavar="FOLDER", help="write the specs here")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "lifted.md", help="the page with the table")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)  # on a busy machine two threads wait for each other, and take twice as long
     rows: list[dict[str, object]] = []
     for name in arguments.names or names():
         rows.append(_row(name, arguments.specs))

@@ -14,9 +14,14 @@ HEAD = """\
 
 def write(page: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Put the table in the place of the one before."""
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    page.write_text(f"{before}{BEGIN}{table(rows)}{END}{after}", encoding="utf-8")
+    put(page, BEGIN, END, table(rows))
+
+
+def put(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two lines of a page, in the place of what stands there."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
