@@ -62,7 +62,6 @@ def test_a_list_that_is_called_twice_is_shared() -> None:
     found = lifted(networks.SharedList, IMAGE)
     assert "  - again:\n      - conv2d: {out_channels: 8, kernel_size: 3, padding: 1}\n      - relu\n" in found.text
     assert "  - share: again\n" in found.text
-    assert not found.notes
 
 
 def test_an_input_that_has_the_name_of_a_module_gets_another_and_a_note_says_so() -> None:
