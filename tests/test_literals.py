@@ -34,7 +34,7 @@ QUOTED = {
     "archc/blocks/conv_norm_act.py": {"norm"},
     "archc/ejection/expressions.py": {"sqrt"},  # of Python's math
     "archc/ejection/initial.py": {"parameter"},  # a tensor of a module
-    "archc/ejection/inlined.py": {"parameter", "permute"},  # PyTorch's
+    "archc/ejection/inlined.py": {"parameter", "permute", "flatten"},  # PyTorch's
     "archc/lifting/onnx_operators.py": {"linear"},  # a mode of Resize
     "archc/compare/keys.py": {"parameter"},  # a tensor of a module
     "archc/lifting/functions.py": set(OPERATORS),  # functions of PyTorch, most of which have the operators' names

@@ -48,6 +48,9 @@ def conditions(
     for one, other in [*((number, ast.Constant(1)) for number in numbers), *combinations(numbers, 2)]:
         atoms += [ast.Compare(one, [symbol], [other]) for symbol in (ast.NotEq(), ast.Eq())]
     atoms += [ast.UnaryOp(ast.Not(), ast.Name(name)) for name in names]
+    atoms += [
+        ast.Compare(number, [ast.Gt()], [ast.Constant(limit)]) for number in numbers for limit in _limits(number, rows)
+    ]
     yield from atoms
     kinds = {str([attempt(atom, row) for row in rows]): atom for atom in reversed(atoms)}
     for one, other in combinations(reversed(kinds.values()), 2):
@@ -74,6 +77,11 @@ def _projections(
         if len(found) == 2:
             yield ast.BoolOp(word, found)
             return
+
+
+def _limits(number: ast.expr, rows: Sequence[Row]) -> list[int]:
+    """The values of a number but its largest."""
+    return sorted({attempt(number, row) for row in rows})[:-1]
 
 
 def _first(tree: ast.expr) -> bool:

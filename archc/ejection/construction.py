@@ -24,7 +24,9 @@ def constructed(solved: Solved) -> ast.expr:
     if solved.step.role == "group":
         return call("nn.Sequential", *sequence(solved.inner))
     if solved.plan:
-        return _called(ast.Name(solved.plan.name), solved.arguments, solved.plan.arguments, REQUIRED)
+        plan = solved.plan
+        widths = {name: plan.arguments[name] if plan.is_width(name) else None for name in plan.arguments}
+        return _called(ast.Name(plan.name), solved.arguments, widths, REQUIRED)
     arguments = dict(solved.arguments)
     callee = arguments.pop("class", solved.step.call)
     path = text(callee)
@@ -36,23 +38,28 @@ def constructed(solved: Solved) -> ast.expr:
 
 def sequence(steps: Sequence[Solved]) -> list[ast.expr]:
     """The arguments of an nn.Sequential; its modules have names unless these are their positions."""
-    inner = [each for solved in steps for each in (solved.inner if solved.step.role == "loop" else [solved])]
-    named = not all(name.isdigit() for each in inner for name in each.step.names)
+    named = has_names(steps)
     parts = [element(solved, named=named) for solved in steps]
-    return [call("OrderedDict", _list(parts))] if named else parts
+    return [call("OrderedDict", listing(parts))] if named else parts
 
 
-def listed(steps: Sequence[Solved], holder: str) -> ast.expr:
+def has_names(steps: Sequence[Solved]) -> bool:
+    """True if modules of an nn.Sequential have other names than their positions."""
+    inner = [each for solved in steps for each in (solved.inner if solved.step.role == "loop" else [solved])]
+    return not all(name.isdigit() for each in inner for name in each.step.names)
+
+
+def listed(steps: Sequence[Solved], holder: str) -> ast.Call:
     """The nn.ModuleList with the modules of some steps that lie in it."""
     parts: list[ast.expr] = []
     for solved in steps:
         loop = solved.step.role == "loop"
         own = [each for each in (solved.inner if loop else [solved]) if each.step.holder == holder]
         parts += [_repeated(each, solved) if loop else element(each) for each in own if not each.step.again]
-    return call("nn.ModuleList", _list(parts))
+    return call("nn.ModuleList", listing(parts))
 
 
-def _list(parts: list[ast.expr]) -> ast.expr:
+def listing(parts: list[ast.expr]) -> ast.expr:
     """A list; of one list alone that list itself."""
     match parts:
         case [ast.Starred(only)]:

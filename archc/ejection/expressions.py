@@ -100,7 +100,7 @@ def value(tree: ast.expr, names: Mapping[str, Any]) -> Any:
 def folded(tree: ast.expr) -> ast.expr:
     """An expression with the values of its parts without names."""
     result: ast.expr = _Folded().visit(tree)
-    return result
+    return simplified(result)
 
 
 class _Folded(ast.NodeTransformer):
@@ -109,6 +109,35 @@ class _Folded(ast.NodeTransformer):
         with suppress(LookupError, TypeError, ArithmeticError):
             if isinstance(node, ast.BinOp | ast.IfExp | ast.Subscript) and not names_in(node):
                 return ast.Constant(value(node, {}))
+        return node
+
+
+def simplified(tree: ast.expr) -> ast.expr:
+    """An expression of whole numbers without `1 * x`, `0 * x`, `x - x`, `3 * x - x` and `x // 2 // 2`."""
+    result: ast.expr = _Simplified().visit(tree)
+    return result
+
+
+class _Simplified(ast.NodeTransformer):
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if not names_in(node):
+            return node
+        match node:
+            case ast.BinOp(ast.Constant(1), ast.Mult(), part) | ast.BinOp(part, ast.Mult(), ast.Constant(1)):
+                return part
+            case ast.BinOp(ast.Constant(0) as zero, ast.Mult()) | ast.BinOp(_, ast.Mult(), ast.Constant(0) as zero):
+                return zero
+            case ast.BinOp(left, ast.Sub(), right) if ast.dump(left) == ast.dump(right):
+                return ast.Constant(0)
+            case ast.BinOp(ast.BinOp(ast.Constant(int() as times), ast.Mult(), part), ast.Sub(), right) if ast.dump(
+                part
+            ) == ast.dump(right):
+                return self.visit_BinOp(ast.BinOp(ast.Constant(times - 1), ast.Mult(), part))
+            case ast.BinOp(
+                ast.BinOp(part, ast.FloorDiv(), ast.Constant(int() as one)), ast.FloorDiv(), ast.Constant(int() as two)
+            ):
+                return ast.BinOp(part, ast.FloorDiv(), ast.Constant(one * two))
         return node
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from archc.ejection.bodies import Body, Filled
 from archc.ejection.expressions import names_in
+from archc.ejection.inlined import attribute
 from archc.ejection.layout import text
 from archc.ejection.plans import Plan, Solved
 from archc.ejection.results import Results
@@ -39,8 +40,10 @@ class Forward:
 
     def _written(self, marked: Mapping[Ref, str]) -> list[str]:
         held = {Ref(-1, number): name for number, name in enumerate(self._inputs)}
-        used = {ref: name for ref, name in marked.items() if ref.line >= 0 and name not in self._inputs}
-        body = Body(self, self._plan.steps, self._plan.template.outputs, 8)
+        outputs = self._plan.template.outputs
+        only = outputs[0] if len(outputs) == 1 else None  # which `first` holds, whose type is declared
+        used = {ref: name for ref, name in marked.items() if ref.line >= 0 and name not in self._inputs and ref != only}
+        body = Body(self, self._plan.steps, outputs, 8)
         return body.write(held, used, self._inputs[1:])
 
     def stored_in(self, tree: ast.expr) -> ast.expr:
@@ -66,11 +69,28 @@ class Forward:
         known = next((name for name, tree in self.conditions.items() if ast.dump(tree) == shown), None)
         return f"self.{known or self._named(solved, solved.condition)}"
 
+    def all_of(self, loop: Solved) -> str:
+        """The modules that a loop runs one after the other, where these are all of their container; else empty."""
+        own, steps = _modules(loop.inner), _modules([each for each in self._plan.steps if each is not loop])
+        if len(own) != 1 or own[0].step.again or any(each.step.role == "loop" for each in loop.inner):
+            return ""
+        holder = own[0].step.holder
+        if holder in self.lists and all(each.step.holder != holder for each in steps):
+            return text(attribute(holder))
+        held = any("." in tensor.path for each in self._plan.steps for tensor in each.step.lines[0].tensors)
+        return "" if holder or steps or held else "self.children()"
+
     def _named(self, solved: Solved, condition: ast.expr) -> str:
         node = solved.step.lines[0].node
         name = "residual" if node and node.operator.adds else f"has_{node.operator.word if node else 'part'}"
         self.conditions[name] = condition
         return name
+
+
+def _modules(steps: Sequence[Solved]) -> list[Solved]:
+    """The steps that call a module, those in loops included."""
+    inner = [each for solved in steps for each in (_modules(solved.inner) if solved.step.role == "loop" else [solved])]
+    return [each for each in inner if each.step.role in ("layer", "block", "group")]
 
 
 def attribute_name(name: str) -> str:

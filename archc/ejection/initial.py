@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+
+from torch import nn
 
 from archc.ejection.layout import statement
 from archc.ir.graph import Graph, Node, Parameter
@@ -18,29 +21,50 @@ Starts = tuple[tuple[str, Initializer], ...]
 def initial_lines(graph: Graph) -> list[str]:
     """The last lines of a network's constructor."""
     drawn = [(node, parameter) for node in graph.nodes if not node.shares for parameter in _drawn(node)]
-    usual, lines = _usual(graph), list[str]()
+    usual, part, lines = _usual(graph), _only_part(graph), list[str]()
     alike: dict[Starts, list[str]] = defaultdict(list)
     for path, starts in usual.items():
         alike[starts].append(path)
     for number, (starts, paths) in enumerate(alike.items()):
         path = paths[0] if len(paths) == 1 else " | ".join(paths)
-        lines += ["        for module in self.modules():"] if not number else []
-        alone = [tensor for tensor, _ in starts] == ["bias"]
-        condition = " and module.bias is not None" if alone else ""
+        lines += [
+            f"        for module in self.{part}.modules():" if part else "        for module in self.modules():"
+        ] * (not number)
+        unsure = any(map(_may_lack_bias, paths)) or any(
+            _path(node) in paths for node in graph.nodes if _lacks_bias(node)
+        )
+        only = unsure and [tensor for tensor, _ in starts] == ["bias"]
+        condition = " and module.bias is not None" if only else ""
         lines.append(f"            {'el' if number else ''}if isinstance(module, {path}){condition}:")
         for tensor, start in starts:
-            optional = tensor == "bias" and not alone
+            optional = unsure and tensor == "bias" and not only
             if optional:
                 lines.append("                if module.bias is not None:")
             lines += statement(_call(start, f"module.{tensor}"), 20 if optional else 16)
     others: dict[Initializer, list[str]] = defaultdict(list)
     for node, parameter in drawn:
-        if not _is_usual(node, parameter, usual):
+        if not _is_usual(node, parameter, usual if not part or node.path.startswith(f"{part}.") else {}):
             others[parameter.initializer].append(parameter.path)
     names = [parameter.path for parameter in graph.parameters() if not parameter.buffer]
+    looped: list[str] = []
     for start, keys in others.items():
-        lines += _by_name(start, keys, names)
-    return lines
+        ends, alone = _named(keys, names)
+        lines += [line for key in alone for line in statement(_call(start, f'self.get_parameter("{key}")'), 8)]
+        if ends:
+            test = ast.Call(ast.parse("name.endswith", mode="eval").body, [_one_of(ends)], [])
+            looped += statement(test, 12, "elif " if looped else "if ", ":")
+            looped += statement(_call(start, "parameter"), 16)
+    return [*lines, *(["        for name, parameter in self.named_parameters():"] if looped else []), *looped]
+
+
+def _may_lack_bias(path: str) -> bool:
+    """True for a layer whose bias torch's types make optional."""
+    cls = getattr(nn, path.rpartition(".")[2], None)
+    return not (inspect.isclass(cls) and issubclass(cls, nn.Linear | nn.modules.batchnorm._BatchNorm | nn.LayerNorm))
+
+
+def _lacks_bias(node: Node) -> bool:
+    return _is_layer(node) and not any(tensor == "bias" for tensor, _ in _starts(node))
 
 
 def _drawn(node: Node) -> Iterator[Parameter]:
@@ -62,6 +86,20 @@ def _usual(graph: Graph) -> dict[str, Starts]:
         for path, tensors in counts.items()
     }
     return {path: starts for path, starts in usual.items() if starts}
+
+
+def _only_part(graph: Graph) -> str:
+    """The child of the network in which all layers start in their usual way, if all others start in torch's."""
+    usual, parts = _usual(graph), dict[str, bool]()
+    for node in graph.nodes:
+        if _is_layer(node) and _path(node) in usual:
+            name, _, below = node.path.partition(".")
+            starts, plain = dict(_starts(node)), _plain(node)
+            differs = any(starts.get(tensor, start) != plain.get(tensor, start) for tensor, start in usual[_path(node)])
+            if not below or not name.isidentifier() or parts.setdefault(name, differs) is not differs:
+                return ""
+    changed = [name for name, differs in parts.items() if differs]
+    return changed[0] if len(changed) == 1 and len(parts) > 1 else ""
 
 
 def _plain(node: Node) -> dict[str, Initializer]:
@@ -93,29 +131,23 @@ def _is_usual(node: Node, parameter: Parameter, usual: Mapping[str, Starts]) -> 
     return _plain(node).get(name) == parameter.initializer
 
 
-def _by_name(start: Initializer, keys: list[str], names: list[str]) -> list[str]:
-    """Tensors that start in one way: by the ends of their names where no others have these, else one by one."""
-    ends: list[str] = []
+def _named(keys: list[str], names: list[str]) -> tuple[list[str], list[str]]:
+    """The ends of names that these tensors have and no others; and those tensors that are named one by one."""
     alone = [key for key in keys if any(name != key and name.endswith(key) for name in names if name not in keys)]
     if len(keys) - len(alone) < 3:
-        alone = keys
-    keys = [key for key in keys if key not in alone]
-    lines = [line for key in alone for line in statement(_call(start, f'self.get_parameter("{key}")'), 8)]
-    if not keys:
-        return lines
+        return [], keys
+    ends: list[str] = []
     for key in keys:
         parts = key.split(".")
         endings = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
-        own = (end for end in endings if {name for name in names if name.endswith(end)} <= {*keys, *alone})
-        if not key.endswith(tuple(ends)):
+        own = (end for end in endings if {name for name in names if name.endswith(end)} <= {*keys})
+        if key not in alone and not key.endswith(tuple(ends)):
             ends.append(next(own))
-    shown = ast.Constant(ends[0]) if len(ends) == 1 else ast.Tuple([ast.Constant(end) for end in ends])
-    return [
-        *lines,
-        "        for name, parameter in self.named_parameters():",
-        *statement(ast.Call(ast.parse("name.endswith", mode="eval").body, [shown], []), 12, "if ", ":"),
-        *statement(_call(start, "parameter"), 16),
-    ]
+    return ends, alone
+
+
+def _one_of(texts: list[str]) -> ast.expr:
+    return ast.Constant(texts[0]) if len(texts) == 1 else ast.Tuple([ast.Constant(each) for each in texts])
 
 
 def _call(start: Initializer, tensor: str) -> ast.expr:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from archc.ejection.views import view
 from archc.ir.graph import Node, Parameter
 from archc.nn.codegen import node_source
 from archc.nn.regions import Region
+
+OF_AXES = ("permute", "transpose", "flatten", "squeeze", "unsqueeze")
+"""Methods whose arguments are axes, and no sizes."""
 
 
 def expression(node: Node, region: Region) -> tuple[ast.expr, dict[str, Any], tuple[Parameter, ...]]:
@@ -15,7 +19,9 @@ def expression(node: Node, region: Region) -> tuple[ast.expr, dict[str, Any], tu
     variables = [f"x{index}" for index in range(len(node.inputs))]
     tensors: dict[str, str] = {}
     below = f"{region.scope.shares or region.scope.path}."
-    source = node_source(node, variables, lambda key: tensors.setdefault(key.removeprefix(below), f"t{len(tensors)}"))
+    source = view(node.operator, node.inputs[0].type.ndim if node.inputs else 0) or node_source(
+        node, variables, lambda key: tensors.setdefault(key.removeprefix(below), f"t{len(tensors)}")
+    )
     source = source.replace("torch.nn.functional", "nn.functional")
     taken = _Constants()
     tree = taken.visit(ast.parse(source, mode="eval").body)
@@ -39,11 +45,15 @@ class _Constants(ast.NodeTransformer):
         return ast.Name(name)
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        """The order of axes is no size."""
-        if isinstance(node.func, ast.Attribute) and node.func.attr == "permute":
-            node.func = self.visit(node.func)
-            return node
-        return self.generic_visit(node)  # type: ignore[return-value]
+        """An axis is no size; of `torch.unflatten` it is the second argument."""
+        match node.func:
+            case ast.Attribute(_, "unflatten"):
+                node.args[0], node.args[2] = self.visit(node.args[0]), self.visit(node.args[2])
+            case ast.Attribute(_, method) if method in OF_AXES:
+                node.func = self.visit(node.func)
+            case _:
+                self.generic_visit(node)
+        return node
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         return self._slot(node.value)
@@ -65,7 +75,9 @@ class _Renamed(ast.NodeTransformer):
 
 
 def attribute(path: str, kind: str = "submodule") -> ast.expr:
-    """`self.conv1`; what lies deeper or is no identifier is asked for by its path."""
+    """`self.conv1`; what lies deeper or is no identifier is asked for by its path, and no path is `self`."""
+    if not path:
+        return ast.Name("self")
     if path.isidentifier():
         return ast.Attribute(ast.Name("self"), path)
     prefix = "f" if "{" in path else ""

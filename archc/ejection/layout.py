@@ -11,6 +11,10 @@ from typing import Any
 from torch import nn
 
 WIDTH = 120
+HOLDERS = ("nn.Sequential", "nn.ModuleList", "super().__init__", "OrderedDict")
+"""Calls with a line for each argument, if one line is not enough for all."""
+ALONG_ALL_AXES = ("size", "scale_factor")
+"""Arguments of functions for which one number means itself along every axis."""
 _SINGLE_QUOTED = re.compile(r"'([^'\"\\]*)'")
 
 
@@ -26,6 +30,9 @@ def statement(tree: ast.expr, indent: int, before: str = "", after: str = "") ->
         return [line]
     match tree:
         case ast.Call(function, arguments, keywords) if arguments or keywords:
+            together = f"{' ' * (indent + 4)}{', '.join(map(text, [*arguments, *keywords]))}"
+            if len(together) <= WIDTH and text(function) not in HOLDERS:
+                return _bracketed(f"{before}{text(function)}(", [together], f"){after}", indent)
             inner = [part for argument in arguments for part in statement(argument, indent + 4, after=",")]
             inner += [part for each in keywords for part in statement(each.value, indent + 4, f"{each.arg}=", ",")]
             return _bracketed(f"{before}{text(function)}(", inner, f"){after}", indent)
@@ -51,20 +58,30 @@ def _bracketed(opened: str, inner: list[str], closed: str, indent: int) -> list[
 
 
 def assignment(tree: ast.expr, indent: int, targets: Sequence[str]) -> list[str]:
-    """An assignment; where it is too long for a line, one for each method that is called on the result before."""
-    lines = statement(tree, indent, f"{', '.join(targets)} = ")
-    match tree:
-        case ast.Call(ast.Attribute(ast.Call() as before, method), arguments, keywords) if len(lines) > 1:
-            name = targets[0]
-            parts = [node for part in (*arguments, *keywords) for node in ast.walk(part)]
-            if len(targets) == 1 and all(node.id != name for node in parts if isinstance(node, ast.Name)):
-                called = ast.Call(ast.Attribute(ast.Name(name), method), arguments, keywords)
-                return [*assignment(before, indent, targets), *statement(called, indent, f"{name} = ")]
-    return lines
+    """An assignment; where it is too long for a line, the last methods are called in lines of their own."""
+    lines, name = statement(tree, indent, f"{', '.join(targets)} = "), targets[0]
+    later: list[ast.Call] = []  # the last methods, the outermost first
+    before = tree
+    while len(targets) == 1 and len(f"{' ' * indent}{name} = {text(before)}") > WIDTH:
+        match before:
+            case ast.Call(ast.Attribute(ast.Call() as inner), arguments, keywords):
+                parts = [node for part in (*arguments, *keywords) for node in ast.walk(part)]
+                if any(isinstance(node, ast.Name) and node.id == name for node in parts):
+                    return lines
+                later, before = [*later, before], inner
+            case _:
+                break
+    if not later:
+        return lines
+    rest: ast.expr = ast.Name(name)
+    for call in reversed(later):
+        assert isinstance(call.func, ast.Attribute), "a method is an attribute"
+        rest = ast.Call(ast.Attribute(rest, call.func.attr), call.args, call.keywords)
+    return [*statement(before, indent, f"{name} = "), *assignment(rest, indent, targets)]
 
 
 def without_defaults(tree: ast.expr) -> ast.expr:
-    """An expression without the named arguments that torch would add itself."""
+    """An expression without the named arguments that torch would add itself, and one number for several."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func).removeprefix("nn.functional.")
@@ -72,6 +89,10 @@ def without_defaults(tree: ast.expr) -> ast.expr:
             known = inspect.signature(function).parameters if inspect.isfunction(function) else {}
             defaults = {key: each.default for key, each in known.items()} or {"keepdim": False}
             node.keywords = [each for each in node.keywords if not _is_default(each, defaults)]
+            for each in node.keywords:
+                match each.value:
+                    case ast.Tuple([first, *others]) if each.arg in ALONG_ALL_AXES:
+                        each.value = first if all(text(one) == text(first) for one in others) else each.value
     return tree
 
 

@@ -29,17 +29,18 @@ class Note:
 
 @dataclass
 class Notes:
-    """All notes on a spec: items by place, the places inside blocks, and the definition of each class."""
+    """All notes on a spec: items by place, the places inside blocks, the definition of each class; its title."""
 
     items: dict[Span, Note] = field(default_factory=dict)
     in_blocks: set[Span] = field(default_factory=set)
     definitions: dict[str, BlockDefinition] = field(default_factory=dict)
     ramps: Mapping[str, Ramp] = field(default_factory=dict)
+    title: str = ""
 
     @classmethod
     def of(cls, spec: Spec) -> Notes:
         """Read a spec and the blocks that it uses."""
-        notes = cls(ramps=spec.ramps)
+        notes = cls(ramps=spec.ramps, title=class_name(spec))
         notes._read(spec.items, ())
         for definition in spec.blocks.values():
             known = set(notes.items)
@@ -108,3 +109,24 @@ def first_comment(spec: Spec) -> list[str]:
     """The lines of the comment with which a spec begins."""
     lines = [line for line in spec.items[0].span.source.lines if "$schema=" not in line] if spec.items else []
     return [line.lstrip("#").strip() for line in takewhile(lambda line: line.startswith("#"), lines)]
+
+
+def class_name(spec: Spec) -> str:
+    """The name of a network's class, with the capitals of its first comment: `ResNet50` where this says ResNet-50."""
+    return written_as(spec.name, " ".join(first_comment(spec)))
+
+
+def written_as(name: str, prose: str) -> str:
+    """A name in camel case; words that a text writes with capitals get these."""
+    words, found = name.split("_"), ""
+    while words:
+        for count in range(len(words), 0, -1):
+            letters = "[-/. ]?".join(map(re.escape, "".join(words[:count])))
+            written = re.search(f"(?<![A-Za-z0-9]){letters}(?![a-z0-9])", prose, re.IGNORECASE)
+            if written and written[0].lower() != written[0]:
+                found += "".join(part[:1].upper() + part[1:] for part in re.split("[-/. ]", written[0]))
+                break
+        else:
+            count, found = 1, found + words[0][:1].upper() + words[0][1:]
+        words = words[count:]
+    return camel_case(found)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archc.blocks import Layer, block_model, block_words
-from archc.ejection.candidates import Spacing, Unexplained, fits
+from archc.ejection.candidates import FIRST, Spacing, Unexplained, fits
 from archc.ejection.expressions import names_in
 from archc.ejection.lines import OF_A_USE, Unit
 from archc.ejection.notes import Notes
-from archc.ejection.solving import Solver
+from archc.ejection.solving import SMALLEST, Solver
 from archc.ejection.templates import Different, Step, Template, Templates, signature
 from archc.elaborate.naming import camel_case
 from archc.spec.language.document import Ramp
@@ -53,6 +53,15 @@ class Plan:
         if not self.places:
             self.places.update({id(each): index for index, each in enumerate(self.template.units)})
         return self.template.rows[self.places[id(unit)]].get(name)
+
+    def is_width(self, name: str) -> bool:
+        """True for an argument that needs no name in a call: a size that is no kernel and no stride."""
+        values = [row.get(name) for row in self.template.rows]
+        return (
+            name.endswith(("channels", "features"))
+            or name in FIRST
+            or all(type(value) is int and value >= SMALLEST for value in values)
+        )
 
 
 REQUIRED = object()
@@ -107,7 +116,7 @@ class Planner:
         plan = Plan(
             template, Solver(template, definition.let if definition else {}, self._ramps, root=root, by_name=by_name)
         )
-        plan.name, plan.lists = self._class_name(template), template.lists()
+        plan.name, plan.lists = self._class_name(template, root=root), template.lists()
         plan.steps = [self._solved(plan, step, template) for step in template.steps]
         if root and plan.solver.fresh:
             raise Unexplained(plan.solver.fresh[0])
@@ -116,8 +125,8 @@ class Planner:
         self._plans[id(template)] = plan
         self.plans.append(plan)
 
-    def _class_name(self, template: Template) -> str:
-        word = template.word
+    def _class_name(self, template: Template, *, root: bool) -> str:
+        word = self.notes.title if root else template.word
         if word == "Sequential":
             word = camel_case(re.sub("[0-9]+$", "", template.units[0].path.rpartition(".")[2]) or "part")
         name, number = word, 2
@@ -160,6 +169,8 @@ class Planner:
         for name, column in step.cells.items():
             trees = [written[name]] if name in written else [] if step.role == "layer" else list(written.values())
             hints = solver.hints(step.lines, step.rows, trees)
+            if step.role == "expression":  # whose fields are not told apart: the shortest that fits
+                hints.sort(key=lambda hint: len(ast.dump(hint)))
             solved.arguments[name] = solver.solve(
                 step.rows, column, hints, _label(step, name), near=step.name, follows=_follows(step, name)
             )
@@ -201,8 +212,8 @@ class Planner:
     def _order(self, plan: Plan, root: bool) -> None:
         solver = plan.solver
         needed = [name for name in solver.used if name in solver.names and name not in plan.derived]
-        place = {name: index for index, name in enumerate([*solver.first, *plan.template.units[0].names])}
-        needed.sort(key=lambda name: place.get(name, len(place)))
+        order = [*solver.first, *FIRST, *plan.template.units[0].names]
+        needed.sort(key=lambda name: order.index(name) if name in order else len(order))
         defaults = {name: self._default(plan, name, root) for name in needed}
         first = {name: value for name, value in defaults.items() if value is REQUIRED}
         plan.arguments = {**first, **defaults}

@@ -16,6 +16,7 @@ from archc.ejection.candidates import (
     Spacing,
     Unexplained,
     arithmetic,
+    attempt,
     conditions,
     constant,
     distinct,
@@ -24,7 +25,7 @@ from archc.ejection.candidates import (
     is_numeric,
     ramped,
 )
-from archc.ejection.expressions import folded, names_in, python
+from archc.ejection.expressions import folded, names_in, python, simplified
 from archc.ejection.lines import OF_A_USE, Line, Symbol, Unit
 from archc.ejection.templates import Row, Template
 from archc.elaborate.environment import SIZES
@@ -76,7 +77,9 @@ class Solver:
         """
         if follows and (given := next((known for known in self._known if fits(known, rows, column)), None)):
             hints = (*hints, given)
-        found = self._found(rows, column, hints, label) or self._argument(rows, column, label, near)
+        found = simplified(self._found(rows, column, hints, label) or self._argument(rows, column, label, near))
+        if follows and isinstance(found, ast.Constant):
+            found = next(self._multiples(rows, column), found)
         for name in names_in(found):
             self.used.setdefault(name)
         differs = any(isinstance(node, ast.Sub) for node in ast.walk(found))  # other widths hardly follow from it
@@ -100,7 +103,9 @@ class Solver:
         return next((each for each in candidates if fits(each, rows, column)), None) or self._by_iteration(rows, column)
 
     def _hinted(self, rows: Sequence[Row], column: Sequence[Any], hints: Iterable[ast.expr]) -> ast.expr | None:
-        hint = next((hint for hint in hints if fits(hint, rows, column)), None)
+        whole = [int(each) if isinstance(each, float) and each.is_integer() else each for each in column]
+        trees = [tree for hint in hints for tree in _repeated(hint, column[0])]
+        hint = next((tree for tree in trees if fits(tree, rows, column) or fits(tree, rows, whole)), None)
         sizes = [ast.Name(name) for name in self.first if hint and name in names_in(hint)]
         return next((name for name in sizes if fits(name, rows, column)), hint)
 
@@ -118,6 +123,15 @@ class Solver:
         follows = self.alone and type(column[0]) is int and column[0] >= SMALLEST
         known = [*map(ast.Name, self.names), *self._known] if follows else []
         return next((each for each in known if fits(each, rows, column)), None) or constant(column[0])
+
+    def _multiples(self, rows: Sequence[Row], column: Sequence[Any]) -> Iterator[ast.expr]:
+        """Of a class with one instance, multiples of names: what a concatenation gives."""
+        for name in map(ast.Name, self.names if self.alone else ()):
+            known = attempt(name, rows[0])
+            if type(known) is int and known >= SMALLEST:
+                tree = ast.BinOp(ast.Constant(column[0] // known), ast.Mult(), name)
+                if fits(tree, rows, column):
+                    yield tree
 
     def _tuple(self, rows: Sequence[Row], column: Sequence[Any]) -> ast.expr | None:
         """The parts of tuples of one length, one by one."""
@@ -190,8 +204,9 @@ class Solver:
             if name in owner and owner[name] != each:
                 raise Unexplained(label)
             owner[name] = row[name] = each
+        unused = None if isinstance(column[0], Symbol) else column[0]  # where only steps that are absent take it
         for row in self.template.rows:
-            row.setdefault(name, None)
+            row.setdefault(name, unused)
         self.names.append(name)
         self.fresh.append(name)
         return ast.Name(name)
@@ -211,7 +226,8 @@ class Solver:
             raise Unexplained(name)
         if name == "i" and "@row" in rows[0] and fits(ast.Name("i"), rows, column):
             return ast.Name("i")
-        found = self._found(rows, column, ())
+        sizes = (ast.Name(size) for size in self.first if name in SIZES)
+        found = next((size for size in sizes if fits(size, rows, column)), None) or self._found(rows, column, ())
         if found is None:
             raise Unexplained(name)
         return found
@@ -220,6 +236,12 @@ class Solver:
         """The expressions among the values that a spec writes."""
         found = [self.hint(lines, rows, parse(scalar).tree) for tree in trees for scalar in scalars(tree)]
         return [each for each in found if each is not None]
+
+
+def _repeated(hint: ast.expr, value: Any) -> list[ast.expr]:
+    """A hint, and for a tuple of one number several times the tuple of it."""
+    repeats = isinstance(value, tuple) and len(value) > 1 and len(set(value)) == 1
+    return [hint, ast.Tuple([hint] * len(value))] if repeats else [hint]
 
 
 def is_name(tree: Tree) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from dataclasses import dataclass
 from textwrap import wrap
 
@@ -57,8 +58,19 @@ def _about(plan: Plan, planner: Planner) -> str:
     definition = planner.notes.definitions.get(plan.template.word)
     if definition is None:
         model = planner.python.get(plan.template.word)
-        return (inspect.getdoc(model) or "").partition("\n")[0] if model else ""
-    return _sentence(comment_at(definition.span)[:LONGEST])
+        return _with_values((inspect.getdoc(model) or "").partition("\n")[0], plan) if model else ""
+    return _sentence(_with_values(comment_at(definition.span), plan)[:LONGEST])
+
+
+def _with_values(comment: str, plan: Plan) -> str:
+    """A comment with the values of the block's parameters that are no arguments, in place of their names."""
+
+    def value(found: re.Match[str]) -> str:
+        values = [row.get(found[1]) for row in plan.template.rows]
+        known = found[1] not in plan.arguments and isinstance(values[0], int) and len(set(values)) == 1
+        return str(values[0]) if known else found[0]
+
+    return re.sub("`([a-z_0-9]+)`", value, comment)
 
 
 def _sentence(text: str) -> str:

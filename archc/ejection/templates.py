@@ -90,9 +90,12 @@ class Template:
     units: list[Unit]
 
     def lists(self) -> set[str]:
-        """The paths of the modules that hold others by position, in every unit: each is an nn.ModuleList."""
+        """The paths of the modules that hold others by position, in every unit: each is an nn.ModuleList.
+
+        The path of the class itself is empty.
+        """
         found = [_held(unit) for unit in self.units]
-        holders = {holder for each in found for holder in each if holder.isidentifier()}
+        holders = {holder for each in found for holder in each if holder.isidentifier() or len(each) == 1}
         orders = [(holder, each.get(holder, [])) for holder in holders for each in found]
         return holders - {holder for holder, names in orders if names != [str(n) for n in range(len(names))]}
 

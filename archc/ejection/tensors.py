@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from archc.ejection.construction import call
-from archc.ejection.layout import statement
+from archc.ejection.layout import statement, text
 from archc.ejection.lines import Line
 from archc.ejection.plans import Solved
 from archc.ir.initializers import Initializer
@@ -23,11 +23,26 @@ def buffer(solved: Solved, indent: int) -> list[str]:
     assert node is not None, "a buffer is computed"
     computed = node.operator.computed()
     assert computed is not None, "a buffer is computed"
-    arguments = [ast.keyword(name, value) for name, value in solved.arguments.items() if "." not in name]
+    usual = _defaults(str(getattr(node.operator, "torch_function", "")))
+    arguments = [
+        ast.keyword(name, value)
+        for name, value in solved.arguments.items()
+        if "." not in name and text(value) != usual.get(name)
+    ]
     value = ast.Call(ast.Name(node.operator.word), [], arguments)
     registered = call("self.register_buffer", ast.Constant(solved.step.name), value)
     registered.keywords += [] if computed.persistent else [ast.keyword("persistent", ast.Constant(False))]
     return statement(registered, indent)
+
+
+def _defaults(function: str) -> dict[str, str]:
+    """The arguments of a function with a default, which is text."""
+    for node in ast.parse(function.strip()).body:
+        if isinstance(node, ast.FunctionDef):
+            given = node.args.defaults
+            names = [each.arg for each in node.args.args[len(node.args.args) - len(given) :]]
+            return {name: text(each) for name, each in zip(names, given, strict=True)}
+    return {}
 
 
 def parameters(solved: Solved, indent: int) -> Iterator[tuple[str, list[str]]]:

@@ -19,10 +19,11 @@ from archc.ejection.inlined import expression
 from archc.ejection.lines import OF_A_USE, Line, Unit, number_keys
 from archc.ejection.notes import Notes
 from archc.elaborate import Trace
-from archc.ir.graph import Graph, Node, Scope, Value
+from archc.ir.graph import Graph, Node, Value
 from archc.ir.types import TensorType
 from archc.nn.build import overwritable
 from archc.nn.regions import Region, Step, cut
+from archc.operators.arrangement import Flatten
 
 
 def read(graph: Graph, trace: Trace, notes: Notes) -> Unit:
@@ -51,7 +52,7 @@ class _Reader:
         number_keys(lines)
         self._complete(lines)
         taken = self._types[region.inputs[0]] if region.inputs else None
-        names = _of_last_axis(self._names(scope, taken, in_python), lines, taken)
+        names = _of_last_axis(self._names(region, taken, in_python), lines, taken)
         return Unit(
             scope.class_name if traced else re.sub("[0-9]+$", "", scope.class_name) or scope.class_name,
             scope.path, lines, region.inputs, region.outputs, names,
@@ -79,12 +80,18 @@ class _Reader:
             line.training &= not whole
             line.type = self._types[line.inputs[0]] if line.inputs else None
 
-    def _names(self, scope: Scope, taken: TensorType | None, in_python: bool) -> dict[str, Any]:
+    def _names(self, region: Region, taken: TensorType | None, in_python: bool) -> dict[str, Any]:
+        scope = region.scope
         around = self._trace.around.get(scope.path, {})
-        names = _plain(self._trace.inside.get(scope.path, around), in_python)
-        if scope.path and scope.path not in self._trace.inside and taken and taken.ndim > 1:
+        names, traced = _plain(self._trace.inside.get(scope.path, around), in_python), scope.path in self._trace.inside
+        if scope.path and taken and taken.ndim > 1 and (not traced or self._takes_another(region, names)):
             names |= _plain({"in_channels": taken.shape[1], "in_features": taken.shape[-1]})
         return names
+
+    def _takes_another(self, region: Region, names: Mapping[str, Any]) -> bool:
+        """True if a block computes from one value, which is given by name and not the one before."""
+        shape = self._types[region.inputs[0]].shape
+        return len(region.inputs) == 1 and names.get("in_channels", shape[1]) != shape[1]
 
     def _key(self, span: Span | None, bare: tuple[Any, ...]) -> tuple[Any, ...]:
         """What tells a line from others of its unit: its place in a block, if it has one, else its name."""
@@ -113,8 +120,9 @@ class _Reader:
     def _node(self, step: Step, region: Region) -> Line:
         node = step.node
         assert node is not None, "a region is a child"
-        inlined = node.operator.is_expression() or bool(node.keys)
-        if inlined and not step.inline:
+        flattens = isinstance(node.operator, Flatten) and not region.is_sequence() and "." not in step.name
+        inlined = node.operator.is_expression() or bool(node.keys) or (flattens and not step.used)
+        if inlined and not (step.inline or flattens):
             return self._module(step, region)
         role, call, slots, tensors = ("expression", *expression(node, region)) if inlined else self._layer(node, step)
         kind = _kind(role, call, slots)

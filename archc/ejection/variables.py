@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from archc.ejection.nesting import SIDE_BY_SIDE
 from archc.ejection.plans import Solved
 from archc.ejection.templates import Ref
 
@@ -20,6 +22,42 @@ def reads(solved: Solved) -> list[Ref]:
     """The values that a step needs."""
     bypass = solved.step.bypass
     return [*solved.step.inputs, *([bypass] if bypass else [])]
+
+
+def suggested(steps: Sequence[Solved], nested: Collection[int]) -> dict[Ref, str]:
+    """Names for values that stand side by side: those of an operator's branches, else of the modules that give them."""
+    found: dict[Ref, str] = {}
+    for solved in steps:
+        step = solved.step
+        node = step.lines[0].node if step.role == "expression" else None
+        computed = [ref for ref in step.inputs if ref.line >= 0 and ref.line not in nested]
+        if node and node.operator.branches:
+            named = dict(zip(step.inputs, node.operator.branches, strict=False))
+        elif len(computed) >= SIDE_BY_SIDE:
+            again = {each.step.name for each in steps if each.step.again or each.condition is not None}
+            named = {ref: _of_module(steps[ref.line]) for ref in computed if steps[ref.line].step.name not in again}
+        else:
+            continue
+        for ref in computed:
+            for each in _standing_for(ref, steps):
+                found[each] = named.get(ref, "")
+    return {ref: name for ref, name in found.items() if name}
+
+
+def _standing_for(ref: Ref, steps: Sequence[Solved]) -> Iterator[Ref]:
+    """A value, and those that stand for it where its step is absent."""
+    while ref.line >= 0:
+        yield ref
+        solved = steps[ref.line]
+        if solved.condition is None:
+            return
+        ref = solved.step.bypass or solved.step.inputs[0]
+
+
+def _of_module(solved: Solved) -> str:
+    """`branch5x5` for what the module `branch5x5_2` gives; empty for what has no plain name."""
+    name = re.sub("_[0-9]+[a-z]?$", "", solved.step.name)
+    return name if solved.step.role in ("layer", "block", "group") and name.isidentifier() else ""
 
 
 class Variables:

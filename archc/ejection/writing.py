@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from archc.ejection.construction import call, constructed, element, listed, sequence
+from archc.ejection.construction import call, constructed, element, has_names, listed, listing, sequence
 from archc.ejection.forward import Forward, attribute_name
 from archc.ejection.inlined import attribute
 from archc.ejection.layout import statement, text
@@ -23,7 +24,8 @@ def class_source(
 ) -> list[str]:
     """The lines of a class; `initial` are the last of its constructor."""
     body = _chain(plan) if plan.template.chain else _Module(plan, results, inputs).lines(initial)
-    head = [f"class {plan.name}({'nn.Sequential' if plan.template.chain else 'nn.Module'}):"]
+    base = "Sequential" if plan.template.chain else "ModuleList" if "" in plan.lists else "Module"
+    head = [f"class {plan.name}(nn.{base}):"]
     head += [f'    """{comment}"""', ""] if comment else []
     buffers = [f"    {name}: Tensor" for name in _buffers(plan.steps)]
     return [*head, *buffers, *([""] if buffers else []), *body]
@@ -34,17 +36,29 @@ def _chain(plan: Plan) -> list[str]:
     head, steps = [*signature(plan), *_derived(plan)], plan.steps
     if not any(solved.condition for solved in steps):
         return [*head, *statement(call("super().__init__", *sequence(steps)), 8)]
-    added = [line for solved in steps for line in _appended(solved)]
-    return [*head, "        layers: list[nn.Module] = []", *added, "        super().__init__(*layers)"]
+    return [*head, *_filled("layers", steps), "        super().__init__(*layers)"]
 
 
-def _appended(solved: Solved) -> list[str]:
-    if solved.step.role == "loop":
-        return statement(ast.List([element(solved)]), 8, "layers += ")
-    added = call("layers.append", constructed(solved))
-    if solved.condition is None:
-        return statement(added, 8)
-    return [f"        if {text(solved.condition)}:", *statement(added, 12)]
+def _filled(name: str, steps: Sequence[Solved]) -> list[str]:
+    """The lines that fill a list with modules, of which some may be absent."""
+    lines: list[str] = []
+    for absent, group in groupby(steps, lambda solved: solved.condition is not None):
+        each = list(group)
+        if absent:
+            lines += [] if lines else [f"        {name}: list[nn.Module] = []"]
+            lines += [line for solved in each for line in _appended(name, solved)]
+        elif lines and len(each) == 1 and each[0].step.role != "loop":
+            lines += statement(call(f"{name}.append", constructed(each[0])), 8)
+        else:
+            listed = listing([element(solved) for solved in each])
+            lines += statement(listed, 8, f"{name} += " if lines else f"{name}: list[nn.Module] = ")
+    return lines
+
+
+def _appended(name: str, solved: Solved) -> list[str]:
+    assert solved.condition is not None, "a module that may be absent has a condition"
+    added = statement(call(f"{name}.append", constructed(solved)), 12)
+    return [f"        if {text(solved.condition)}:", *added]
 
 
 def _derived(plan: Plan) -> list[str]:
@@ -76,7 +90,8 @@ class _Module:
         for solved in plan.steps:
             body += [*self._made(solved), *self._defined(solved, 8)]
         body += initial
-        constructor = [*signature(plan), "        super().__init__()", *body, ""] if body else []
+        above = call("super().__init__", *listed(plan.steps, "").args if "" in plan.lists else [])
+        constructor = [*signature(plan), *statement(above, 8), *body, ""] if body or above.args else []
         return [*constructor, *forward.lines()]
 
     def _defined(self, solved: Solved, indent: int) -> list[str]:
@@ -93,7 +108,12 @@ class _Module:
         return [*comments, *self._module(solved, indent)]
 
     def _module(self, solved: Solved, indent: int) -> list[str]:
-        step, space, value = solved.step, " " * indent, constructed(solved)
+        step, space = solved.step, " " * indent
+        if self._is_filled(solved):
+            name = f"{step.name}_layers" if step.name in (*self._plan.arguments, *self._plan.derived) else step.name
+            module = ast.Call(ast.parse("nn.Sequential", mode="eval").body, [ast.Starred(ast.Name(name))], [])
+            return [*_filled(name, solved.inner), *_assigned(step.names, module, indent)]
+        value = constructed(solved)
         if solved.condition is None:
             return _assigned(step.names, value, indent)
         chosen = ast.IfExp(solved.condition, value, ast.Constant(None))
@@ -101,6 +121,12 @@ class _Module:
             return _assigned(step.names, chosen, indent)
         typed = [f"{space}self.{step.name}: nn.Module | None = None"] if step.name.isidentifier() else []
         return [*typed, f"{space}if {text(solved.condition)}:", *_assigned(step.names, value, indent + 4)]
+
+    def _is_filled(self, solved: Solved) -> bool:
+        """True for an nn.Sequential of which some modules may be absent."""
+        if solved.step.role != "group" or solved.condition is not None or not solved.step.name.isidentifier():
+            return False
+        return any(each.condition for each in solved.inner) and not has_names(solved.inner)
 
     def _owned(self, solved: Solved, indent: int) -> list[str]:
         """The tensors of a step, if it is there."""

@@ -107,10 +107,7 @@ def relative_position_index(height: int, width: int, flat: bool = False, absolut
     \"\"\"For each pair of pixels of a window, which row of a table of relative positions is theirs.\"\"\"
     pixels = torch.cartesian_prod(torch.arange(height), torch.arange(width))
     dy, dx = (pixels[:, None] - pixels[None, :]).unbind(-1)
-    if absolute:
-        index = dy.abs() * width + dx.abs()
-    else:
-        index = (dy + height - 1) * (2 * width - 1) + (dx + width - 1)
+    index = dy.abs() * width + dx.abs() if absolute else (dy + height - 1) * (2 * width - 1) + (dx + width - 1)
     return index.flatten() if flat else index
 """
     dtype = INT64
