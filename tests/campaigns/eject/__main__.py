@@ -1,12 +1,13 @@
 """Every bundled spec as source: `python -m tests.campaigns.eject [SPEC …]`.
 
 Prints a table: whether the readable form was delivered (ejecting runs it beside the compiled network, here on small
-images where the network takes them), its non-blank lines, those of torchvision's file of the network and of what the
-network needs of it, and the seconds; then what ruff and mypy say of all files.
+images where the network takes them), the non-blank lines of archc's file and of torchvision's file of the network,
+those of the code alone in both, and the seconds; then what ruff and mypy find in all files. The status is 1 if they
+find anything, or if a file is plain or longer than torchvision's.
 
-torchvision's files are read, not imported: `--torchvision FOLDER` has its `models`. What a network needs are the
-classes and functions of its file, and those of `ops` and `_utils` that these name, without weights, builders,
-docstrings, comments and imports. Of archc's file every non-blank line counts.
+torchvision's files are read, not imported: `--torchvision FOLDER` has its `models`. Code are the classes and
+functions without docstrings and comments; of torchvision those of the network's file, without weights and builders,
+and those of `ops` and `_utils` that these name.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import ast
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -25,6 +26,7 @@ import torch
 from archc.ejection import eject_spec
 from archc.spec.bundled import bundled_specs
 from archc.spec.loading import load_spec
+from tests.ejection.sources import LINTED
 
 FILES = {
     "alexnet": "alexnet", "convnext": "convnext", "densenet": "densenet", "efficientnet": "efficientnet",
@@ -34,6 +36,9 @@ FILES = {
     "vit": "vision_transformer",
 }  # fmt: skip
 """The beginning of a spec's name → torchvision's file."""
+
+RUFF = ["--isolated", "--line-length", "120"]
+TOOLS = (["ruff", "format", "--check", *RUFF], ["ruff", "check", *RUFF, "--select", LINTED], ["mypy", "--strict"])
 
 _Definition = tuple[ast.ClassDef | ast.FunctionDef, str]  # and the text of its file
 
@@ -46,27 +51,35 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="run each network on an image of full size too")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # small convolutions wait for threads rather than for sums
+    print("| spec | form | lines | torchvision's file | code | torchvision's code | seconds |")
+    print("|---|---|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory(prefix="eject-") as folder:
-        print(
-            "| spec | form | lines | torchvision's file | its classes alone | seconds |\n|---|---|---:|---:|---:|---:|"
-        )
+        poor = False
         for name in arguments.specs or sorted(bundled_specs()):
             start = perf_counter()
             ejected = eject_spec(load_spec(bundled_specs()[name]), {}, small=not arguments.full)
-            Path(folder, f"{ejected.class_name.lower()}.py").write_text(ejected.text)
+            Path(folder, f"{name.replace('/', '_')}.py").write_text(ejected.text)
             whole, needed = _theirs(name, arguments.torchvision)
-            form = "plain" if ejected.plain else "readable"
-            row = (name, form, lines(ejected.text), whole, needed, f"{perf_counter() - start:.1f}")
+            form, ours = "plain" if ejected.plain else "readable", lines(ejected.text)
+            row = (name, form, ours, whole, code(ejected.text), needed, f"{perf_counter() - start:.1f}")
             print(f"| {' | '.join(map(str, row))} |", flush=True)
-        for tool in (
-            ["ruff", "format", "--check", "--isolated", "--line-length", "120"],
-            ["ruff", "check", "--isolated", "--line-length", "120"],
-            ["mypy", "--strict"],
-        ):
-            done = subprocess.run(
-                [sys.executable, "-m", *tool, "."], cwd=folder, capture_output=True, text=True, check=False
-            )
-            print(f"{' '.join(tool[:2])}: {done.stdout.strip().splitlines()[-1]}")
+            poor |= ejected.plain or (isinstance(whole, int) and ours >= whole)
+        findings = [_findings(tool, folder) for tool in TOOLS]
+    sys.exit(poor or any(findings))
+
+
+def _findings(tool: Sequence[str], folder: str) -> bool:
+    """True if a tool finds something in the files of a folder. Side effect: that is printed, or else its summary."""
+    command = [sys.executable, "-m", *tool, "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    said = done.stdout.strip().splitlines() or [done.stderr.strip()]
+    print(f"{' '.join(tool[:2])}:", *(said if done.returncode else said[-1:]), sep="\n  ", flush=True)
+    return done.returncode != 0
+
+
+def code(text: str) -> int:
+    """The lines of classes and functions, without blank ones, comments and docstrings."""
+    return sum(_code_lines(node, text) for node in _defined(text))
 
 
 def lines(text: str) -> int:
