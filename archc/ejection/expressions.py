@@ -113,7 +113,7 @@ class _Folded(ast.NodeTransformer):
 
 
 def simplified(tree: ast.expr) -> ast.expr:
-    """An expression of whole numbers without `1 * x`, `0 * x`, `x - x`, `3 * x - x` and `x // 2 // 2`."""
+    """An expression of whole numbers without `1 * x`, `0 * x`, `x - x`, `3 * x - x`, `4 * x // 2` and `x // 2 // 2`."""
     result: ast.expr = _Simplified().visit(tree)
     return result
 
@@ -134,6 +134,10 @@ class _Simplified(ast.NodeTransformer):
                 part
             ) == ast.dump(right):
                 return self.visit_BinOp(ast.BinOp(ast.Constant(times - 1), ast.Mult(), part))
+            case ast.BinOp(
+                ast.BinOp(ast.Constant(int() as times), ast.Mult(), part), ast.FloorDiv(), ast.Constant(int() as by)
+            ) if by and times % by == 0:
+                return self.visit_BinOp(ast.BinOp(ast.Constant(times // by), ast.Mult(), part))
             case ast.BinOp(
                 ast.BinOp(part, ast.FloorDiv(), ast.Constant(int() as one)), ast.FloorDiv(), ast.Constant(int() as two)
             ):

@@ -89,11 +89,22 @@ def without_defaults(tree: ast.expr) -> ast.expr:
             known = inspect.signature(function).parameters if inspect.isfunction(function) else {}
             defaults = {key: each.default for key, each in known.items()} or {"keepdim": False}
             node.keywords = [each for each in node.keywords if not _is_default(each, defaults)]
+            _drop_last(node, known)
             for each in node.keywords:
                 match each.value:
                     case ast.Tuple([first, *others]) if each.arg in ALONG_ALL_AXES:
                         each.value = first if all(text(one) == text(first) for one in others) else each.value
     return tree
+
+
+def _drop_last(call: ast.Call, known: Mapping[str, inspect.Parameter]) -> None:
+    """Side effect: a call loses its last arguments if they are the function's defaults; in C, these are None."""
+    defaults = [each.default for each in known.values()]
+    while len(call.args) > 1 and not call.keywords and isinstance(last := call.args[-1], ast.Constant):
+        default = defaults[len(call.args) - 1] if len(call.args) <= len(defaults) else None
+        if last.value != default or not text(call.func).startswith("nn.functional."):
+            return
+        call.args.pop()
 
 
 def _is_default(argument: ast.keyword, defaults: Mapping[str, Any]) -> bool:

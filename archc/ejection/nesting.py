@@ -85,6 +85,8 @@ class _Nesting:
         solved = self._steps[index]
         if is_source(solved):
             return True
+        if solved.condition is not None and solved.step.role != "expression":
+            return False  # a type checker knows that it is there from an `if` of its own
         return (
             solved.step.outputs == 1
             and self._uses[Ref(index, 0)] == 1

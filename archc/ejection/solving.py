@@ -16,7 +16,6 @@ from archc.ejection.candidates import (
     Spacing,
     Unexplained,
     arithmetic,
-    attempt,
     conditions,
     constant,
     distinct,
@@ -78,8 +77,6 @@ class Solver:
         if follows and (given := next((known for known in self._known if fits(known, rows, column)), None)):
             hints = (*hints, given)
         found = simplified(self._found(rows, column, hints, label) or self._argument(rows, column, label, near))
-        if follows and isinstance(found, ast.Constant):
-            found = next(self._multiples(rows, column), found)
         for name in names_in(found):
             self.used.setdefault(name)
         differs = any(isinstance(node, ast.Sub) for node in ast.walk(found))  # other widths hardly follow from it
@@ -123,15 +120,6 @@ class Solver:
         follows = self.alone and type(column[0]) is int and column[0] >= SMALLEST
         known = [*map(ast.Name, self.names), *self._known] if follows else []
         return next((each for each in known if fits(each, rows, column)), None) or constant(column[0])
-
-    def _multiples(self, rows: Sequence[Row], column: Sequence[Any]) -> Iterator[ast.expr]:
-        """Of a class with one instance, multiples of names: what a concatenation gives."""
-        for name in map(ast.Name, self.names if self.alone else ()):
-            known = attempt(name, rows[0])
-            if type(known) is int and known >= SMALLEST:
-                tree = ast.BinOp(ast.Constant(column[0] // known), ast.Mult(), name)
-                if fits(tree, rows, column):
-                    yield tree
 
     def _tuple(self, rows: Sequence[Row], column: Sequence[Any]) -> ast.expr | None:
         """The parts of tuples of one length, one by one."""

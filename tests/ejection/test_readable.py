@@ -8,7 +8,7 @@ import torch
 
 import archc
 from archc.ejection.expressions import simplified
-from archc.ejection.layout import assignment
+from archc.ejection.layout import assignment, without_defaults
 from archc.ejection.notes import written_as
 from archc.ejection.views import view
 from archc.ir.types import BATCH, TensorType
@@ -93,6 +93,36 @@ def test_a_loop_runs_over_its_modules() -> None:
     assert "for module in self.children():\n            x = torch.cat([x, module(x)], 1)" in text("densenet121")
 
 
+LISTED = """
+name: listed
+input: {channels: 4, height: 9, width: 9}
+blocks:
+  unit:
+    parameters: {width: int}
+    layers: [conv2d: {name: conv, out_channels: $width, kernel_size: 1}, relu]
+  step:
+    parameters: {width: int}
+    inline:
+      - sum: [identity, unit: {name: units.$i, width: $width}]
+  part:
+    parameters: {width: int}
+    layers:
+      - conv2d: {name: first, out_channels: $width, kernel_size: 3}
+      - step: {count: 3, width: $width}
+layers:
+  - part: {width: 8}
+"""
+
+
+def test_a_loop_runs_over_a_list_beside_other_modules(tmp_path: Any) -> None:
+    path = tmp_path / "listed.yaml"
+    path.write_text(LISTED)
+    source = archc.eject(path)
+    assert "self.units = nn.ModuleList([" in source
+    assert "        for module in self.units:\n            x = x + module(x)\n" in source
+    assert_same(source, archc.build(path), [[2, 4, 9, 9]])
+
+
 def test_numbered_modules_with_a_value_for_later_are_a_list() -> None:
     lraspp = text("lraspp_mobilenet_v3_large")
     assert "class Backbone(nn.ModuleList):" in lraspp
@@ -148,11 +178,18 @@ def test_a_network_has_the_capitals_of_the_first_comment(name: str, comment: str
         ("a // b - a // b", "0"),
         ("3 * a - a", "2 * a"),
         ("2 * a - a", "a"),
+        ("4 * a // 2", "2 * a"),
+        ("3 * a // 2", "3 * a // 2"),
         ("0.2 * 0 / 11", "0.2 * 0 / 11"),
     ],
 )
 def test_numbers_that_say_nothing_are_left_out(before: str, after: str) -> None:
     assert ast.unparse(simplified(ast.parse(before, mode="eval").body)) == after
+
+
+def test_last_arguments_that_are_defaults_are_left_out() -> None:
+    call = ast.parse("nn.functional.normalize(nn.functional.linear(x, w, None), 2, -1, 1e-12)", mode="eval").body
+    assert ast.unparse(without_defaults(call)) == "nn.functional.normalize(nn.functional.linear(x, w), 2, -1)"
 
 
 def test_methods_that_a_line_has_no_room_for_have_one_line_together() -> None:
