@@ -1,7 +1,8 @@
 """Networks of torchvision and timm lifted into specs: `python -m tests.campaigns.lift [NAMES] -o FILE`.
 
 Needs torchvision; timm's networks are called `timm/NAME`. Without names: torchvision's classifiers and segmentation
-networks, and one network of each of timm's model files. Writes every result as JSON, and the table in docs/lifted.md.
+networks, and the smallest networks of each of timm's model files. Each is lifted in a process of its own. Writes every
+result as JSON, and the table in docs/lifted.md.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,6 +19,7 @@ from archc.compare import Status
 from archc.diagnostics import ArchcError
 from archc.lifting import Constructors, Lifted, lift
 from tests.campaigns.lift.networks import module, names, shape
+from tests.campaigns.lift.processes import Row, rows
 from tests.campaigns.lift.table import write
 
 ROOT = Path(__file__).parents[3]
@@ -29,14 +32,19 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="every result, as JSON")
     parser.add_argument("--specs", type=Path, metavar="FOLDER", help="write the specs here")
     parser.add_argument("--docs", type=Path, default=ROOT / "docs" / "lifted.md", help="the page with the table")
+    parser.add_argument("--timm", type=int, default=3, metavar="N", help="networks of each of timm's model files")
+    parser.add_argument("--at-once", type=int, default=2, metavar="N", help="processes, of one thread each")
+    parser.add_argument("--seconds", type=float, default=300, help="limit of time for a network")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # on a busy machine two threads wait for each other, and take twice as long
-    rows: list[dict[str, object]] = []
-    for name in arguments.names or names():
-        rows.append(_row(name, arguments.specs))
-        print(f"{name}: {rows[-1].get('reason') or rows[-1]['verdict']}, {rows[-1]['seconds']:.0f} s", flush=True)
-        arguments.output.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-        write(arguments.docs, rows)
+    wanted = arguments.names or names(arguments.timm)
+    found: dict[str, Row] = {}
+    for row in rows(partial(_row, specs=arguments.specs), wanted, arguments.at_once, arguments.seconds):
+        found[str(row["network"])] = row
+        print(f"{row['network']}: {row.get('reason') or row['verdict']}, {row['seconds']:.0f} s", flush=True)
+        done = [found[name] for name in wanted if name in found]
+        arguments.output.write_text(json.dumps(done, indent=1) + "\n", encoding="utf-8")
+        write(arguments.docs, done)
 
 
 def _row(name: str, specs: Path | None) -> dict[str, object]:

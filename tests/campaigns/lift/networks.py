@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from math import inf
 from typing import Any
 
+import torch
 from torch import nn
 
 from tests.campaigns.compare.networks import torchvision_models
@@ -14,14 +16,26 @@ HEADS = ("googlenet", "inception_v3")
 ARGUMENTS: dict[str, Any] = {name: {"init_weights": False, "transform_input": False} for name in HEADS}
 
 
-def names() -> list[str]:
-    """Torchvision's classifiers and segmentation networks; the first network of each of timm's model files."""
+def names(of_each_file: int) -> list[str]:
+    """Torchvision's classifiers and segmentation networks; the smallest networks of each of timm's model files."""
     models = torchvision_models()
     found = [*models.list_models(module=models), *models.list_models(module=models.segmentation)]
     if find_spec("timm") is not None:
         timm = import_module("timm")
-        found += [f"timm/{networks[0]}" for file in timm.list_modules() if (networks := timm.list_models(module=file))]
+        for file in timm.list_modules():
+            ordered = sorted(timm.list_models(module=file), key=_parameters)
+            found += [f"timm/{name}" for name in ordered[:of_each_file]]
     return found
+
+
+def _parameters(name: str) -> float:
+    """Of one of timm's networks, which is built without memory; those that cannot be come last."""
+    try:
+        with torch.device("meta"):
+            network = import_module("timm").create_model(name, pretrained=False)
+        return float(sum(parameter.numel() for parameter in network.parameters()))
+    except Exception:  # whatever timm raises
+        return inf
 
 
 def module(name: str) -> nn.Module:
