@@ -89,6 +89,12 @@ def unmerged(axes: Sequence[Axis]) -> list[Axis]:
     return [tuple(batch), *rest]
 
 
+def place_in_unmerged(axes: Sequence[Axis], dim: int) -> int:
+    """Where `unmerged` puts an axis without the batch."""
+    merged = next(at for at, axis in enumerate(axes) if any(atom.is_batch for atom in expanded(axis)))
+    return dim + 1 if dim < merged else dim + len(expanded(axes[merged])) - 1
+
+
 def pattern(before: Sequence[Axis], after: Sequence[Axis]) -> dict[str, object]:
     """The fields of a `rearrange` from the one to the other."""
     left, right = _without_needless([expanded(axis) for axis in before], [expanded(axis) for axis in after])
@@ -160,7 +166,7 @@ def _sizes(axes: Sequence[Axis], names: dict[Atom, str]) -> dict[str, int]:
 
 def movement(before: Sequence[Axis], after: Sequence[Axis]) -> Operator:
     """The operator with the plainest name that moves axes so."""
-    if len(set(before)) == len(before) and set(before) == set(after) and before[0] == after[0]:
+    if len(set(before)) == len(before) == len(after) and set(before) == set(after) and before[0] == after[0]:
         return Permute(dims=tuple(before.index(axis) for axis in after))
     if (merged := _merged(before, after)) is not None:
         return merged

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from archc.ir.operator import Operator
 from archc.lifting import axes as ax
+from archc.lifting.compositions import COMPOSED
 from archc.lifting.indexing import index, narrow, select, split, unbind
 from archc.lifting.modules import NoWord, validated
 from archc.lifting.moving import (
@@ -269,9 +270,9 @@ FUNCTIONS |= {
     "getitem": index, "narrow": narrow, "select": select, "roll": roll,
     "view": reshape, "reshape": reshape, "flatten": reshape, "unflatten": reshape, "squeeze": reshape,
     "permute": permute, "transpose": transpose, "swapaxes": transpose, "unsqueeze": unsqueeze,
-    "T": swap_last, "mT": swap_last, "expand": expand, "expand_as": expand, "repeat": expand,
+    "T": swap_last, "mT": swap_last, "expand": expand, "expand_as": expand,
     "matmul": matmul, "bmm": matmul, "scaled_dot_product_attention": attention,
-    "einsum": einsum, "pad": _pad, "linear": _linear, "zero": _zero,
+    "einsum": einsum, "pad": _pad, "linear": _linear, "zero": _zero, **COMPOSED,
 }  # fmt: skip
 FUNCTIONS.pop("parameter", None)
 

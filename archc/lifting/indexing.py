@@ -21,9 +21,25 @@ def split(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: A
     start = 0
     for piece in out:
         length = piece.shape[dim]
-        tracer.give(Narrow(dim=dim, start=start, length=length), [tracer.value(x)], piece)
+        _narrowed(tracer, x, dim, start, length, piece)
         start += length
     return True
+
+
+def _narrowed(tracer: Values, x: torch.Tensor, dim: int, start: int, length: int, out: torch.Tensor) -> None:
+    """A slice along one axis. What the batch is merged with stays merged."""
+    view = tracer.view(x)
+    if not ax.merges_batch(view.axes):
+        tracer.give(Narrow(dim=dim, start=start, length=length), [tracer.value(x)], out)
+        return
+    whole, axis = ax.unmerged(view.axes), ax.expanded(view.axes[dim])
+    if any(atom.is_batch for atom in axis):
+        raise NoWord("a slice of an axis that is merged with the batch")
+    at = ax.place_in_unmerged(view.axes, dim)
+    value = tracer.give(Narrow(dim=at, start=start, length=length), [tracer.unmerged(x)], out)
+    piece = tracer.trace.axes[value][at]
+    whole[at] = piece
+    tracer.keep_axes(out, value, whole, [piece if i == dim else a for i, a in enumerate(view.axes)])
 
 
 def unbind(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
@@ -39,7 +55,7 @@ def _selected(tracer: Values, x: torch.Tensor, dim: int, index: int, out: torch.
     view = tracer.view(x)
     merged = ax.merges_batch(view.axes)
     whole = ax.unmerged(view.axes) if merged else list(tracer.trace.axes[tracer.value(x)])
-    at = whole.index(ax.expanded(view.axes[dim])) if merged else dim
+    at = ax.place_in_unmerged(view.axes, dim) if merged else dim
     value = tracer.give(Select(dim=at, index=index), [tracer.unmerged(x)], out)
     left = [axis for place, axis in enumerate(whole) if place != at]
     tracer.keep_axes(out, value, left, [a for i, a in enumerate(view.axes) if i != dim] if merged else left)
@@ -105,7 +121,7 @@ def _gathered(tracer: Values, x: torch.Tensor, indices: Sequence[Any], out: torc
 def narrow(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
     """A slice along one axis."""
     x, dim, start, length = args
-    tracer.give(Narrow(dim=dim % x.ndim, start=start % x.shape[dim], length=length), [tracer.value(x)], out)
+    _narrowed(tracer, x, dim % x.ndim, start % x.shape[dim], length, out)
     return True
 
 

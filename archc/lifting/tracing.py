@@ -184,10 +184,10 @@ class Tracer(Values, TorchFunctionMode):
         self.new(TensorType((BATCH, *shape[1:]) if batched else shape), tensor)
         return tensor
 
-    def again(self, function: Any, *args: Any) -> torch.Tensor:
+    def again(self, function: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The result of a function that is recorded as if the module called it."""
         with self:
-            found: torch.Tensor = function(*args)
+            found: torch.Tensor = function(*args, **kwargs)
         return found
 
     def finish(self, result: Any) -> None:

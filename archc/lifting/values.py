@@ -49,9 +49,13 @@ class Values:
         self.trace.inputs[name] = self.new(TensorType((BATCH, *shape)), tensor)
         return tensor
 
-    def again(self, function: Any, *args: Any) -> torch.Tensor:
+    def again(self, function: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The result of a function that is recorded as if the module called it."""
         raise NotImplementedError
+
+    def constant(self, operator: Operator) -> Value:
+        """The value of a source without a key."""
+        return self._record(operator, [])
 
     def knows(self, tensor: object) -> bool:
         """True for a tensor that depends on an input or on a parameter."""
