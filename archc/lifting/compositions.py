@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from archc.lifting.modules import NoWord
+from archc.lifting.named import Handler
 from archc.lifting.values import Values
 from archc.operators.join import Quotient
 from archc.operators.source import Full
 
-Handler = Callable[[Values, Sequence[Any], Mapping[str, Any], Any], bool]
 MOST_COPIES = 16  # of a tensor that is repeated: each is a branch of a concat
 
 

@@ -34,7 +34,9 @@ class Values:
 
     def __init__(self, module: nn.Module) -> None:
         self.trace = Trace()
-        self._keys = {id(tensor): key for key, tensor in [*module.named_parameters(), *module.named_buffers()]}
+        self._tensors = dict([*module.named_parameters(), *module.named_buffers()])
+        self._keys = {id(tensor): key for key, tensor in self._tensors.items()}
+        self._makers: dict[Value, Record] = {}
         self._persistent = set(module.state_dict(keep_vars=True))
         self._values: dict[int, View] = {}
         self._fresh: dict[Value, Value] = {}
@@ -52,6 +54,14 @@ class Values:
     def again(self, function: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The result of a function that is recorded as if the module called it."""
         raise NotImplementedError
+
+    def record(self, value: Value) -> Record | None:
+        """The record that made a value, if it is no input."""
+        return self._makers.get(value)
+
+    def tensor(self, key: str) -> torch.Tensor:
+        """The tensor with this key."""
+        return self._tensors[key]
 
     def constant(self, operator: Operator) -> Value:
         """The value of a source without a key."""
@@ -122,7 +132,7 @@ class Values:
     def zero(self, part: torch.Tensor) -> bool:
         """A slice of a vector is set to zero: every tensor that is this vector is multiplied from here on."""
         view = self.view(part)
-        record = next(each for each in self.trace.records if each.output == view.base)
+        record = self._makers[view.base]
         if not isinstance(record.operator, Narrow) or part.ndim != 1:
             return False
         whole, length = record.inputs[0], record.operator.length
@@ -176,11 +186,12 @@ class Values:
         if alike is not None and not operator.moves and not afresh:
             self.trace.axes[value] = self.trace.axes[alike]
         record = Record(operator, list(inputs), value, self._scopes[-1], **known)
-        if record.tensors:
+        if record.tensors and operator.arity != 0:
             owner = min(record.tensors.values())
             record.again = owner in self._stateful
             self._stateful.add(owner)
         self.trace.records.append(record)
+        self._makers[value] = record
         return value
 
     def _source(self, tensor: torch.Tensor) -> None:
@@ -230,8 +241,22 @@ class Values:
         """Record a call with one input, whose result is `out`."""
         if works_on_last_axis(operator):  # pyright: ignore[reportArgumentType]  # it is frozen, and so has a hash
             self.give_like(operator, [self.unmerged(x)], x, out, **known)
+        elif operator.tracks_statistics and ax.merges_batch(self.view(x).axes):
+            self._give_channels(operator, x, out, **known)
         else:
             self.give(operator, [self.value(x)], out, **known)
+
+    def _give_channels(self, operator: Operator, x: torch.Tensor, out: torch.Tensor, **known: Any) -> None:
+        """Record a norm of each channel over all else: what the batch is merged with is put behind the channels."""
+        view = self.view(x)
+        first, channels, *rest = [ax.expanded(axis) for axis in view.axes]
+        if not any(atom.is_batch for atom in first):
+            raise NoWord("a size that is a product with the batch")
+        batch = tuple(atom for atom in first if atom.is_batch)
+        others = tuple(atom for axis in (first, *rest) for atom in axis if not atom.is_batch)
+        apart = [batch, channels, others]
+        value = self._record(operator, [self._placed(View(view.base, list(apart)))], **known)
+        self.keep_axes(out, value, apart, view.axes)
 
 
 @lru_cache(4096)

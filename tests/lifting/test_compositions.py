@@ -74,3 +74,48 @@ def test_a_composition_is_lifted(name: str) -> None:
 def test_a_composition_that_the_language_cannot_say_is_refused(function: Callable[[Any], Any], told: str) -> None:
     with pytest.raises(ArchcError, match=told):
         lift(Applied(function), (3, 8, 8))
+
+
+class StandardizedConv(nn.Conv2d):
+    """A convolution whose filters have mean 0 and variance 1, times a gain if there is one."""
+
+    def __init__(self, *args: Any, gain: float | None = None) -> None:
+        super().__init__(*args)
+        self.gain = None if gain is None else nn.Parameter(torch.ones(self.out_channels, 1, 1, 1))
+        self.scale = (gain or 1.0) * self.weight[0].numel() ** -0.5
+
+    def forward(self, input: Any) -> Any:
+        gain = None if self.gain is None else (self.gain * self.scale).view(-1)
+        filters = self.weight.reshape(1, self.out_channels, -1)
+        weight = nn.functional.batch_norm(filters, None, None, weight=gain, training=True, momentum=0.0, eps=1e-6)
+        weight = weight.reshape_as(self.weight)
+        return nn.functional.conv2d(input, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+
+@pytest.mark.parametrize(("gain", "told"), [(None, "standardize: {}"), (1.5, "{gain: true, gamma: 1.5}")])
+def test_filters_that_a_batch_norm_standardises_are_a_field_of_the_convolution(gain: float | None, told: str) -> None:
+    found = lift(nn.Sequential(StandardizedConv(3, 8, 3, gain=gain), nn.ReLU()), (3, 8, 8))
+    assert told in found.text
+
+
+class TokenNorm(nn.Module):
+    """A batch norm over all tokens of all images."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.bn = nn.Linear(4, 6), nn.BatchNorm1d(6)
+
+    def forward(self, x: Any) -> Any:
+        x = self.linear(x)
+        return self.bn(x.flatten(0, 1)).reshape_as(x)
+
+
+def test_a_batch_norm_over_images_and_tokens_is_one_over_the_channels() -> None:
+    lift(nn.Sequential(nn.Conv2d(3, 4, 2, 2), nn.Flatten(2), Turned(), TokenNorm()), (3, 8, 8))
+
+
+class Turned(nn.Module):
+    """Channels last."""
+
+    def forward(self, x: Any) -> Any:
+        return x.transpose(1, 2)
