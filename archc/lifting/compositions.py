@@ -10,11 +10,12 @@ import torch
 
 from archc.lifting.modules import NoWord
 from archc.lifting.named import Handler
+from archc.lifting.records import BATCH_SIZE
 from archc.lifting.values import Values
 from archc.operators.join import Quotient
 from archc.operators.source import Full
 
-MOST_COPIES = 16  # of a tensor that is repeated: each is a branch of a concat
+MOST_COPIES = 8  # of an axis as branches of a concat; more are made by adding zeros
 
 
 def composed(function: Callable[..., torch.Tensor]) -> Handler:
@@ -47,9 +48,20 @@ def _repeat(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
 
 
 def _copies(x: torch.Tensor, count: int, dim: int) -> torch.Tensor:
-    if count > MOST_COPIES:
-        raise NoWord(f"{count} copies of a tensor side by side")
-    return torch.cat([x] * count, dim)
+    if count <= MOST_COPIES:
+        return torch.cat([x] * count, dim)
+    wide = x.unsqueeze(dim)
+    return wide.expand(*wide.shape[:dim], count, *wide.shape[dim + 1 :]).flatten(dim, dim + 1)
+
+
+def _expand(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
+    """An axis of size 1 is repeated by the zeros that are added to it; over the batch it is repeated by itself."""
+    shape = list(sizes[0]) if sizes and isinstance(sizes[0], list | tuple) else list(sizes)
+    x = x.reshape((1,) * (len(shape) - x.ndim) + tuple(x.shape))
+    grown = [1 if size in (-1, own) else size for own, size in zip(x.shape, shape, strict=True)]
+    if grown[0] == BATCH_SIZE:
+        grown[0] = 1
+    return x + torch.zeros(grown) if prod(grown) > 1 else x
 
 
 def _tile(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
@@ -65,7 +77,7 @@ def _repeat_interleave(x: torch.Tensor, repeats: int, dim: int, **_: Any) -> tor
         return _repeat(x, repeats, *[1] * (x.ndim - 1))
     dim %= x.ndim
     copies = _copies(x.unsqueeze(dim + 1), repeats, dim + 1)
-    return copies.reshape(*x.shape[:dim], -1, *x.shape[dim + 1 :])
+    return copies.flatten(dim, dim + 1)
 
 
 def _total(x: torch.Tensor, dim: Any, keepdim: bool = False) -> torch.Tensor:
@@ -108,6 +120,8 @@ COMPOSED: dict[str, Handler] = {
     "repeat_interleave": composed(_repeat_interleave),
     "reshape_as": composed(lambda x, other: x.reshape(other.shape)),
     "view_as": composed(lambda x, other: x.reshape(other.shape)),
+    "expand": composed(_expand),
+    "expand_as": composed(lambda x, other: x.expand(other.shape)),
     "movedim": composed(lambda x, source, to: x.permute(_moved(x.ndim, source, to))),
     "rsqrt": composed(lambda x: x.sqrt().reciprocal()),
     "sum": total,

@@ -8,21 +8,26 @@ from math import prod, sqrt
 from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 from archc.ir.operator import Operator
 from archc.lifting.axes import expanded
+from archc.lifting.modules import NoWord
 from archc.lifting.named import Handler, bound, named
-from archc.lifting.records import Record, Value
+from archc.lifting.records import Record, StandIn, Value
 from archc.lifting.values import Values
 from archc.operators.arithmetic import Mul
+from archc.operators.blur_pooling import BlurPool2d
 from archc.operators.normalization import BatchNorm
+from archc.operators.padding import Pad
 from archc.operators.source import Parameter
 
 
-class StandardizedFilters(Operator):
+class StandardizedFilters(StandIn):
     """Stands for filters of mean 0 and variance 1 until a convolution takes them."""
 
-    word: ClassVar[str] = "standardized filters"
+    word: ClassVar[str] = "standardized_filters"
+    told: ClassVar[str] = "filters that are standardised, outside a convolution"
     eps: float
     gain: str | None = None
     scale: float = 1.0
@@ -50,6 +55,8 @@ def convolution(word: str) -> Handler:
 
     def handle(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
         given = bound(word, args, kwargs)
+        if not tracer.knows(given["weight"]) and not isinstance(given["weight"], nn.Parameter):
+            return _blur(tracer, given, out)
         found = _maker(tracer, given["weight"], StandardizedFilters)
         weight = _maker(tracer, given["weight"], Parameter) if found else None
         if found is None or weight is None:
@@ -64,6 +71,31 @@ def convolution(word: str) -> Handler:
         return named(word)(tracer, (), {**given, "standardize": how}, out)
 
     return handle
+
+
+def _blur(tracer: Values, given: Mapping[str, Any], out: torch.Tensor) -> bool:
+    """A convolution with a constant: a blur with binomial weights, behind a margin that mirrors the edges."""
+    x, weight = given["input"], given["weight"].detach().cpu()
+    size, (stride, *_) = weight.shape[-1], as_pair(given.get("stride", 1))
+    margin = tracer.record(tracer.value(x))
+    blur = BlurPool2d(filter_size=size, stride=stride) if size > 1 and weight.ndim == 4 else None
+    if blur is None or margin is None or not isinstance(margin.operator, Pad) or given.get("bias") is not None:
+        raise NoWord("a convolution whose filters are a constant")
+    along = torch.tensor(blur.weights_along_an_axis(), dtype=weight.dtype)
+    usual = weight.shape == (x.shape[1], 1, size, size) and torch.allclose(weight, along[:, None] * along)
+    usual &= given.get("groups", 1) == x.shape[1] and as_pair(given.get("stride", 1)) == (stride, stride)
+    usual &= as_pair(given.get("padding", 0)) == (0, 0) and as_pair(given.get("dilation", 1)) == (1, 1)
+    usual &= (margin.operator.mode, margin.operator.pad) == ("reflect", (blur.margin,) * 4)
+    if not usual:
+        raise NoWord("a convolution whose filters are a constant")
+    tracer.give(blur, margin.inputs, out)
+    return True
+
+
+def as_pair(value: Any) -> tuple[int, int]:
+    """A number for both axes, or two."""
+    first, *rest = value if isinstance(value, tuple | list) else (value,)
+    return first, (rest or [first])[0]
 
 
 def _short(number: float) -> float:

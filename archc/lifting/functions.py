@@ -17,11 +17,11 @@ from archc.lifting import axes as ax
 from archc.lifting.compositions import COMPOSED
 from archc.lifting.filters import batch_norm, convolution
 from archc.lifting.indexing import index, narrow, select, split, unbind
+from archc.lifting.margins import max_pool2d, pad
 from archc.lifting.modules import NoWord
 from archc.lifting.moving import (
     attention,
     einsum,
-    expand,
     matmul,
     permute,
     reshape,
@@ -36,7 +36,6 @@ from archc.operators import operator_model, operator_words
 from archc.operators.arithmetic import Add, Mul, Sqrt, Square
 from archc.operators.join import Concat, Product, Quotient, Sum
 from archc.operators.linear import Linear
-from archc.operators.padding import Pad
 
 SAME = ("contiguous", "clone", "detach", "to", "float", "type_as", "requires_grad", "alias", "positive")
 """Methods that give the same values."""
@@ -122,13 +121,6 @@ def _concat(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out:
     return True
 
 
-def _pad(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
-    if not any(args[1] if len(args) > 1 else kwargs["pad"]):
-        tracer.alias(out, args[0])
-        return True
-    return named(Pad.word)(tracer, args, kwargs, out)
-
-
 def _linear(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
     """A linear map; a bias that is computed is added."""
     given = bound(Linear.word, args, kwargs)
@@ -164,10 +156,12 @@ FUNCTIONS |= {
     "getitem": index, "narrow": narrow, "select": select, "roll": roll,
     "view": reshape, "reshape": reshape, "flatten": reshape, "unflatten": reshape, "squeeze": reshape,
     "permute": permute, "transpose": transpose, "swapaxes": transpose, "unsqueeze": unsqueeze,
-    "T": swap_last, "mT": swap_last, "expand": expand, "expand_as": expand,
+    "T": swap_last, "mT": swap_last,
     "matmul": matmul, "bmm": matmul, "scaled_dot_product_attention": attention,
-    "einsum": einsum, "pad": _pad, "linear": _linear, "zero": _zero, **COMPOSED,
-    "batch_norm": batch_norm, **{word: convolution(word) for word in ("conv1d", "conv2d", "conv3d")},
+    "einsum": einsum, "pad": pad, "linear": _linear, "zero": _zero, **COMPOSED,
+    "batch_norm": batch_norm, "max_pool2d": max_pool2d, "boolean_dispatch": max_pool2d,
+    "max_pool2d_with_indices": max_pool2d,
+    **{word: convolution(word) for word in ("conv1d", "conv2d", "conv3d")},
 }  # fmt: skip
 FUNCTIONS.pop("parameter", None)
 

@@ -93,10 +93,20 @@ def index(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: A
 def _strided(tracer: Values, x: torch.Tensor, dim: int, start: int, end: int, step: int) -> torch.Tensor:
     """Every `step`-th element: the axis split in two, of which one is picked."""
     size = x.shape[dim]
-    if size % step or end < size - step + 1 + start or start >= step:
-        raise NoWord(f"every {step}th of {size} elements from {start}")
+    if end < size - step + 1 + start or start >= step:
+        raise NoWord(f"every {step}th of {size} elements from {start} to {end}")
+    if size % step:
+        return tracer.again(_strided_with_rest, x, dim, start, step)
     split = tracer.again(torch.reshape, x, (*x.shape[:dim], size // step, step, *x.shape[dim + 1 :]))
     return tracer.again(torch.select, split, dim + 1, start)
+
+
+def _strided_with_rest(x: torch.Tensor, dim: int, start: int, step: int) -> torch.Tensor:
+    """The same of an axis whose end is shorter than a step: what the whole steps give, and one element of the rest."""
+    dim, size = dim % x.ndim, x.shape[dim]
+    whole = size // step * step
+    found = x.narrow(dim, 0, whole)[(*[slice(None)] * dim, slice(start, None, step))]
+    return torch.cat([found, x.narrow(dim, whole + start, 1)], dim) if start < size - whole else found
 
 
 def _gathered(tracer: Values, x: torch.Tensor, indices: Sequence[Any], out: torch.Tensor) -> bool:

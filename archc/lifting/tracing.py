@@ -123,7 +123,10 @@ class Tracer(Values, TorchFunctionMode):
             (type, *_), _ = operator.typed(self.trace.types[self.value(x)])
         except ShapeError as error:
             raise NoWord(f"{operator.word} {error.message}") from None
-        return torch.empty(sizes(type), device="meta")
+        whole = sizes(type)
+        if x.shape[0] == BATCH_SIZE and whole[0] == 1:  # it was repeated over the batch
+            whole[0] = BATCH_SIZE
+        return torch.empty(whole, device="meta")
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """A call of a function or method of PyTorch."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from archc.diagnostics import ArchcError
 from archc.lifting import lift
@@ -35,8 +37,28 @@ def _windows(x: Any) -> Any:
     n, c, h, w = x.shape
     tokens = x.view(n, c, h // 4, 4, w // 4, 4).permute(0, 2, 4, 3, 5, 1).reshape(-1, 16, c)
     q, k = tokens.chunk(2, -1)
-    y = nn.functional.scaled_dot_product_attention(q, k, tokens)
+    y = functional.scaled_dot_product_attention(q, k, tokens)
     return y.view(n, h // 4, w // 4, 4, 4, c).permute(0, 5, 1, 3, 2, 4).reshape(n, c, h, w)
+
+
+def _pooled_windows(x: Any) -> Any:
+    """The maximum of each two by two pixels, in windows that are part of the batch."""
+    n, c, h, w = x.shape
+    windows = x.view(n, c, 2, h // 2, 2, w // 2).permute(0, 2, 4, 1, 3, 5).reshape(-1, c, h // 2, w // 2)
+    y = functional.max_pool2d(windows, 2)
+    return y.view(n, 2, 2, c, h // 4, w // 4).permute(0, 3, 1, 4, 2, 5).reshape(n, c, h // 2, w // 2)
+
+
+def _one_head(x: Any) -> Any:
+    """Queries of four heads, and keys and values of one."""
+    tokens = x.flatten(2)[..., None].transpose(-1, -2).reshape(len(x), 4, 16, 4)
+    return functional.scaled_dot_product_attention(tokens, tokens[:, :1], tokens[:, 1:2])
+
+
+def _blur(x: Any) -> Any:
+    along = torch.tensor([0.25, 0.5, 0.25])
+    filters = (along[:, None] * along)[None, None].repeat(4, 1, 1, 1)
+    return functional.conv2d(functional.pad(x, (1,) * 4, mode="reflect"), filters, stride=2, groups=4)
 
 
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
@@ -56,6 +78,15 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "min": lambda x: x.flatten(2).min(-1, keepdim=True)[0],
     "split attention": _split_attention,
     "windows": _windows,
+    "pooled windows": _pooled_windows,
+    "expand": lambda x: x.mean(1, keepdim=True).expand(-1, 3, -1, -1) * x[:, :3],
+    "many copies": lambda x: x.mean((2, 3), keepdim=True).repeat(1, 1, 9, 10),
+    "every second of seven": lambda x: x[:, :, 1:, 1:][:, :, ::2, 1::2],
+    "a constant for each image": lambda x: x + torch.full((len(x), 1, 8, 8), 0.5),
+    "one head of keys": _one_head,
+    "a margin for the maximum": lambda x: functional.max_pool2d(functional.pad(x, (0, 1, 0, 1), value=-inf), 3, 2),
+    "a margin on both sides": lambda x: functional.max_pool2d(functional.pad(x, (1,) * 4, value=-inf), 3, 2),
+    "a blur": _blur,
 }
 
 
@@ -67,7 +98,8 @@ def test_a_composition_is_lifted(name: str) -> None:
 @pytest.mark.parametrize(
     ("function", "told"),
     [
-        (lambda x: x.repeat(1, 17, 1, 1), "17 copies of a tensor side by side"),
+        (lambda x: functional.pad(x, (1,) * 4, value=-inf), "a margin of minus infinity"),
+        (lambda x: functional.conv2d(x, torch.ones(4, 1, 3, 3), groups=4), "whose filters are a constant"),
         (lambda x: x.flatten(0, 1)[:20].unflatten(0, (5, 4)), "a slice of an axis that is merged with the batch"),
     ],
 )
@@ -87,9 +119,9 @@ class StandardizedConv(nn.Conv2d):
     def forward(self, input: Any) -> Any:
         gain = None if self.gain is None else (self.gain * self.scale).view(-1)
         filters = self.weight.reshape(1, self.out_channels, -1)
-        weight = nn.functional.batch_norm(filters, None, None, weight=gain, training=True, momentum=0.0, eps=1e-6)
+        weight = functional.batch_norm(filters, None, None, weight=gain, training=True, momentum=0.0, eps=1e-6)
         weight = weight.reshape_as(self.weight)
-        return nn.functional.conv2d(input, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        return functional.conv2d(input, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 @pytest.mark.parametrize(("gain", "told"), [(None, "standardize: {}"), (1.5, "{gain: true, gamma: 1.5}")])
@@ -119,3 +151,22 @@ class Turned(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return x.transpose(1, 2)
+
+
+class Pooled(nn.Module):
+    """Attention of a query of the module's own to all tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.latent = nn.Parameter(torch.randn(1, 1, 8))
+        self.q, self.kv = nn.Linear(8, 8), nn.Linear(8, 16)
+
+    def forward(self, x: Any) -> Any:
+        n, count, features = x.shape
+        q = self.q(self.latent.expand(n, -1, -1)).reshape(n, 1, 2, 4).transpose(1, 2)
+        k, v = self.kv(x).reshape(n, count, 2, 2, 4).permute(2, 0, 3, 1, 4).unbind(0)
+        return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, features)
+
+
+def test_a_query_that_is_the_same_for_all_images_is_repeated_over_them() -> None:
+    lift(nn.Sequential(nn.Conv2d(3, 8, 2, 2), nn.Flatten(2), Turned(), Pooled()), (3, 8, 8))
