@@ -77,7 +77,7 @@ def _blur(tracer: Values, given: Mapping[str, Any], out: torch.Tensor) -> bool:
     """A convolution with a constant: a blur with binomial weights, behind a margin that mirrors the edges."""
     x, weight = given["input"], given["weight"].detach().cpu()
     size, (stride, *_) = weight.shape[-1], as_pair(given.get("stride", 1))
-    margin = tracer.record(tracer.value(x))
+    margin = tracer.record(tracer.view(x).base)
     blur = BlurPool2d(filter_size=size, stride=stride) if size > 1 and weight.ndim == 4 else None
     if blur is None or margin is None or not isinstance(margin.operator, Pad) or given.get("bias") is not None:
         raise NoWord("a convolution whose filters are a constant")

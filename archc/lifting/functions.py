@@ -15,13 +15,13 @@ from torch.nn import functional
 from archc.ir.operator import Operator
 from archc.lifting import axes as ax
 from archc.lifting.compositions import COMPOSED
+from archc.lifting.contraction import einsum
 from archc.lifting.filters import batch_norm, convolution
 from archc.lifting.indexing import index, narrow, select, split, unbind
 from archc.lifting.margins import max_pool2d, pad
 from archc.lifting.modules import NoWord
 from archc.lifting.moving import (
     attention,
-    einsum,
     matmul,
     permute,
     reshape,

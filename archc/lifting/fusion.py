@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from math import isclose, prod
 
-from archc.ir.operator import Operator
+from archc.ir.operator import Operator, ShapeError
 from archc.lifting.axes import Axis, expanded, movement, reshaped
 from archc.lifting.moves import gather_slices, is_move, push_moves, select_last
 from archc.lifting.records import MatMul, Record, Trace, Value
@@ -14,7 +14,7 @@ from archc.operators.activation import Sigmoid, Silu
 from archc.operators.arithmetic import Mul
 from archc.operators.arrangement import Flatten, Permute
 from archc.operators.attention import Attention
-from archc.operators.join import Concat, Product, Sum
+from archc.operators.join import Concat, Matmul, Product, Sum
 from archc.operators.rearrangement import Rearrange
 from archc.operators.regularization import Dropout, Dropout2d, Identity
 from archc.operators.softmax import Softmax
@@ -26,6 +26,7 @@ ON_THE_WAY = (Sum, Mul, Product, Rearrange, Flatten, Permute)
 def fused(trace: Trace) -> None:
     """Side effect: the trace has attention and SiLU in place of what they are made of, and one move in place of two."""
     _Fusion(trace).run()
+    _multiply(trace)
     _extend_concats(trace)
     gather_slices(trace)
     trace.records = needed(trace)
@@ -33,6 +34,13 @@ def fused(trace: Trace) -> None:
     _merge_moves(trace)
     select_last(trace)
     trace.records = needed(trace)
+
+
+def _multiply(trace: Trace) -> None:
+    """Products of matrices outside attention."""
+    for record in trace.records:
+        if isinstance(record.operator, MatMul):
+            record.operator, record.inputs = Matmul(), record.inputs[:2]
 
 
 def _extend_concats(trace: Trace) -> None:
@@ -134,8 +142,12 @@ class _Fusion:
         features = self._trace.types[query].shape[-1]
         usual = isclose(scale, float(str(features)) ** -0.5, rel_tol=1e-6)
         bias = [self._added(biases, record)] if biases else []
-        record.operator = Attention(scale=None if usual else scale)
-        record.inputs = [query, key, record.inputs[1], *bias]
+        operator, inputs = Attention(scale=None if usual else scale), [query, key, record.inputs[1], *bias]
+        try:
+            operator.typed(*[self._trace.types[value] for value in inputs])
+        except ShapeError:
+            return
+        record.operator, record.inputs = operator, inputs
 
     def _scores(self, value: Value) -> tuple[Record, float, list[Value], list[Value]] | None:
         """The product of query and key, its factor, what is added to it as it broadcasts to `value`, and what each

@@ -67,7 +67,7 @@ def unsqueeze(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], ou
 def matmul(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
     """A product of matrices over the last two axes."""
     x, y = args[0], args[1]
-    if x.ndim != y.ndim or x.ndim < 3:
+    if x.ndim < 2 or y.ndim < 2:
         return False
     tracer.matmul(x, y, out)
     return True
@@ -113,20 +113,3 @@ def _of_one_head(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, sc
     merged = query.reshape(images, 1, heads * count, features)
     found = functional.scaled_dot_product_attention(merged, key, value, scale=scale)
     return found.reshape(images, heads, count, value.shape[-1])
-
-
-def einsum(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
-    """Products of matrices over the last axes."""
-    equation, *operands = args
-    operands = list(operands[0]) if len(operands) == 1 else operands
-    left, _, result = equation.replace(" ", "").partition("->")
-    one, _, other = left.partition(",")
-    if len(operands) != 2 or len(one) != len(other) or one[:-2] != other[:-2] or result[:-2] != one[:-2]:
-        return False
-    x, y = operands
-    if (one[-1], result[-2:]) == (other[-1], one[-2] + other[-2]):
-        y = tracer.again(torch.transpose, y, -2, -1)
-    elif (one[-1], result[-2:]) != (other[-2], one[-2] + other[-1]):
-        return False
-    tracer.matmul(x, y, out)
-    return True

@@ -41,10 +41,10 @@ class StandIn(Operator):
 
 
 class MatMul(StandIn):
-    """Stands for a product of matrices until it is seen to be part of an attention."""
+    """Stands for a product of matrices until it is seen whether it is part of an attention."""
 
     word: ClassVar[str] = "matmul"
-    told: ClassVar[str] = "a product of matrices outside attention"
+    told: ClassVar[str] = "a product of matrices"
     arity: ClassVar[int | None] = 3
 
     def infer(self, *inputs: TensorType) -> TensorType:

@@ -92,10 +92,7 @@ class Tracer(Values, TorchFunctionMode):
     def _layer(self, original: Callable[..., Any], module: nn.Module, path: str, x: torch.Tensor) -> tuple[bool, Any]:
         """The result of a module that is one operator; False if it is not."""
         rate = drop_path(module)
-        try:
-            apparent = self.trace.types[self.unmerged(x)]
-        except NoWord:
-            apparent = self.trace.types[self.view(x).base]
+        apparent = self._apparent(x)
         try:
             with self.quiet():
                 operator = StochasticDepth.model_validate(rate) if rate is not None else operator_of(module, apparent)
@@ -109,6 +106,15 @@ class Tracer(Values, TorchFunctionMode):
             with self.quiet():
                 return True, self._unknown(original(module, tree_map(_meta, x)))
         return True, out
+
+    def _apparent(self, x: torch.Tensor) -> TensorType:
+        """The type that a layer sees: what the batch is merged with is images to it."""
+        if ax.merges_batch(self.view(x).axes[:1]):
+            return TensorType((BATCH, *x.shape[1:]))
+        try:
+            return self.trace.types[self.unmerged(x)]
+        except NoWord:
+            return self.trace.types[self.view(x).base]
 
     def _result(
         self, original: Callable[..., Any], module: nn.Module, operator: Operator, x: torch.Tensor

@@ -262,6 +262,8 @@ class Values:
             self._give_channels(operator, x, out, **known)
         elif works_on_channels(operator, x.ndim) and ax.merges_batch(self.view(x).axes[:1]):  # pyright: ignore[reportArgumentType]
             self._give_images(operator, x, out, **known)
+        elif ax.merges_batch(self.view(x).axes):
+            raise NoWord(f"{operator.word} where other axes are merged with the batch")
         else:
             self.give(operator, [self.value(x)], out, **known)
 

@@ -49,6 +49,12 @@ def _pooled_windows(x: Any) -> Any:
     return y.view(n, 2, 2, c, h // 4, w // 4).permute(0, 3, 1, 4, 2, 5).reshape(n, c, h // 2, w // 2)
 
 
+def _talking_heads(x: Any) -> Any:
+    """Attention whose scores are bent before the softmax."""
+    scores = (x @ x.transpose(-2, -1) * 0.5).permute(0, 2, 3, 1)
+    return scores.tanh().permute(0, 3, 1, 2).softmax(-1) @ x
+
+
 def _one_head(x: Any) -> Any:
     """Queries of four heads, and keys and values of one."""
     tokens = x.flatten(2)[..., None].transpose(-1, -2).reshape(len(x), 4, 16, 4)
@@ -79,6 +85,11 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "split attention": _split_attention,
     "windows": _windows,
     "pooled windows": _pooled_windows,
+    "product of matrices": lambda x: x @ x.transpose(-2, -1),
+    "linear attention": lambda x: x @ (x.transpose(-2, -1).softmax(-2) @ x),
+    "einsum": lambda x: torch.einsum("bchw, bcwk -> bhkc", x, x.relu()),
+    "einsum of one": lambda x: torch.einsum("bchw->bhwc", x),
+    "talking heads": _talking_heads,
     "expand": lambda x: x.mean(1, keepdim=True).expand(-1, 3, -1, -1) * x[:, :3],
     "many copies": lambda x: x.mean((2, 3), keepdim=True).repeat(1, 1, 9, 10),
     "every second of seven": lambda x: x[:, :, 1:, 1:][:, :, ::2, 1::2],
@@ -151,6 +162,22 @@ class Turned(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return x.transpose(1, 2)
+
+
+class Relative(nn.Module):
+    """Each pixel beside a table of its row's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.randn(8, 5, 4))
+
+    def forward(self, x: Any) -> Any:
+        return torch.einsum("bhwc,hkc->bhwk", x.permute(0, 2, 3, 1), self.table)
+
+
+def test_a_product_with_a_table_of_each_row_is_one_of_matrices() -> None:
+    found = lift(nn.Sequential(nn.Conv2d(3, 4, 1), Relative()), (3, 8, 8))
+    assert "matmul" in found.text
 
 
 class Pooled(nn.Module):
