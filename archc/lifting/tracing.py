@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
@@ -167,8 +168,8 @@ class Tracer(Values, TorchFunctionMode):
                 with self:  # what it calls may be known
                     return _without_overrides(func)(*args, **kwargs)
             raise NoWord(name)
-        except NoWord as error:
-            self._miss(str(error))
+        except (NoWord, ValidationError) as error:
+            self._miss(told(name, error))
             return tree_map(lambda each: self._unknown(each) if isinstance(each, torch.Tensor) else each, out)
 
     def _constant(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -223,6 +224,14 @@ class _Quiet:
 
     def __exit__(self, *_: object) -> None:
         self._tracer._inside -= 1
+
+
+def told(name: str, error: NoWord | ValidationError) -> str:
+    """What the language cannot say: the function, where an operator refused a field."""
+    if isinstance(error, NoWord):
+        return str(error)
+    first = error.errors()[0]
+    return f"{name}: {'.'.join(map(str, first['loc']))} {first['msg'].removeprefix('Value error, ')}"
 
 
 def _without_overrides(function: Any) -> Any:
