@@ -114,6 +114,7 @@ def _power(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: 
 def _concat(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
     tensors = args[0] if args else kwargs["tensors"]
     dim = (args[1] if len(args) > 1 else kwargs.get("dim", 0)) % out.ndim
+    tensors = [each for each in tensors if each.numel()]
     if len(tensors) == 1:
         tracer.alias(out, tensors[0])
         return True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import isclose, prod
 
 from archc.ir.operator import Operator, ShapeError
-from archc.lifting.axes import Axis, expanded, movement, reshaped
+from archc.lifting.axes import Axis, expanded, movement, names_needed, reshaped
 from archc.lifting.moves import gather_slices, is_move, push_moves, select_last
 from archc.lifting.records import MatMul, Record, Trace, Value
 from archc.operators.activation import Sigmoid, Silu
@@ -15,7 +15,7 @@ from archc.operators.arithmetic import Mul
 from archc.operators.arrangement import Flatten, Permute
 from archc.operators.attention import Attention
 from archc.operators.join import Concat, Matmul, Product, Sum
-from archc.operators.rearrangement import Rearrange
+from archc.operators.rearrangement import MOST_AXES, Rearrange
 from archc.operators.regularization import Dropout, Dropout2d, Identity
 from archc.operators.softmax import Softmax
 
@@ -94,6 +94,8 @@ def _merge_moves(trace: Trace) -> None:
             source = before.inputs[0]
             axes = [[expanded(axis) for axis in trace.axes[value]] for value in (source, record.output)]
             if {atom for axis in axes[0] for atom in axis} != {atom for axis in axes[1] for atom in axis}:
+                break
+            if names_needed(*axes) > MOST_AXES:
                 break
             record.inputs = [source]
             record.operator = Identity() if axes[0] == axes[1] else movement(*axes)

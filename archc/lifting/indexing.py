@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
 from archc.lifting import axes as ax
 from archc.lifting.modules import NoWord
+from archc.lifting.records import StandIn
 from archc.lifting.values import Values
 from archc.operators.arrangement import Narrow, Select
 from archc.operators.rearrangement import Gather
+
+
+class Empty(StandIn):
+    """A slice without elements, which a concatenation leaves out."""
+
+    word: ClassVar[str] = "empty"
+    told: ClassVar[str] = "a slice without elements"
+    dim: int
 
 
 def split(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
@@ -29,9 +38,18 @@ def split(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: A
 def _narrowed(tracer: Values, x: torch.Tensor, dim: int, start: int, length: int, out: torch.Tensor) -> None:
     """A slice along one axis. What the batch is merged with stays merged."""
     view = tracer.view(x)
-    if not ax.merges_batch(view.axes):
+    if length == 0:
+        tracer.give(Empty(dim=dim), [tracer.unmerged(x)], out)
+    elif not ax.merges_batch(view.axes):
         tracer.give(Narrow(dim=dim, start=start, length=length), [tracer.value(x)], out)
-        return
+    else:
+        _narrowed_beside_batch(tracer, x, dim, start, length, out)
+
+
+def _narrowed_beside_batch(
+    tracer: Values, x: torch.Tensor, dim: int, start: int, length: int, out: torch.Tensor
+) -> None:
+    view = tracer.view(x)
     whole, axis = ax.unmerged(view.axes), ax.expanded(view.axes[dim])
     if any(atom.is_batch for atom in axis):
         raise NoWord("a slice of an axis that is merged with the batch")

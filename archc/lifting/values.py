@@ -19,6 +19,7 @@ from archc.lifting.modules import NoWord
 from archc.lifting.records import BATCH_SIZE, MatMul, Record, Trace, Value
 from archc.operators.arrangement import Narrow
 from archc.operators.join import Product
+from archc.operators.rearrangement import MOST_AXES
 from archc.operators.regularization import Identity
 from archc.operators.source import Parameter, RepeatInterleave
 
@@ -122,8 +123,9 @@ class Values:
         self._hold(out, View(value, [*axes[:-1], last]))
 
     def move(self, out: torch.Tensor, view: View) -> None:
-        """A tensor is another with its axes moved. It is written down at once, unless the batch is part of an axis."""
-        if not ax.merges_batch(view.axes):
+        """A tensor is another with its axes moved. It is written down at once, unless the batch is part of an axis, or
+        there are too many for a pattern."""
+        if not ax.merges_batch(view.axes) and len(view.axes) <= MOST_AXES:
             view = self._settled(view)
         self._hold(out, view)
 
@@ -246,6 +248,10 @@ class Values:
         before, after = ([ax.expanded(axis) for axis in each] for each in (self.trace.axes[view.base], view.axes))
         if before == after:
             return View(view.base, self.trace.axes[view.base])
+        if ax.names_needed(before, after) > MOST_AXES and (middle := ax.between(before, after)):
+            return self._settled(View(self._settled(View(view.base, middle)).base, view.axes))
+        if max(len(before), len(after)) > MOST_AXES:
+            raise NoWord(f"more than {MOST_AXES} axes")
         known = (view.base, *map(tuple, after))
         if known not in self._moved:
             value = self._record(ax.movement(before, after), [view.base])

@@ -197,3 +197,15 @@ class Pooled(nn.Module):
 
 def test_a_query_that_is_the_same_for_all_images_is_repeated_over_them() -> None:
     lift(nn.Sequential(nn.Conv2d(3, 8, 2, 2), nn.Flatten(2), Turned(), Pooled()), (3, 8, 8))
+
+
+def _unrolled(x: Any) -> Any:
+    """Pixels in the order of squares within squares within squares."""
+    n, c = x.shape[:2]
+    x = x.reshape(n, c, 1, 2, 2, 2, 1, 2, 2, 2).permute(0, 2, 6, 3, 7, 4, 8, 5, 9, 1)
+    return x.reshape(n, -1, c)
+
+
+@pytest.mark.parametrize("function", [_unrolled, lambda x: torch.cat([x[:, :0], x[:, 0:].tanh()], 1)])
+def test_axes_in_many_pieces_and_slices_without_elements_are_lifted(function: Callable[[Any], Any]) -> None:
+    lift(Applied(function), (3, 8, 8))
