@@ -33,7 +33,7 @@ class LowMargin(StandIn):
 def pad(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
     """A margin."""
     given = bound(Pad.word, args, kwargs)
-    sides = tuple(given["pad"])
+    sides = tuple(given[Pad.word])
     if not any(sides):
         tracer.alias(out, given["input"])
         return True

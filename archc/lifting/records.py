@@ -43,7 +43,7 @@ class StandIn(Operator):
 class MatMul(StandIn):
     """Stands for a product of matrices until it is seen whether it is part of an attention."""
 
-    word: ClassVar[str] = "matmul"
+    word: ClassVar[str] = "matrix_product"
     told: ClassVar[str] = "a product of matrices"
     arity: ClassVar[int | None] = 3
 
