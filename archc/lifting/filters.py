@@ -3,8 +3,8 @@ standardisation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import prod, sqrt
+from collections.abc import Iterator, Mapping, Sequence
+from math import inf, nextafter, prod, sqrt
 from typing import Any, ClassVar
 
 import torch
@@ -14,13 +14,17 @@ from archc.ir.operator import Operator
 from archc.lifting.axes import expanded
 from archc.lifting.modules import NoWord
 from archc.lifting.named import Handler, bound, named
-from archc.lifting.records import Record, StandIn, Value
+from archc.lifting.records import Record, StandIn, Trace, Value
 from archc.lifting.values import Values
+from archc.operators._standardization import Standardization
 from archc.operators.arithmetic import Mul
 from archc.operators.blur_pooling import BlurPool2d
+from archc.operators.convolution import Convolution
 from archc.operators.normalization import BatchNorm
 from archc.operators.padding import Pad
 from archc.operators.source import Parameter
+
+NEAR = 8  # roundings
 
 
 class StandardizedFilters(StandIn):
@@ -67,7 +71,7 @@ def convolution(word: str) -> Handler:
         given["weight"] = tracer.tensor(str(weight.path))
         if filters.gain is not None:
             given["gain"] = tracer.tensor(filters.gain)
-            how |= {"gain": True, "gamma": _short(filters.scale * sqrt(given["weight"][0].numel()))}
+            how |= {"gain": True, "gamma": _gamma(filters.scale, given["weight"][0].numel())}
         return named(word)(tracer, (), {**given, "standardize": how}, out)
 
     return handle
@@ -98,9 +102,54 @@ def as_pair(value: Any) -> tuple[int, int]:
     return first, (rest or [first])[0]
 
 
-def _short(number: float) -> float:
-    """A number that was divided by a root and multiplied by it again, without the rounding of that."""
-    return float(f"{number:.14g}")
+def _gamma(scale: float, weights: int) -> float:
+    """The shortest number that gives this scale when it is divided by the root of the number of weights."""
+    number = scale * sqrt(weights)
+    fitting = [each for each in _neighbours([number]) if each * weights**-0.5 == scale]
+    return min(fitting, key=lambda each: len(repr(each)), default=number)
+
+
+def share_gammas(trace: Trace) -> None:
+    """Side effect: convolutions that were given one gamma have one again.
+
+    Each was told by a scale, which several neighbouring numbers give. One that gives all of their scales is taken.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in trace.records:
+        how = record.operator.standardize if isinstance(record.operator, Convolution) else None
+        if how is not None and how.gain:
+            groups.setdefault(f"{how.gamma:.10g}", []).append(record)
+    for records in groups.values():
+        sizes = {(how.gamma, _weights(trace, record)) for record in records if (how := _how(record))}
+        scales = {(gamma * weights**-0.5, weights) for gamma, weights in sizes}
+        near = list(_neighbours([gamma for gamma, _ in sizes]))
+        fitting = [each for each in near if all(each * weights**-0.5 == scale for scale, weights in scales)]
+        for record in records if fitting else ():
+            how = _how(record).model_copy(update={"gamma": min(fitting, key=lambda each: len(repr(each)))})
+            record.operator = record.operator.model_copy(update={"standardize": how})
+
+
+def _how(record: Record) -> Standardization:
+    assert isinstance(record.operator, Convolution), "it is one of these"
+    assert record.operator.standardize is not None, "it is one of these"
+    return record.operator.standardize
+
+
+def _weights(trace: Trace, record: Record) -> int:
+    """The number of weights of a filter."""
+    assert isinstance(record.operator, Convolution), "it is one of these"
+    channels = int(str(trace.types[record.inputs[0]].shape[1]))
+    return channels // record.operator.groups * prod(record.operator.kernel_size)
+
+
+def _neighbours(numbers: Sequence[float]) -> Iterator[float]:
+    """Every float from a few below the least of these to a few above the largest."""
+    number, last = min(numbers), max(numbers)
+    for _ in range(NEAR):
+        number, last = nextafter(number, -inf), nextafter(last, inf)
+    while number <= last:
+        yield number
+        number = nextafter(number, inf)
 
 
 def _gain(tracer: Values, weight: torch.Tensor | None) -> tuple[str | None, float]:

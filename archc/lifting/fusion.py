@@ -8,6 +8,7 @@ from math import isclose, prod
 
 from archc.ir.operator import Operator, ShapeError
 from archc.lifting.axes import Axis, expanded, movement, names_needed, reshaped
+from archc.lifting.filters import share_gammas
 from archc.lifting.moves import gather_slices, is_move, push_moves, select_last
 from archc.lifting.records import MatMul, Record, Trace, Value
 from archc.operators.activation import Sigmoid, Silu
@@ -30,6 +31,7 @@ def fused(trace: Trace) -> None:
     _extend_concats(trace)
     gather_slices(trace)
     trace.records = needed(trace)
+    share_gammas(trace)
     push_moves(trace)
     _merge_moves(trace)
     select_last(trace)
