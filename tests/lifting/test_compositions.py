@@ -144,6 +144,23 @@ def test_filters_that_a_batch_norm_standardises_are_a_field_of_the_convolution(g
     assert told in found.text
 
 
+class Scaled(nn.Module):
+    """A convolution with standardised filters of some scale."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.conv = StandardizedConv(3, 3, 3, gain=gain)
+
+    def forward(self, x: Any) -> Any:
+        return self.conv(x).relu()
+
+
+def test_modules_that_differ_in_a_mapping_are_no_block() -> None:
+    found = lift(nn.Sequential(Scaled(1.5), Scaled(2.5)), (3, 8, 8))
+    assert not found.is_flat
+    assert "blocks:" not in found.text
+
+
 class TokenNorm(nn.Module):
     """A batch norm over all tokens of all images."""
 
