@@ -38,6 +38,8 @@ QUOTED = {
     "archc/lifting/onnx_operators.py": {"linear"},  # a mode of Resize
     "archc/compare/keys.py": {"parameter"},  # a tensor of a module
     "archc/lifting/functions.py": set(OPERATORS),  # functions of PyTorch, most of which have the operators' names
+    "archc/lifting/named.py": set(OPERATORS),  # the same
+    "archc/lifting/compositions.py": {"sum", "repeat_interleave"},  # functions of PyTorch
     "archc/lifting/initialisation.py": GAINS,
     "archc/lifting/masks.py": {"add", "mul"},  # functions of PyTorch
     "archc/ir/verifier.py": {"parameter"},  # a tensor of a graph

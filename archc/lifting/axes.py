@@ -13,7 +13,7 @@ from math import prod
 
 from archc.ir.operator import Operator
 from archc.operators.arrangement import ChannelShuffle, Flatten, Permute
-from archc.operators.rearrangement import Rearrange
+from archc.operators.rearrangement import MOST_AXES, Rearrange
 
 Axis = tuple["Atom", ...]
 
@@ -89,12 +89,36 @@ def unmerged(axes: Sequence[Axis]) -> list[Axis]:
     return [tuple(batch), *rest]
 
 
+def place_in_unmerged(axes: Sequence[Axis], dim: int) -> int:
+    """Where `unmerged` puts an axis without the batch."""
+    merged = next(at for at, axis in enumerate(axes) if any(atom.is_batch for atom in expanded(axis)))
+    return dim + 1 if dim < merged else dim + len(expanded(axes[merged])) - 1
+
+
 def pattern(before: Sequence[Axis], after: Sequence[Axis]) -> dict[str, object]:
     """The fields of a `rearrange` from the one to the other."""
     left, right = _without_needless([expanded(axis) for axis in before], [expanded(axis) for axis in after])
     names = _named(left, right)
     sides = [" ".join(_group(axis, names) for axis in side) for side in (left, right)]
     return {"pattern": " -> ".join(sides), **_sizes(left, names)}
+
+
+def names_needed(before: Sequence[Axis], after: Sequence[Axis]) -> int:
+    """The number of names in the pattern from the one to the other."""
+    left, _ = _without_needless([expanded(axis) for axis in before], [expanded(axis) for axis in after])
+    return sum(map(len, left))
+
+
+def between(before: Sequence[Axis], after: Sequence[Axis]) -> list[Axis] | None:
+    """Axes on the way from the one to the other, where one pattern would have too many names; None if two have too."""
+    first, *others = [atom for axis in before for atom in expanded(axis)]
+    wanted = [atom for axis in after for atom in expanded(axis) if atom is not first]
+    for count in range(1, len(wanted)) if first.is_batch else ():
+        order = (*wanted[:count], *(atom for atom in others if atom not in wanted[:count]))
+        middle: list[Axis] = [(first,), order]
+        if max(names_needed(before, middle), names_needed(middle, after)) <= MOST_AXES:
+            return middle
+    return None
 
 
 def _without_needless(left: list[Axis], right: list[Axis]) -> tuple[list[Axis], list[Axis]]:

@@ -271,12 +271,14 @@ def _localized(group: Group, outside: Counter[str]) -> _Body:
     """The items of a module with names of their own for values, so that those of two modules can be compared."""
     items = deepcopy(group.items)
     inside = Counter(wanted(items))
-    made = [item.gives for item in walk(items) if isinstance(item, Mark)]
-    made += [value for call in calls(items) for value in call.results]
+    marked = dict(_marked(items))
+    made = [*marked, *(value for call in calls(items) for value in call.results)]
     results = [value for value in dict.fromkeys(made) if outside[value] > inside[value]]
-    names = {
-        value: f"result_{results.index(value)}" if value in results else f"mark_{i}" for i, value in enumerate(made)
-    }
+    names: dict[str, str] = {}
+    for value in dict.fromkeys(made):
+        name = f"result_{results.index(value)}" if value in results else f"mark_{marked.get(value, '')}"
+        number = sum(other.partition("@")[0] == name for other in names.values())
+        names[value] = f"{name}@{number}" if number else name
     if group.takes in inside and group.takes not in names:
         items.insert(0, Mark(gives=group.takes))
         names[group.takes] = "mark_in"
@@ -285,6 +287,15 @@ def _localized(group: Group, outside: Counter[str]) -> _Body:
     names |= {value: name for name, value in values.items()}
     rename(items, names)
     return _Body(items, values, results)
+
+
+def _marked(items: Sequence[Item]) -> Iterator[tuple[str, str]]:
+    """Each value that is marked, and the name of the module that makes it: it is the same in other instances."""
+    for before, item in zip([None, *items], items, strict=False):
+        if isinstance(item, Mark):
+            yield item.gives, (before.name or "") if isinstance(before, Group | Call) else ""
+        for body in bodies(item):
+            yield from _marked(body)
 
 
 def _replace(items: list[Item], group: Group, call: Call) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from math import isqrt
 from typing import Any
 
@@ -21,14 +22,23 @@ def constant_of(tensor: torch.Tensor, *, persistent: bool) -> Operator:
 
     Raises NoWord: no function of the language gives them.
     """
-    shapes = [tuple(tensor.shape)]
+    plain = tensor.detach().cpu().contiguous()
+    found = _found(plain.numpy().tobytes(), tuple(plain.shape), plain.dtype, persistent)
+    if found is None:
+        raise NoWord(f"a constant of shape {list(tensor.shape)}")
+    return found
+
+
+@lru_cache(256)
+def _found(data: bytes, shape: tuple[int, ...], dtype: torch.dtype, persistent: bool) -> Operator | None:
+    """The source that gives these bytes: many modules of a network compute the same constant."""
+    tensor = torch.frombuffer(bytearray(data), dtype=dtype).reshape(shape) if data else torch.empty(shape, dtype=dtype)
+    shapes = [shape]
     if not persistent:
-        flat = [size for size in tensor.shape if size != 1] or [1]
+        flat = [size for size in shape if size != 1] or [1]
         shapes += [shape for shape in ((*flat[:1], 1, *flat[1:]), (1, *flat), tuple(flat)) if shape != shapes[0]]
-    for shape in shapes:
-        if found := _constant(tensor.reshape(shape), persistent=persistent):
-            return found
-    raise NoWord(f"a constant of shape {list(tensor.shape)}")
+    found = (_constant(tensor.reshape(shape), persistent=persistent) for shape in shapes)
+    return next((source for source in found if source), None)
 
 
 def _constant(tensor: torch.Tensor, *, persistent: bool) -> Operator | None:
@@ -46,13 +56,13 @@ def _constant(tensor: torch.Tensor, *, persistent: bool) -> Operator | None:
 
 def _gives(source: Operator, tensor: torch.Tensor) -> bool:
     try:
-        source.typed()
+        (type, *_), _ = source.typed()
+        if type.shape != tuple(tensor.shape) or (type.dtype == INT64) == tensor.is_floating_point():
+            return False
         computed = source.computed()
     except Exception:
         return False
     if computed is None or computed.shape != tuple(tensor.shape):
-        return False
-    if (computed.dtype == INT64) == tensor.is_floating_point():
         return False
     values = torch.tensor(computed.values, dtype=torch.float64).reshape(computed.shape)
     given = tensor.detach().double().cpu()

@@ -6,16 +6,17 @@ from collections import Counter
 from collections.abc import Sequence
 from math import isclose, prod
 
-from archc.ir.operator import Operator
-from archc.lifting.axes import Axis, expanded, movement, reshaped
+from archc.ir.operator import Operator, ShapeError
+from archc.lifting.axes import Axis, expanded, movement, names_needed, reshaped
+from archc.lifting.filters import share_gammas
 from archc.lifting.moves import gather_slices, is_move, push_moves, select_last
 from archc.lifting.records import MatMul, Record, Trace, Value
 from archc.operators.activation import Sigmoid, Silu
 from archc.operators.arithmetic import Mul
 from archc.operators.arrangement import Flatten, Permute
 from archc.operators.attention import Attention
-from archc.operators.join import Concat, Product, Sum
-from archc.operators.rearrangement import Rearrange
+from archc.operators.join import Concat, Matmul, Product, Sum
+from archc.operators.rearrangement import MOST_AXES, Rearrange
 from archc.operators.regularization import Dropout, Dropout2d, Identity
 from archc.operators.softmax import Softmax
 
@@ -26,13 +27,22 @@ ON_THE_WAY = (Sum, Mul, Product, Rearrange, Flatten, Permute)
 def fused(trace: Trace) -> None:
     """Side effect: the trace has attention and SiLU in place of what they are made of, and one move in place of two."""
     _Fusion(trace).run()
+    _multiply(trace)
     _extend_concats(trace)
     gather_slices(trace)
     trace.records = needed(trace)
+    share_gammas(trace)
     push_moves(trace)
     _merge_moves(trace)
     select_last(trace)
     trace.records = needed(trace)
+
+
+def _multiply(trace: Trace) -> None:
+    """Products of matrices outside attention."""
+    for record in trace.records:
+        if isinstance(record.operator, MatMul):
+            record.operator, record.inputs = Matmul(), record.inputs[:2]
 
 
 def _extend_concats(trace: Trace) -> None:
@@ -87,6 +97,8 @@ def _merge_moves(trace: Trace) -> None:
             axes = [[expanded(axis) for axis in trace.axes[value]] for value in (source, record.output)]
             if {atom for axis in axes[0] for atom in axis} != {atom for axis in axes[1] for atom in axis}:
                 break
+            if names_needed(*axes) > MOST_AXES:
+                break
             record.inputs = [source]
             record.operator = Identity() if axes[0] == axes[1] else movement(*axes)
             before = makers.get(source)
@@ -134,8 +146,12 @@ class _Fusion:
         features = self._trace.types[query].shape[-1]
         usual = isclose(scale, float(str(features)) ** -0.5, rel_tol=1e-6)
         bias = [self._added(biases, record)] if biases else []
-        record.operator = Attention(scale=None if usual else scale)
-        record.inputs = [query, key, record.inputs[1], *bias]
+        operator, inputs = Attention(scale=None if usual else scale), [query, key, record.inputs[1], *bias]
+        try:
+            operator.typed(*[self._trace.types[value] for value in inputs])
+        except ShapeError:
+            return
+        record.operator, record.inputs = operator, inputs
 
     def _scores(self, value: Value) -> tuple[Record, float, list[Value], list[Value]] | None:
         """The product of query and key, its factor, what is added to it as it broadcasts to `value`, and what each

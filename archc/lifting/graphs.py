@@ -9,7 +9,7 @@ from archc.ir.graph import Graph, Node, Output, Parameter, Scope
 from archc.ir.graph import Value as GraphValue
 from archc.lifting.fusion import fused
 from archc.lifting.modules import NoWord
-from archc.lifting.records import MatMul, Record, Trace
+from archc.lifting.records import Record, StandIn, Trace
 from archc.lifting.structure import UNNAMED
 
 
@@ -152,8 +152,9 @@ def graph_of(trace: Trace, name: str) -> Graph:
     """The graph of a run. Raises NoWord: a module with tensors is used where the language cannot share them."""
     fused(trace)
     records = trace.records
-    if left := next((record for record in records if isinstance(record.operator, MatMul)), None):
-        raise NoWord(f"a product of matrices outside attention, in {left.scope or 'the network'}")
+    for record in records:
+        if isinstance(record.operator, StandIn):
+            raise NoWord(f"{record.operator.told}, in {record.scope or 'the network'}")
     homes = Homes(trace, records)
     return _Assembly(trace, records, homes).graph(name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from archc.lifting.items import Call, From, Group, Item, Mark, Output, bodies, walk
 
@@ -47,9 +47,9 @@ def _mark(items: list[Item], needed: set[str]) -> None:
         index += 1
 
 
-def name_marks(items: list[Item], given: Iterable[str]) -> None:
-    """Replace the values of one body by names; `given` are those that have one already. Unused marks go."""
-    used = set(wanted(items))
+def name_marks(items: list[Item], given: Collection[str]) -> None:
+    """Replace the values of one body by names; `given` have one already, and keep their marks; unused ones go."""
+    used = {*wanted(items), *given}
     _without_unused(items, used)
     names = {value: value for value in given}
     names |= _named_by_outputs(items)

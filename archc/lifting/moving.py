@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch.nn import functional
 
+from archc.lifting import axes as ax
 from archc.lifting.axes import Axis
 from archc.lifting.modules import NoWord
 from archc.lifting.values import Values, View
@@ -62,19 +64,10 @@ def unsqueeze(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], ou
     return _moved(tracer, x, [*axes[:dim], (), *axes[dim:]], out)
 
 
-def expand(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
-    """What has no batch is repeated over it by itself."""
-    x = args[0]
-    if out.shape[-x.ndim + 1 :] == x.shape[1:] and x.shape[0] == 1 and out.ndim == x.ndim:
-        tracer.alias(out, x)
-        return True
-    raise NoWord("expand")
-
-
 def matmul(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
     """A product of matrices over the last two axes."""
     x, y = args[0], args[1]
-    if x.ndim != y.ndim or x.ndim < 3:
+    if x.ndim < 2 or y.ndim < 2:
         return False
     tracer.matmul(x, y, out)
     return True
@@ -86,27 +79,37 @@ def attention(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], ou
     given = {**dict(zip(names, args, strict=False)), **kwargs}
     if given.get("dropout_p") or given.get("is_causal") or given.get("enable_gqa"):
         raise NoWord("attention that is causal, or drops weights")
-    tensors = [given["query"], given["key"], given["value"]]
-    inputs = [tracer.unmerged(each) for each in tensors]
+    tensors = _of_one_batch(tracer, [given["query"], given["key"], given["value"]])
+    if given.get("attn_mask") is None and tensors[1].ndim == 4 and tensors[1].shape[1] == 1 != tensors[0].shape[1]:
+        tracer.alias(out, tracer.again(_of_one_head, *tensors, given.get("scale")))
+        return True
+    inputs = [tracer.unmerged_as(each, tensors[0], 2) for each in tensors]
     if given.get("attn_mask") is not None:
         inputs.append(tracer.unmerged(given["attn_mask"]))
     scale = given.get("scale")
-    tracer.give_like(Attention(scale=None if scale is None else float(scale)), inputs, given["query"], out)
+    tracer.give_like(Attention(scale=None if scale is None else float(scale)), inputs, tensors[0], out)
     return True
 
 
-def einsum(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
-    """Products of matrices over the last axes."""
-    equation, *operands = args
-    operands = list(operands[0]) if len(operands) == 1 else operands
-    left, _, result = equation.replace(" ", "").partition("->")
-    one, _, other = left.partition(",")
-    if len(operands) != 2 or len(one) != len(other) or one[:-2] != other[:-2] or result[:-2] != one[:-2]:
-        return False
-    x, y = operands
-    if (one[-1], result[-2:]) == (other[-1], one[-2] + other[-2]):
-        y = tracer.again(torch.transpose, y, -2, -1)
-    elif (one[-1], result[-2:]) != (other[-2], one[-2] + other[-1]):
-        return False
-    tracer.matmul(x, y, out)
-    return True
+def _of_one_batch(tracer: Values, tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    """The query repeated over the images, where it is the same for all: as what stands before the keys."""
+    query, key, value = tensors
+    alone, beside = (not any(a.is_batch for a in ax.expanded(tracer.view(each).axes[0])) for each in (query, key))
+    if (
+        alone
+        and not beside
+        and query.shape[1:-2] == key.shape[1:-2]
+        and query.ndim == 4
+        and len(query) in (1, len(key))
+    ):
+        count = query.shape[-2]
+        query = tracer.again(lambda: torch.cat([query.expand(len(key), -1, -1, -1), key], -2).narrow(-2, 0, count))
+    return [query, key, value]
+
+
+def _of_one_head(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, scale: float | None) -> torch.Tensor:
+    """Attention whose heads have the same keys: one head, to which the queries of all are given."""
+    images, heads, count, features = query.shape
+    merged = query.reshape(images, 1, heads * count, features)
+    found = functional.scaled_dot_product_attention(merged, key, value, scale=scale)
+    return found.reshape(images, heads, count, value.shape[-1])

@@ -109,6 +109,8 @@ class Solver:
             return None if value == default and type(value) is type(default) else value
         if any(value is None for value in column.values()):
             raise Mismatch
+        if is_operator(call.word) and any(isinstance(value, dict) for value in column.values()):
+            raise Mismatch  # no type of a parameter is a mapping but a layer's
         if (ramp := self._ramp(column, call)) is not None:
             return ramp
         told = self._told(column, self._local(call), name)

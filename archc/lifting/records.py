@@ -9,7 +9,7 @@ from archc.ir.operator import Operator
 from archc.ir.types import TensorType, batch_axis
 from archc.lifting.axes import Axis, axes_of
 
-BATCH_SIZE = 7  # of the traced run; other than the sizes 1 and 2, which code may treat as special
+BATCH_SIZE = 11  # of the traced run; other than 1 and 2, which code may treat as special, and than usual sizes
 
 Value = int
 """A traced value, by number."""
@@ -33,10 +33,18 @@ class Record:
     again: bool = False
 
 
-class MatMul(Operator):
-    """Stands for a product of matrices until it is seen to be part of an attention."""
+class StandIn(Operator):
+    """A call that the language has no word for, unless others make an operator of it with theirs."""
 
-    word: ClassVar[str] = "matmul"
+    told: ClassVar[str]
+    """What it is, in an error."""
+
+
+class MatMul(StandIn):
+    """Stands for a product of matrices until it is seen whether it is part of an attention."""
+
+    word: ClassVar[str] = "matrix_product"
+    told: ClassVar[str] = "a product of matrices"
     arity: ClassVar[int | None] = 3
 
     def infer(self, *inputs: TensorType) -> TensorType:

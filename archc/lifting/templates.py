@@ -70,6 +70,8 @@ class _Merge:
         if one is None or other is None:
             return self._optional(one or other, one is not None)
         holds: dict[int, bool] = {}
+        if any(isinstance(item, When) and item.otherwise is not None for item in (one, other)):
+            raise Mismatch
         if isinstance(one, When) or isinstance(other, When):
             for item, instances in ((one, self.ones), (other, self.others)):
                 holds |= item.holds if isinstance(item, When) else dict.fromkeys(instances, True)
@@ -127,6 +129,7 @@ class _Merge:
         """A choice of two branches. Raises Mismatch: there are three kinds."""
         one, other = (_choice(body) for body in (a, b))
         if one is None and other is None:
+            a, b = _arm(a, self.ones), _arm(b, self.others)
             then, otherwise = (a, b) if a else (b, a)
             return When("", then, otherwise, {i: (i in self.ones) == bool(a) for i in (*self.ones, *self.others)})
         if one is not None and other is not None:
@@ -144,7 +147,8 @@ class _Merge:
                 continue
             ids = tuple(k for k, holds in when.holds.items() if holds == held)
             try:
-                setattr(when, arm, _Merge(ids, instances, self.relaxed).bodies(known, body) if body else [])
+                found = _Merge(ids, instances, self.relaxed).bodies(known, body) if body else []
+                setattr(when, arm, _arm(found, (*ids, *instances)))
             except Mismatch:
                 continue
             when.holds |= dict.fromkeys(instances, held)
@@ -181,7 +185,7 @@ class _Merge:
         behind = merge.bodies(joined[place + 1 :], plain[end:]) if after else []
         empty = next(i for i, branch in enumerate(join.branches) if _is_absent(branch))
         body = 1 - empty
-        join.branches[body] = merge.bodies(join.branches[body], plain[place:end])
+        join.branches[body] = merge._branch(join.branches[body], plain[place:end])
         if not join.branches[empty]:
             join.branches[empty] = [When("", [], None, dict.fromkeys(merge.ones, True))]
         (when,) = join.branches[empty]
@@ -230,6 +234,16 @@ def _choice(branch: list[Item]) -> When | None:
     return first if isinstance(first, When) and (first.otherwise is not None or not first.then) else None
 
 
+def _arm(body: list[Item], instances: Sequence[int]) -> list[Item]:
+    """An arm of a choice, which is no `when` itself. Raises Mismatch: it would have to be one."""
+    first = body[0] if len(body) == 1 else None
+    if not isinstance(first, When):
+        return body
+    if first.then and all(first.holds.get(instance, False) for instance in instances):
+        return first.then
+    raise Mismatch
+
+
 def _is_absent(branch: list[Item]) -> bool:
     """True for a branch that is the identity wherever it is there at all."""
     if not branch:
@@ -268,7 +282,8 @@ def likeness(one: Item, other: Item) -> float:
                 _fits_fields(one, other)
                 and one.keys == other.keys
                 and one.init == other.init
-                and list(one.values) == list(other.values)
+                and one.values == other.values
+                and one.results == other.results
             )
             return 1 + _share_of_fields(one, other) if same and one.like == other.like else 0
         case Group(), Group():

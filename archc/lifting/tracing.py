@@ -13,6 +13,7 @@ from types import FunctionType
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
@@ -95,10 +96,7 @@ class Tracer(Values, TorchFunctionMode):
     def _layer(self, original: Callable[..., Any], module: nn.Module, path: str, x: torch.Tensor) -> tuple[bool, Any]:
         """The result of a module that is one operator; False if it is not."""
         rate = drop_path(module)
-        try:
-            apparent = self.trace.types[self.unmerged(x)]
-        except NoWord:
-            apparent = self.trace.types[self.view(x).base]
+        apparent = self._apparent(x)
         try:
             with self.quiet():
                 operator = StochasticDepth.model_validate(rate) if rate is not None else operator_of(module, apparent)
@@ -114,6 +112,15 @@ class Tracer(Values, TorchFunctionMode):
                 return True, self._unknown(original(module, tree_map(_meta, x)))
         return True, out
 
+    def _apparent(self, x: torch.Tensor) -> TensorType:
+        """The type that a layer sees: what the batch is merged with is images to it."""
+        if ax.merges_batch(self.view(x).axes[:1]):
+            return TensorType((BATCH, *x.shape[1:]))
+        try:
+            return self.trace.types[self.unmerged(x)]
+        except NoWord:
+            return self.trace.types[self.view(x).base]
+
     def _result(
         self, original: Callable[..., Any], module: nn.Module, operator: Operator, x: torch.Tensor
     ) -> torch.Tensor:
@@ -127,7 +134,10 @@ class Tracer(Values, TorchFunctionMode):
             (type, *_), _ = operator.typed(self.trace.types[self.value(x)])
         except ShapeError as error:
             raise NoWord(f"{operator.word} {error.message}") from None
-        return torch.empty(sizes(type), device="meta")
+        whole = sizes(type)
+        if x.shape[0] == BATCH_SIZE and whole[0] == 1:  # it was repeated over the batch
+            whole[0] = BATCH_SIZE
+        return torch.empty(whole, device="meta")
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """A call of a function or method of PyTorch."""
@@ -164,8 +174,8 @@ class Tracer(Values, TorchFunctionMode):
                 with self:  # what it calls may be known
                     return _without_overrides(func)(*args, **kwargs)
             raise NoWord(name)
-        except NoWord as error:
-            self._miss(str(error))
+        except (NoWord, ValidationError) as error:
+            self._miss(told(name, error))
             return tree_map(lambda each: self._unknown(each) if isinstance(each, torch.Tensor) else each, out)
 
     def _constant(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -194,10 +204,10 @@ class Tracer(Values, TorchFunctionMode):
         self.new(TensorType((BATCH, *shape[1:]) if batched else shape), tensor)
         return tensor
 
-    def again(self, function: Any, *args: Any) -> torch.Tensor:
+    def again(self, function: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The result of a function that is recorded as if the module called it."""
         with self:
-            found: torch.Tensor = function(*args)
+            found: torch.Tensor = function(*args, **kwargs)
         return found
 
     def finish(self, result: Any) -> None:
@@ -224,6 +234,14 @@ class _Quiet:
 
     def __exit__(self, *_: object) -> None:
         self._tracer._inside -= 1
+
+
+def told(name: str, error: NoWord | ValidationError) -> str:
+    """What the language cannot say: the function, where an operator refused a field."""
+    if isinstance(error, NoWord):
+        return str(error)
+    first = error.errors()[0]
+    return f"{name}: {'.'.join(map(str, first['loc']))} {first['msg'].removeprefix('Value error, ')}"
 
 
 def _without_overrides(function: Any) -> Any:

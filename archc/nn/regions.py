@@ -53,10 +53,10 @@ class Region:
         return self.scope.sequence and all("." not in step.name for step in self.steps)
 
     def is_chain(self) -> bool:
-        """True if each step is a module and takes just what the one before gave."""
+        """True if each step is a module and takes just the one value that the one before gave."""
         previous = self.inputs
         for step in self.steps:
-            if step.inputs != previous or step.inline:
+            if step.inputs != previous or len(previous) != 1 or step.inline:
                 return False
             previous = step.outputs
         return previous == self.outputs

@@ -1,14 +1,14 @@
 """Operators that join branches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from archc.ir.emitter import Emitter, OnnxTensor
-from archc.ir.operator import IMAGE, TOKENS, VECTOR, Operator, ShapeError, cases, expect, expect_axis
-from archc.ir.types import SymbolicDim, TensorType, batch_axis
+from archc.ir.operator import IMAGE, TOKENS, VECTOR, WHOLE, Operator, ShapeError, Window, cases, expect, expect_axis
+from archc.ir.types import SymbolicDim, TensorType, batch_axis, nominal
 from archc.operators._broadcast import broadcast, obstacle
 from archc.operators._pad import padded
 
@@ -97,6 +97,61 @@ class Quotient(_Pairwise):
     verb, symbol, function, node = "divide", "/", "torch.div", "Div"
     multiplies = True
     examples = (*cases(on=[IMAGE, (6, 1, 1)]), *cases(on=[TOKENS, TOKENS]))
+
+
+class Matmul(_Pairwise):
+    """x_0 @ x_1 @ …, from left to right: products of matrices over the last two axes.
+
+    Axes before these are repeated where they have size 1 or are missing.
+
+    Shapes: [N, ..., L, E] and [N, ..., E, S] -> [N, ..., L, S].
+    Source: torch.matmul; ONNX MatMul-13.
+    """
+
+    word = "matmul"
+    elsewhere = ("bmm", "mm", "matrix_product")
+    arity = None
+    verb, symbol, function, node = "multiply", "@", "torch.matmul", "MatMul"
+    multiplies = True
+    examples = (
+        *cases(on=[(2, 5, 4), (2, 4, 3)]),
+        *cases(on=[TOKENS, (8, 5), TOKENS]),
+        *cases(on=[(3, 2, 5, 4), (1, 2, 4, 6)]),
+        *cases(on=[IMAGE, (6, 11, 4)]),
+    )
+
+    def infer(self, *inputs: TensorType) -> TensorType:
+        """[N, ..., L, S]. Raises ShapeError: a matrix has more or fewer rows than the one before has columns."""
+        first, *others = inputs
+        for other in others:
+            first = self._product(first, other)
+        return first
+
+    def _product(self, x: TensorType, y: TensorType) -> TensorType:
+        shown = f"cannot multiply the matrices {x} and {y}"
+        for each in (x, y):
+            expect(each.ndim > 1, f"{shown}: {each} is no matrix")
+            is_batch = (axis := batch_axis(each)) is not None and axis >= each.ndim - 2
+            expect(not is_batch, f"{shown}: the batch is an axis of the matrix {each}")
+        columns, rows = x.shape[-1], y.shape[-2]
+        expect(columns == rows, f"{shown}: the first has {columns} columns, and the second {rows} rows")
+        before = [each.with_shape(*each.shape[:-2], 1, 1) for each in (x, y)]
+        whole = broadcast(*before)
+        if whole is None:
+            raise ShapeError(f"{shown}: {obstacle(*before)}", help="axes before the last two are repeated from size 1")
+        return whole.with_shape(*whole.shape[:-2], x.shape[-2], y.shape[-1])
+
+    def multiply_adds(self, inputs: tuple[TensorType, ...], output: TensorType) -> int:
+        """One per column of the first matrix and element of the product, for each pair."""
+        total, (first, *others) = 0, inputs
+        for other in others:
+            columns, first = first.shape[-1], self._product(first, other)
+            total += first.elements() * nominal(columns)
+        return total
+
+    def windows(self, x: TensorType) -> Mapping[int, Window]:
+        """All rows and columns."""
+        return {x.ndim - 2: WHOLE, x.ndim - 1: WHOLE}
 
 
 class Concat(Operator):

@@ -109,3 +109,35 @@ def test_a_sequence_with_dotted_names_is_a_plain_module() -> None:
     assert not isinstance(model.get_submodule("b"), nn.Sequential)
     x = torch.randn(1, 3, 32, 32)
     torch.testing.assert_close(model(x), x.relu().tanh())
+
+
+TWO_VALUES = """\
+- mark: early
+- conv2d: {name: first, out_channels: 3, kernel_size: 1}
+- b:
+    - pair: {other: early, results: [late]}
+    - mark: main
+    - from: late
+    - pair: {other: main, results: [last]}
+- sum: [identity, from: last]
+"""
+PAIR = """\
+blocks:
+  pair:
+    parameters: {other: value}
+    results: [result]
+    layers:
+      - conv2d: {name: conv, out_channels: 3, kernel_size: 1}
+      - mark: result
+      - sum: [identity, from: other]
+"""
+
+
+def test_a_sequence_whose_layers_pass_two_values_calls_each_with_both() -> None:
+    model = module_of(TWO_VALUES, PAIR)
+    image = torch.randn(1, 3, 32, 32)
+    value, other = model.get_submodule("first")(image), image
+    for each in ("b.0.conv", "b.1.conv"):
+        result = model.get_submodule(each)(value)
+        value, other = result, result + other
+    torch.testing.assert_close(model(image), value + other)

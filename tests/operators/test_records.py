@@ -40,6 +40,7 @@ def test_joins_are_the_operators_that_take_branches() -> None:
         "sum",
         "product",
         "quotient",
+        "matmul",
         "concat",
     }
 
@@ -51,7 +52,7 @@ def test_what_pytorch_is_given_is_made_of_plain_values_alone(case: Case) -> None
     names = [f"x{index}" for index in range(len(case.types))]
     tree = ast.parse(operator.torch_source(case.types, names, "own"), mode="eval")
     literals = (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp, ast.USub, ast.Load)
-    code = (ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.BinOp, ast.Add, ast.Mult, ast.Div)
+    code = (ast.Expression, ast.Call, ast.keyword, ast.Attribute, ast.BinOp, ast.Add, ast.Mult, ast.MatMult, ast.Div)
     index = (ast.Subscript, ast.Slice)
     allowed = {"own", *names, *NAMESPACE, "nn", "layers"}
     for node in ast.walk(tree):

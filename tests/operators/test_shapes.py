@@ -248,6 +248,15 @@ HALVED = TensorType((BATCH, 6, SymbolicDim("height", 8, 12, 24) // 2, 8))
         ("sum", {}, [SQUARE, FLAT],
          "cannot add float32[batch, 6, 8, 8] and float32[batch, 6]: the images of one lie beside axis 2 of another",
          None),
+        ("matmul", {}, [SQUARE, TensorType((BATCH, 6, 5, 8))],
+         "cannot multiply the matrices float32[batch, 6, 8, 8] and float32[batch, 6, 5, 8]: the first has 8 columns, "
+         "and the second 5 rows", None),
+        ("matmul", {}, [SQUARE, TensorType((BATCH, 3, 8, 8))],
+         "cannot multiply the matrices float32[batch, 6, 8, 8] and float32[batch, 3, 8, 8]: the sizes 6 and 3 meet",
+         None),
+        ("matmul", {}, [FLAT, TensorType((6, 2))],
+         "cannot multiply the matrices float32[batch, 6] and float32[6, 2]: the batch is an axis of the matrix "
+         "float32[batch, 6]", None),
         ("product", {}, [SQUARE, TensorType((BATCH, 3, 8, 8))],
          "cannot multiply float32[batch, 6, 8, 8] and float32[batch, 3, 8, 8]: the sizes 6 and 3 meet", None),
         ("concat", {}, [SQUARE, TensorType((BATCH, 6, 7, 8))],

@@ -1,0 +1,132 @@
+"""Blocks that are given values beside their input, or that give several."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from archc.lifting import lift
+from tests.lifting.networks import Tensor
+
+
+class Conv(nn.Module):
+    """A convolution."""
+
+    def __init__(self, channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, out_channels, 3, stride, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x).relu()
+
+
+class Pooling(nn.Module):
+    """An image and a token, each with half the size and twice the features."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, 2 * channels, 3, 2, 1)
+        self.fc = nn.Linear(channels, 2 * channels)
+
+    def forward(self, x: Tensor, token: Tensor) -> Any:
+        return self.conv(x), self.fc(token)
+
+
+class Two(nn.Module):
+    """Stages of an image and a token."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList([Pooling(3), Pooling(6)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        token = x.mean((2, 3))
+        for stage in self.stages:
+            x, token = stage(x, token)
+        return x.mean((2, 3)) + token
+
+
+def test_a_block_gives_two_values() -> None:
+    found = lift(Two(), (3, 16, 16))
+    assert not found.is_flat
+    assert "results: [result_0]" in found.text
+
+
+class Tree(nn.Module):
+    """A shortcut, beside what led to it in trees of one of two kinds."""
+
+    def __init__(self, channels: int, *, with_bottom: bool) -> None:
+        super().__init__()
+        self.project = nn.Conv2d(channels, 2 * channels, 1)
+        self.tree1 = Joined(channels)
+        self.with_bottom = with_bottom
+        self.root = nn.Conv2d(4 * channels + channels * with_bottom, 2 * channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bottom = nn.functional.max_pool2d(x, 2)
+        y = self.tree1(x, self.project(bottom))
+        return self.root(torch.cat([y, y.relu(), bottom] if self.with_bottom else [y, y.relu()], 1))
+
+
+class Joined(nn.Module):
+    """A convolution beside a shortcut that it is given."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = Conv(channels, 2 * channels, 2)
+
+    def forward(self, x: Tensor, shortcut: Tensor) -> Tensor:
+        return self.conv(x) + shortcut
+
+
+class Trees(nn.Module):
+    """Trees of which some also need the value before their shortcut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *(Tree(3 * 2**i, with_bottom=with_bottom) for i, with_bottom in enumerate((False, True, True)))
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+def test_instances_that_mark_other_values_as_well_are_one_block() -> None:
+    found = lift(Trees(), (3, 32, 32))
+    assert not found.is_flat
+    assert "tree:\n" in found.text
+
+
+class Residual(nn.Module):
+    """A module of any kind, with or without a shortcut."""
+
+    def __init__(self, main: nn.Module, *, has_shortcut: bool) -> None:
+        super().__init__()
+        self.main, self.has_shortcut = main, has_shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.main(x) if self.has_shortcut else self.main(x)
+
+
+class Residuals(nn.Module):
+    """A residual block around modules of two kinds, and without a shortcut around one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        other = nn.Sequential(nn.GroupNorm(1, 8), nn.Conv2d(8, 8, 1))
+        self.body = nn.Sequential(
+            Residual(Conv(3, 8, 2), has_shortcut=False),
+            Residual(Conv(8, 8), has_shortcut=True),
+            Residual(other, has_shortcut=True),
+            Residual(Conv(8, 8, 2), has_shortcut=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.body(x)
+
+
+def test_a_shortcut_that_some_lack_keeps_both_kinds_of_branch() -> None:
+    assert not lift(Residuals(), (3, 16, 16)).is_flat
