@@ -102,10 +102,17 @@ class _Structure:
         join = _Join()
         leading = leading_inputs(node.operator)
         inputs = [value.name for value in node.inputs]
-        join.chains = [self._chain(value) for value in inputs[leading:]]
+        for value in inputs[leading:]:
+            join.chains.append(chain := self._chain(value))
+            # A constant stands in the first of the branches that need it.
+            self._inside |= {id(part) for part in chain.parts if not self._depending.intersection(_outputs(part))}
         self._keep_order(node, join)
         self._keep_apart(join)
-        starts = [*inputs[:leading], *(chain.start for chain in join.chains if chain.start is not None)]
+        here = {value for chain in join.chains for part in chain.parts for value in _outputs(part)}
+        starts = [
+            *inputs[:leading],
+            *(start for start in (chain.start for chain in join.chains) if start and start not in here),
+        ]
         join.base = inputs[0] if leading else max(starts, key=self._lateness, default=None)
         join.depth = 1 + max((chain.depth for chain in join.chains), default=0)
         join.alone = join.base is not None and sum(start == join.base for start in starts) == self._uses[join.base]

@@ -144,6 +144,21 @@ def test_filters_that_a_batch_norm_standardises_are_a_field_of_the_convolution(g
     assert told in found.text
 
 
+class Tiled(nn.Module):
+    """A table that is laid twice beside itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.table = nn.Conv2d(3, 4, 1), nn.Parameter(torch.randn(1, 4, 4, 8))
+
+    def forward(self, x: Any) -> Any:
+        return self.conv(x) + self.table.tile(1, 1, 2, 1)
+
+
+def test_a_tensor_of_the_module_that_is_laid_beside_itself_is_written_once() -> None:
+    assert lift(Tiled(), (3, 8, 8)).text.count("shape: [1, 4, 4, 8]") == 1
+
+
 class Scaled(nn.Module):
     """A convolution with standardised filters of some scale."""
 
