@@ -85,9 +85,9 @@ def _steps(items: Sequence[Item], start: int) -> _Steps | None:
         if not isinstance(step[0], Call) or not step[0].branches or not others:
             continue
         names = [_template(a.name, b.name) for a, b in zip(calls(step), calls(others[0]), strict=False)]
-        like = [_is_step(step, other, number, names) for number, other in enumerate(others, 1)]
-        if like[0] and any(names):
-            return _Steps(step, 1 + like.index(False) if False in like else 1 + len(like), names)
+        if any(names) and _is_step(step, others[0], 1, names):
+            like = [_is_step(step, other, number, names) for number, other in enumerate(others, 1)]
+            return _Steps(step, 1 + [*like, False].index(False), names)
     return None
 
 
