@@ -192,9 +192,13 @@ class Values:
 
     def _record(self, operator: Operator, inputs: Sequence[Value], *, afresh: bool = False, **known: Any) -> Value:
         try:
-            (type, *_), _ = operator.typed(*[self.trace.types[value] for value in inputs])
+            (type, *_), weights = operator.typed(*[self.trace.types[value] for value in inputs])
         except ShapeError as error:
             raise NoWord(f"{operator.word} {error.message}") from None
+        given = known.get("tensors") or {}
+        lacking = [each.name for each in weights if each.name in operator.tensors and each.name not in given]
+        if given and lacking:
+            raise NoWord(f"{operator.word} without {' and '.join(lacking)}")
         value = self.trace.new(type)
         alike = next((each for each in inputs if self.trace.types[each].shape == type.shape), None)
         if alike is not None and not operator.moves and not afresh:

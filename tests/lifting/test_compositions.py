@@ -144,6 +144,22 @@ def test_filters_that_a_batch_norm_standardises_are_a_field_of_the_convolution(g
     assert told in found.text
 
 
+class WithoutBias(nn.Module):
+    """A group norm that has a weight, and no bias."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.weight = nn.Conv2d(3, 4, 1), nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Any) -> Any:
+        return functional.group_norm(self.conv(x), 1, self.weight, None)
+
+
+def test_a_norm_that_lacks_a_tensor_which_the_operator_has_is_refused() -> None:
+    with pytest.raises(ArchcError, match="no word for group_norm without bias"):
+        lift(WithoutBias(), (3, 8, 8))
+
+
 class Tiled(nn.Module):
     """A table that is laid twice beside itself."""
 
