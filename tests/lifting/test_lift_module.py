@@ -162,3 +162,24 @@ def test_a_bias_that_is_no_constant_does_not_start_as_one() -> None:
 def test_one_value_is_no_constant() -> None:
     found = lift(nn.Sequential(nn.Linear(4, 1)), (4,))
     assert {each.path: type(each.initializer).__name__ for each in found.graph.parameters()}["0.bias"] == "Uniform"
+
+
+class Uneven(nn.Module):
+    """Three steps, of which the second is shorter than the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.long = nn.ModuleList(nn.Conv2d(3, 3, 3, padding=1) for _ in range(3))
+        self.longer = nn.ModuleList([nn.Conv2d(3, 3, 1), nn.Identity(), nn.Conv2d(3, 3, 1)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for index, layer in enumerate(self.long):
+            y = layer(x)
+            x = x + (y if index == 1 else self.longer[index](y.relu()))
+        return x
+
+
+def test_steps_that_are_not_alike_are_written_one_by_one() -> None:
+    found = lifted(Uneven, IMAGE)
+    assert found.comparison.verdict is Verdict.ORDER
+    assert "count" not in found.text
