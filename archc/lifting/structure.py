@@ -102,6 +102,7 @@ class _Structure:
         join = _Join()
         leading = leading_inputs(node.operator)
         inputs = [value.name for value in node.inputs]
+        inside = set(self._inside)
         for value in inputs[leading:]:
             join.chains.append(chain := self._chain(value))
             # A constant stands in the first of the branches that need it.
@@ -116,7 +117,7 @@ class _Structure:
         join.base = inputs[0] if leading else max(starts, key=self._lateness, default=None)
         join.depth = 1 + max((chain.depth for chain in join.chains), default=0)
         join.alone = join.base is not None and sum(start == join.base for start in starts) == self._uses[join.base]
-        self._inside |= {id(part) for chain in join.chains for part in chain.parts}
+        self._inside = inside | {id(part) for chain in join.chains for part in chain.parts}
         return join
 
     def _keep_order(self, node: Node, join: _Join) -> None:
