@@ -61,13 +61,20 @@ class Sides:
         return drawn_weights(self.graph, self.seed)
 
     def give_weights(self) -> None:
-        """Give both sides the drawn weights, and have them forget gradients. Computed buffers stay their own."""
+        """Give both sides the drawn weights, and have them forget gradients.
+
+        Computed buffers are the module's: where those of the spec are others by more than a rounding, that is told by
+        itself, and outputs in float64 would show a rounding of float32.
+        """
         computed = {parameter.path for parameter in self.graph.parameters() if is_computed(parameter)}
         for module in (self.ours, self.theirs):
             module.zero_grad(set_to_none=True)
             state = module.state_dict()
             for key in self.weights.keys() - computed:
                 state[key].copy_(torch.from_numpy(self.weights[key]))
+        own, their = self.ours.state_dict(), self.theirs.state_dict()
+        for key in computed:
+            own[key].copy_(their[key])
 
     def single(self) -> nn.Module:
         """The network's module in float32, whose error tells what rounding does."""
