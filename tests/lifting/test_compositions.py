@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from archc.compare import Verdict
 from archc.diagnostics import ArchcError
 from archc.lifting import lift
 
@@ -260,3 +261,22 @@ def _unrolled(x: Any) -> Any:
 @pytest.mark.parametrize("function", [_unrolled, lambda x: torch.cat([x[:, :0], x[:, 0:].tanh()], 1)])
 def test_axes_in_many_pieces_and_slices_without_elements_are_lifted(function: Callable[[Any], Any]) -> None:
     lift(Applied(function), (3, 8, 8))
+
+
+class WindowedPositions(nn.Module):
+    """Positions of the image, and of windows that are repeated over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, 1)
+        self.whole = nn.Parameter(torch.randn(1, 4, 18, 18))
+        self.window = nn.Parameter(torch.randn(1, 4, 2, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.stem(x)
+        return y + (self.whole + self.window.tile(1, 1, 9, 9))
+
+
+def test_a_constant_that_no_branch_holds_has_a_place() -> None:
+    found = lift(WindowedPositions(), (3, 18, 18))
+    assert found.comparison.verdict is Verdict.ORDER
