@@ -38,8 +38,13 @@ def _addcmul(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, *, value: float 
     return x + (product if value == 1 else product * value)
 
 
+def _listed(sizes: Sequence[Any]) -> list[int]:
+    """Sizes that were given one by one, or as one list."""
+    return list(sizes[0] if sizes and isinstance(sizes[0], list | tuple) else sizes)
+
+
 def _repeat(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
-    counts = list(sizes[0]) if sizes and isinstance(sizes[0], list | tuple) else list(sizes)
+    counts = _listed(sizes)
     x = x.reshape((1,) * (len(counts) - x.ndim) + tuple(x.shape))
     for dim, count in enumerate(counts):
         if count > 1 and not (dim == 0 and x.shape[0] == 1):  # over the batch it is repeated by itself
@@ -56,7 +61,7 @@ def _copies(x: torch.Tensor, count: int, dim: int) -> torch.Tensor:
 
 def _expand(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
     """An axis of size 1 is repeated by the zeros that are added to it; over the batch it is repeated by itself."""
-    shape = list(sizes[0]) if sizes and isinstance(sizes[0], list | tuple) else list(sizes)
+    shape = _listed(sizes)
     x = x.reshape((1,) * (len(shape) - x.ndim) + tuple(x.shape))
     grown = [1 if size in (-1, own) else size for own, size in zip(x.shape, shape, strict=True)]
     if grown[0] == BATCH_SIZE:
@@ -65,7 +70,7 @@ def _expand(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
 
 
 def _tile(x: torch.Tensor, *sizes: Any) -> torch.Tensor:
-    counts = list(sizes[0]) if sizes and isinstance(sizes[0], list | tuple) else list(sizes)
+    counts = _listed(sizes)
     return _repeat(x, *[1] * (x.ndim - len(counts)), *counts)
 
 
@@ -94,7 +99,7 @@ def total(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: A
 
 
 def largest(function: Callable[..., torch.Tensor]) -> Handler:
-    """`x.max(dim)`, of which the values are used, and `maximum` by `clamp`."""
+    """`x.max(dim)`, of which the values are used."""
 
     def handle(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:
         if isinstance(out, torch.Tensor):

@@ -30,7 +30,7 @@ from archc.lifting.moving import (
     transpose,
     unsqueeze,
 )
-from archc.lifting.named import ARGUMENTS, OTHER_NAMES, Handler, bound, named
+from archc.lifting.named import ARGUMENTS, Handler, bound, named
 from archc.lifting.values import Values
 from archc.operators import operator_model, operator_words
 from archc.operators.arithmetic import Add, Mul, Sqrt, Square
@@ -144,7 +144,7 @@ FUNCTIONS: dict[str, Handler] = {
         for name in operator_words()
         if hasattr(functional, name) or name in ARGUMENTS or hasattr(torch.Tensor, name)
     },
-    **{other: named(word) for other, word in OTHER_NAMES.items()},
+    "clip": named("clamp"),
 }
 FUNCTIONS |= {
     "add": _pairwise(Sum, Add), "iadd": _pairwise(Sum, Add), "radd": _pairwise(Sum, Add),
@@ -160,8 +160,8 @@ FUNCTIONS |= {
     "T": swap_last, "mT": swap_last,
     "matmul": matmul, "bmm": matmul, "scaled_dot_product_attention": attention,
     "einsum": einsum, "pad": pad, "linear": _linear, "zero": _zero, **COMPOSED,
-    "batch_norm": batch_norm, "max_pool2d": max_pool2d, "boolean_dispatch": max_pool2d,
-    "max_pool2d_with_indices": max_pool2d,
+    "batch_norm": batch_norm,
+    **dict.fromkeys(("max_pool2d", "max_pool2d_with_indices", "boolean_dispatch"), max_pool2d),
     **{word: convolution(word) for word in ("conv1d", "conv2d", "conv3d")},
 }  # fmt: skip
 FUNCTIONS.pop("parameter", None)

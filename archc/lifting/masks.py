@@ -72,9 +72,9 @@ class Masks:
             raise NoWord("a product with uniform random numbers")
         value = tracer.value(x)
         if not isclose(mask.scale * mask.kept, 1, rel_tol=CLOSE):
-            maker = next((each for each in reversed(tracer.trace.records) if each.output == value), None)
-            scaled = isinstance(maker and maker.operator, Mul) and maker.operator.other * mask.scale * mask.kept  # type: ignore[union-attr]
-            if maker is None or not isclose(scaled, 1, rel_tol=CLOSE):
+            maker = tracer.record(value)
+            factor = maker.operator.other if maker and isinstance(maker.operator, Mul) else 1.0
+            if maker is None or not isclose(factor * mask.scale * mask.kept, 1, rel_tol=CLOSE):
                 raise NoWord("stochastic depth that does not divide what it keeps by its probability")
             (value,) = maker.inputs
         tracer.give(_operator(1 - mask.kept, tuple(drawn.shape), tuple(x.shape)), [value], out)

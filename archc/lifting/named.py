@@ -43,7 +43,6 @@ ARGUMENTS = {
     "softplus": "input beta threshold", "prelu": "input weight", "var": "input dim correction keepdim",
     "local_response_norm": "input size alpha beta k", "unfold": "input kernel_size dilation padding stride",
 }  # fmt: skip
-OTHER_NAMES = {"clip": "clamp", "boolean_dispatch": "max_pool2d", "max_pool2d_with_indices": "max_pool2d"}
 _IGNORED = ("input", "weight", "bias", "running_mean", "running_var", "inplace", "num_features", "normalized_shape")
 
 

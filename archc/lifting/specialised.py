@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import zip_longest
 
 from torch import nn
@@ -29,8 +30,10 @@ def _sizes(module: nn.Module, graph: Graph, comparison: Comparison) -> Iterator[
     if others:
         yield f"equal at {' and '.join(map(str, others))} too"
     equal = {_without_batch(case) for case in others}
-    for size, case in {_without_batch(each): each for each in tried}.items():
-        if size not in equal and (difference := _difference(module, graph, case)):
+    left = {size: case for case in tried if (size := _without_batch(case)) not in equal}
+    evaluated = cache(lambda case: _evaluated(module, graph, case))
+    for size, case in left.items():
+        if difference := _difference(evaluated, usual, case):
             yield f"for {_without_batch(usual)}, and not for {size}: {difference}"
             return
 
@@ -39,11 +42,10 @@ def _without_batch(case: Case) -> str:
     return " and ".join("×".join(map(str, shape[1:])) for shape in case.shapes)
 
 
-def _difference(module: nn.Module, graph: Graph, case: Case) -> str:
-    """What the module does otherwise at another size; empty if its calls are the same."""
-    usual, shapes = ([shape[1:] for shape in each.shapes] for each in (declared(graph)[0], case))
+def _difference(evaluated: Callable[[Case], Graph], usual: Case, case: Case) -> str:
+    """What the module does otherwise at another size than the usual; empty if its calls are the same."""
     try:
-        here, there = (_evaluated(module, graph, sizes) for sizes in (usual, shapes))
+        here, there = map(evaluated, (usual, case))
     except NoWord as error:
         return f"the language has no word for {error} there"
     except Exception as error:  # a person's own Python refuses the size
@@ -54,8 +56,8 @@ def _difference(module: nn.Module, graph: Graph, case: Case) -> str:
     return ""
 
 
-def _evaluated(module: nn.Module, graph: Graph, sizes: Sequence[Sequence[int]]) -> Graph:
-    shapes = {value.name: size for value, size in zip(graph.inputs, sizes, strict=True)}
+def _evaluated(module: nn.Module, graph: Graph, case: Case) -> Graph:
+    shapes = {value.name: shape[1:] for value, shape in zip(graph.inputs, case.shapes, strict=True)}
     return graph_of(trace(module, shapes, training=False), graph.name)
 
 

@@ -57,7 +57,8 @@ def compare_kinds(network: Network, runners: Sequence[NodeRunner], seed: int) ->
     for runner in runners:
         kinds.setdefault((runner.kind, judge.kind(runner)), runner)
     for runner in kinds.values():
-        divergence = judge.compare(runner, judge.cases(runner, drawer), drawn=True)
+        small = judge.is_local(runner)
+        divergence = judge.compare(runner, judge.cases(runner, drawer, small=small), any_size=small)
         if divergence is not None:
             return Nodes(len(kinds), len(runners), divergence)
     return Nodes(len(kinds), len(runners))
@@ -112,15 +113,18 @@ class _Judge:
         with InFloat64():
             return self._single.value(runner.value, given)
 
-    def cases(self, runner: NodeRunner, drawer: Drawer) -> Iterator[Case]:
-        """Inputs that are drawn for a node, and what it gives."""
-        return ((given, self.exact(runner, given)) for given in self._draws(runner, drawer))
+    def is_local(self, runner: NodeRunner) -> bool:
+        """True if a node is compared on small images, as it does the same on large ones."""
+        return is_local(self._single.between(runner.value, runner.inputs))
 
-    def _draws(self, runner: NodeRunner, drawer: Drawer) -> Iterator[Tensors]:
-        """Inputs for a node; small and large ones only where they are not the same as the usual, but for a factor."""
+    def cases(self, runner: NodeRunner, drawer: Drawer, *, small: bool) -> Iterator[Case]:
+        """Inputs that are drawn for a node, with `small` images or the network's, and what it gives."""
+        return ((given, self.exact(runner, given)) for given in self._draws(runner, drawer, small))
+
+    def _draws(self, runner: NodeRunner, drawer: Drawer, small: bool) -> Iterator[Tensors]:
+        """Inputs for a node; tiny and huge numbers only where these do not give the usual result times a factor."""
         types = {name: self._types[name] for name in runner.inputs}
         dynamic = any(isinstance(dim, SymbolicDim) for type in types.values() for dim in type.shape[1:])
-        small = self._is_local(runner)
         usual = drawer.usual(types, "optimum", small=small)
         yield usual
         if dynamic:
@@ -130,20 +134,16 @@ class _Judge:
             yield drawer.scaled(types, SMALL)
             yield drawer.scaled(types, LARGE)
 
-    def _is_local(self, runner: NodeRunner) -> bool:
-        """True if it is compared on small images, as it does the same on large ones."""
-        return is_local(self._single.between(runner.value, runner.inputs))
-
     def _has_unit(self, runner: NodeRunner, given: Tensors) -> bool:
         """The answer of `has_unit` for the first inputs that it is asked with."""
         if runner.path not in self._units:
             self._units[runner.path] = has_unit(self._single, [runner.value], given)
         return self._units[runner.path]
 
-    def compare(self, runner: NodeRunner, cases: Iterable[Case], *, drawn: bool = False) -> Divergence | None:
-        """Hold a node to its network's on each of several inputs, which may have been `drawn` for it."""
+    def compare(self, runner: NodeRunner, cases: Iterable[Case], *, any_size: bool = False) -> Divergence | None:
+        """Hold a node to its network's on each of several inputs, which may be images of `any_size`."""
         try:
-            run = runner.open(drawn and self._is_local(runner))
+            run = runner.open(any_size)
             return next(filter(None, (self._compare(runner, run, *case) for case in cases)), None)
         except LookupError as error:  # the file does not compute it from these inputs
             return self._divergence(runner, inf, inf, str(error.args[0]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,8 +48,8 @@ def _row(reader: Connection, started: _Running, answered: bool) -> Row:
     except EOFError:
         started.process.join()
         row = {"network": started.name, "reason": f"its process ended with status {started.process.exitcode}"}
-    if started.process.is_alive() and not answered:
-        os.kill(started.process.pid or 0, signal.SIGKILL)
+    if not answered:
+        started.process.kill()
     started.process.join()
     reader.close()
     return {"seconds": 0.0, **row}
