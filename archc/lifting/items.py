@@ -51,7 +51,7 @@ class Call(Item):
 class Group(Item):
     """A module with items: numbered ones, or attributes. `takes` is the value that its first item is applied to.
 
-    `is_usual`: a block in its place would have its name without being given it.
+    It has no `name` where a list in its place would have its name without being given it; `is_usual`: a block as well.
     """
 
     name: str | None
@@ -66,7 +66,7 @@ class Group(Item):
 
     def call(self, word: str, fields: dict[str, Data]) -> Call:
         """A call of a block in the module's place."""
-        name = None if self.is_usual else self.name
+        name = None if self.is_usual else self.name or self.path.rpartition(".")[2]
         return Call(word, fields, name, path=self.path, received=self.received, gave=self.gave, gives=self.gives)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import ValidationError
@@ -31,7 +31,8 @@ def _models() -> dict[str, list[type[Operator]]]:
     for model in map(operator_model, operator_words()):
         if model.arity == 1 and not model.is_expression():
             path = model.torch.partition("(")[0].rpartition(".")[2]
-            found.setdefault(path.replace("{axes}", str(getattr(model, "axes", ""))), []).append(model)
+            path = path.format(axes=model.axes) if hasattr(model, "axes") else path.removesuffix("{axes}d")
+            found.setdefault(path, []).append(model)
     return found
 
 
@@ -60,7 +61,7 @@ def _matching(name: str) -> list[type[Operator]]:
         return by_name[name]
     if name.endswith(("1d", "2d", "3d")) and name[:-2] in by_name:
         return by_name[name[:-2]]
-    return by_name.get("BatchNorm", []) if name.startswith("BatchNorm") else []
+    return []
 
 
 def _computes_as(module: nn.Module, base: type) -> bool:
@@ -108,7 +109,7 @@ _DECLARED = ("in_channels", "in_features", "num_features", "num_channels", "norm
 
 def validated(model: type[Operator], fields: Mapping[str, Any]) -> Operator:
     """The operator with these fields, without those that are not written. Raises NoWord: a value is refused."""
-    given = {name: _plain(value) for name, value in fields.items() if value is not None}
+    given = {name: _plain(value) for name, value in fields.items() if value is not None or _is_value(model, name)}
     if "stride" in given and model.model_fields["stride"].default is None and _strides_by_its_size(given):
         del given["stride"]  # as nobody writes it
     try:
@@ -118,6 +119,12 @@ def validated(model: type[Operator], fields: Mapping[str, Any]) -> Operator:
         where = ".".join(map(str, first["loc"][:1]))
         message = f"{model.word}: {where} {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
         raise NoWord(message) from None
+
+
+def _is_value(model: type[Operator], name: str) -> bool:
+    """True where None says something else than that a field is not written."""
+    info = model.model_fields[name]
+    return info.default is not None and type(None) in get_args(info.annotation)
 
 
 def _strides_by_its_size(given: Mapping[str, Any]) -> bool:

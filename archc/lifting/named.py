@@ -82,7 +82,8 @@ def named(word: str) -> Handler:
 
 
 def _owner(keys: Mapping[str, str]) -> str | None:
-    owners = {key.rpartition(".")[0] for key in keys.values()}
+    """The module whose tensors these are, under the names that a layer has for them."""
+    owners = {key.rpartition(".")[0] if key.endswith(name) else None for name, key in keys.items()}
     return owners.pop() if len(owners) == 1 else None
 
 

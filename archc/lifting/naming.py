@@ -65,8 +65,8 @@ def _name(call: Call, frame: Frame, explicit: set[str]) -> None:
 def _name_group(group: Group, frame: Frame) -> None:
     usual = frame.usual(SEQUENCE)
     frame.take(SEQUENCE, group.name, None)
-    group.is_usual = group.name == usual
-    if group.is_usual and group.numbered:
+    group.is_usual = group.name == usual and frame.scope.sequence
+    if group.name == usual and group.numbered:
         group.name = None
     _in_scope(group.items, Scope("", "", sequence=group.numbered))
 

@@ -87,8 +87,9 @@ class Solver:
         solved: dict[str, Data] = {}
         for name in self._in_order(call):
             column = {k: call.fields[name].get(k, self._default(call.word, name)) for k in context}
-            if (value := self._value(column, call, name)) is not None:
-                solved[name] = value
+            default = self._default(call.word, name)
+            if self._is_parameter(name, column) or set(map(repr, column.values())) != {repr(default)}:
+                solved[name] = self._value(column, call, name, default)
         call.fields = solved
 
     def _in_order(self, call: Call) -> list[str]:
@@ -101,12 +102,10 @@ class Solver:
             return self._blocks[word].defaults.get(name)
         return default_of(word, name)
 
-    def _value(self, column: Column, call: Call, name: str) -> Data:
-        """What a field is in the block; None leaves it out."""
-        default = self._default(call.word, name)
+    def _value(self, column: Column, call: Call, name: str, default: Data) -> Data:
+        """What a field is in the block."""
         if len({repr(value) for value in column.values()}) == 1 and not self._is_parameter(name, column):
-            value = next(iter(column.values()))
-            return None if value == default and type(value) is type(default) else value
+            return next(iter(column.values()))
         if any(value is None for value in column.values()):
             raise Mismatch
         if is_operator(call.word) and any(isinstance(value, dict) for value in column.values()):

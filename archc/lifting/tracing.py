@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 from torch import nn
+from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map
 
@@ -102,7 +103,7 @@ class Tracer(Values, TorchFunctionMode):
                 operator = StochasticDepth.model_validate(rate) if rate is not None else operator_of(module, apparent)
                 if operator is None:
                     return False, None
-                out = self._result(original, module, operator, x)
+                out = self._result(module, operator, x)
             below = f"{path}." if path else ""
             tensors = {name: below + name for name in operator.tensors if getattr(module, name, None) is not None}
             self.apply(operator, x, out, path=path, tensors=tensors)
@@ -121,14 +122,13 @@ class Tracer(Values, TorchFunctionMode):
         except NoWord:
             return self.trace.types[self.view(x).base]
 
-    def _result(
-        self, original: Callable[..., Any], module: nn.Module, operator: Operator, x: torch.Tensor
-    ) -> torch.Tensor:
+    def _result(self, module: nn.Module, operator: Operator, x: torch.Tensor) -> torch.Tensor:
         """A tensor of the shape that a layer gives; what overwrites its input gives that."""
         if getattr(module, "inplace", False):
             return x
         if ax.merges_batch(self.view(x).axes):
-            out: torch.Tensor = original(module, tree_map(_meta, x))
+            buffers = {name: _meta(buffer) for name, buffer in module.named_buffers()}
+            out: torch.Tensor = functional_call(module, buffers, _meta(x))
             return x.view(x.shape) if out is x else out
         try:
             (type, *_), _ = operator.typed(self.trace.types[self.value(x)])

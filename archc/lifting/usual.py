@@ -35,8 +35,8 @@ def usual_defaults(items: Iterable[Item]) -> dict[str, dict[str, Data]]:
     found: dict[str, dict[str, Data]] = {}
     for word, same in _by_word(items).items():
         for name in SETTINGS:
-            values = {repr(call.fields.get(name)) for call in same}
-            if len(same) >= FEWEST and len(values) == 1 and name in same[0].fields:
+            values = {repr(call.fields[name]) for call in same if name in call.fields}
+            if len(same) >= FEWEST and len(values) == 1 and all(name in call.fields for call in same):
                 found.setdefault(word, {})[name] = same[0].fields[name]
                 for call in same:
                     del call.fields[name]

@@ -114,6 +114,9 @@ class Values:
     ) -> None:
         """The same for an operator on the last axes: what the batch is merged with stays as it is in `like`."""
         axes = self.view(like).axes
+        if len(axes) == 1 and not ax.merges_batch(axes):  # the batch alone
+            self.give(operator, inputs, out, **known)
+            return
         if any(atom.is_batch for atom in ax.expanded(axes[-1])):
             raise NoWord("a size that is a product with the batch")
         value = self.give(operator, inputs, out, **known)

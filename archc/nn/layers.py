@@ -184,7 +184,7 @@ class BlurPool2d(nn.Module):
 
     def __init__(self, channels: int, weights: tuple[float, ...], stride: int, margin: int) -> None:
         super().__init__()
-        self.channels, self.stride, self.margin = channels, stride, margin
+        self.channels, self.filter_size, self.stride, self.margin = channels, len(weights), stride, margin
         along = torch.tensor(weights, device="cpu")  # has values where parameters have none yet
         self.register_buffer("filter", torch.outer(along, along).repeat(channels, 1, 1, 1), persistent=False)
 

@@ -117,6 +117,7 @@ class Rearrange(Operator):
         *cases({"pattern": "b n (t h d) -> t b h n d", "t": 2, "h": 2}, on=[TOKENS]),
         *cases({"pattern": "b n c -> b 1 n c"}, {"pattern": "b t c -> b t c"}, on=[TOKENS]),
         *cases({"pattern": "b c h w -> b h w c"}, {"pattern": "b c h w -> b c (w h)"}, on=[IMAGE]),
+        *cases({"pattern": "b (g c) h w -> b g (c h) w", "g": 2}, on=[IMAGE]),
     )
 
     @property
@@ -204,11 +205,16 @@ class Rearrange(Operator):
         return tuple(tuple(dict.fromkeys(origin[name] for name in group)) for group in pattern.right)
 
     def _steps(self, x: TensorType) -> tuple[list[Dim], tuple[int, ...], list[Dim]]:
-        """The shape after the axes are split, their new order, and the shape after they are merged."""
+        """The shape after the axes are split, their new order, and the shape after they are merged.
+
+        Where they stay in order nothing is split, as one reshape does it all.
+        """
         pattern, known = parse(self.pattern), self.known(x)
-        names = list(pattern.names)
+        names, merged = list(pattern.names), list(self.infer(x).shape)
         order = tuple(names.index(name) for group in pattern.right for name in group)
-        return [known[name] for name in names], order, list(self.infer(x).shape)
+        if order == tuple(range(len(order))):
+            return list(x.shape), tuple(range(x.ndim)), merged
+        return [known[name] for name in names], order, merged
 
     def torch_source(self, inputs: Sequence[TensorType], variables: Sequence[str] = (), own: str = "") -> str:
         """`x.reshape(…).permute(…).reshape(…)`, without what changes nothing."""

@@ -78,3 +78,17 @@ def test_no_run_in_float32_is_needed_where_the_last_digits_alone_differ() -> Non
     assert not asked
     assert list(dict(agreement.different({"y": own}, {"y": own + 2.0**-40}))) == ["y"]
     assert asked
+
+
+def test_a_gradient_of_zero_may_be_computed_as_a_rounding_of_other_gradients() -> None:
+    large, noise = torch.tensor([3.0], dtype=torch.float64), torch.tensor([1e-17], dtype=torch.float64)
+    agreement = Agreement(lambda: {"weight": large.float(), "bias": noise.float() * 0})
+    assert dict(agreement.different({"weight": large, "bias": noise}, {"weight": large, "bias": 0 * noise})) == {}
+    ours, theirs = {"weight": large, "bias": noise}, {"weight": large, "bias": noise + 1e-9}
+    assert list(dict(agreement.different(ours, theirs))) == ["bias"]
+
+
+def test_an_infinite_tensor_hides_no_difference_of_another() -> None:
+    mask, own = torch.tensor([-torch.inf, 0.0]).double(), torch.tensor([1.0]).double()
+    agreement = Agreement(lambda: {"mask": mask.float(), "y": own.float()})
+    assert list(dict(agreement.different({"mask": mask, "y": own}, {"mask": mask, "y": own + 1e-6}))) == ["y"]

@@ -10,7 +10,7 @@ from collections.abc import Collection
 
 from archc.verification.report import Verdict
 from tests.campaigns.random.campaign import Outcome, run
-from tests.campaigns.random.checks import Findings
+from tests.campaigns.random.checks import Findings, check
 from tests.campaigns.random.coverage import legal_pairs
 
 LEAST_COVERAGE = 0.95
@@ -24,8 +24,8 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--minutes", type=float, default=600.0, help="begin no further networks after this time")
     arguments = parser.parse_args()
-    begun, outcome, told = time.monotonic(), Outcome(), 0
-    for outcome in run(arguments.networks, arguments.processes, 60 * arguments.minutes):
+    begun, outcome, told = time.monotonic(), Outcome[Findings](), 0
+    for outcome in run(check, arguments.networks, arguments.processes, 60 * arguments.minutes):
         print(f"\r{len(outcome.findings)} networks", end="", file=sys.stderr, flush=True)
         for failure in outcome.failures[told:]:
             print(f"\n{failure}", flush=True)
