@@ -76,3 +76,26 @@ def test_a_bias_of_few_values_starts_by_the_fan_of_its_own_layer() -> None:
     network = nn.Sequential(nn.Linear(8, 1024), nn.Linear(1024, 4))
     biases = [each.initializer for each in lift(network, (8,)).graph.parameters() if each.path.endswith("bias")]
     assert [each.model_dump()["b"] for each in biases] == pytest.approx([8**-0.5, 1024**-0.5])
+
+
+def text(*drawn: bool) -> str:
+    """The spec of convolutions, of which some were drawn by Kaiming's function and the others by their own."""
+    layers = widths(*[16] * (len(drawn) + 1))
+    chosen = iter(drawn)
+    torch.manual_seed(0)
+    for layer in layers:
+        if next(chosen):
+            kaiming("fan_in")(layer.weight)
+    return lift(nn.Sequential(*layers), SHAPE).text
+
+
+def test_the_initializer_of_most_is_written_once_and_others_say_that_they_have_their_own() -> None:
+    found = text(True, True, False)
+    assert "\ninit:\n  conv2d: {weight: {kaiming_normal: {mode: fan_out, nonlinearity: relu}}}\n" in found
+    assert found.count("init: {") == found.count("init: {weight: {kaiming_uniform: 2.23606797749979}}") == 1
+
+
+def test_an_initializer_that_few_have_is_written_where_it_is() -> None:
+    found = text(True, False, False)
+    assert "\ninit:" not in found
+    assert found.count("init: {") == found.count("init: {weight: {kaiming_normal: ") == 1
