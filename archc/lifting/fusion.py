@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from math import isclose, prod
 
 from archc.ir.operator import Operator, ShapeError
-from archc.lifting.axes import Axis, expanded, movement, names_needed, reshaped
+from archc.lifting.axes import Axis, expanded, movement, reshaped
 from archc.lifting.filters import share_gammas
-from archc.lifting.moves import gather_slices, is_move, push_moves, select_last
+from archc.lifting.moves import gather_slices, merge_moves, push_moves, select_last
 from archc.lifting.records import MatMul, Record, Trace, Value
 from archc.operators.activation import Sigmoid, Silu
 from archc.operators.arithmetic import Mul
 from archc.operators.arrangement import Flatten, Permute
 from archc.operators.attention import Attention
 from archc.operators.join import Concat, Matmul, Product, Sum
-from archc.operators.rearrangement import MOST_AXES, Rearrange
+from archc.operators.rearrangement import Rearrange
 from archc.operators.regularization import Dropout, Dropout2d, Identity
 from archc.operators.softmax import Softmax
 
@@ -33,7 +33,7 @@ def fused(trace: Trace) -> None:
     trace.records = needed(trace)
     share_gammas(trace)
     push_moves(trace)
-    _merge_moves(trace)
+    merge_moves(trace)
     select_last(trace)
     trace.records = needed(trace)
 
@@ -83,25 +83,6 @@ def _does_nothing(record: Record) -> bool:
         return False
     operator = record.operator
     return isinstance(operator, Identity) or (isinstance(operator, Dropout | Dropout2d) and operator.p == 0)
-
-
-def _merge_moves(trace: Trace) -> None:
-    """Make one of axes that are moved twice."""
-    makers = {record.output: record for record in trace.records}
-    uses = Counter(value for record in trace.records for value in record.inputs)
-    uses.update(trace.outputs.values())
-    for record in trace.records:
-        before = makers.get(record.inputs[0]) if record.inputs else None
-        while before is not None and is_move(record) and is_move(before) and uses[before.output] == 1:
-            source = before.inputs[0]
-            axes = [[expanded(axis) for axis in trace.axes[value]] for value in (source, record.output)]
-            if {atom for axis in axes[0] for atom in axis} != {atom for axis in axes[1] for atom in axis}:
-                break
-            if names_needed(*axes) > MOST_AXES:
-                break
-            record.inputs = [source]
-            record.operator = Identity() if axes[0] == axes[1] else movement(*axes)
-            before = makers.get(source)
 
 
 class _Fusion:

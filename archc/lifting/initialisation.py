@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from math import sqrt
 from typing import NamedTuple
 
@@ -32,6 +33,8 @@ FEWEST = 512  # values that show a distribution
 CLOSE = 0.04  # of a standard deviation; that of 512 normal values is within 3 % nearly always
 STDS = (0.02, 0.01, 0.001, 0.05, 0.1, 1.0)
 
+Shown = Initializer | None  # None is the operator's own
+
 
 class Drawn(NamedTuple):
     """What is known of the values of a tensor; `largest` without their signs."""
@@ -43,49 +46,66 @@ class Drawn(NamedTuple):
 
 
 def with_initializers(graph: Graph, state: Mapping[str, torch.Tensor]) -> Graph:
-    """The graph with the initializers that these first values show.
-
-    Tensors with too few values have the initializer that most others of their operator show.
-    """
-    shown = {p.path: _of_parameter(p, state.get(p.path)) for p in graph.parameters()}
-    kinds = {node.key(name): (node.operator.word, name) for node in graph.nodes for name in node.operator.tensors}
-    usual: dict[tuple[str, str], Counter[Initializer]] = {}
-    for path, found in shown.items():
-        if found is not None and path in kinds:
-            usual.setdefault(kinds[path], Counter())[found] += 1
+    """The graph with the initializers that these first values show."""
+    kinds: dict[tuple[str, str, bool], list[Parameter]] = {}
+    for node in graph.nodes:
+        # PyTorch's fan out counts channels that a group does not reach, and many correct it: such layers are apart.
+        grouped = "groups" in node.operator.attributes()
+        for name in node.operator.tensors:
+            if (parameter := node.parameter(name)) and not parameter.buffer:
+                kinds.setdefault((node.operator.word, name, grouped), []).append(parameter)
+    found: dict[str, Shown] = {}
+    for alike in kinds.values():
+        found |= _explained(alike, {each.path: _fitting(each, state.get(each.path)) for each in alike})
 
     def chosen(parameter: Parameter) -> Parameter:
-        found = shown.get(parameter.path)
-        if found is None and (others := usual.get(kinds.get(parameter.path, ("", "")))):
-            found = others.most_common(1)[0][0]
-            if (found.uses_fan and len(parameter.shape) < 2) or isinstance(found, Constant | Ones | Zeros):
-                found = None  # a constant would have shown
-        return parameter if found is None or parameter.buffer else parameter._replace(initializer=found)
+        return parameter._replace(initializer=found.get(parameter.path) or parameter.initializer)
 
     nodes = (replace(node, parameters=tuple(map(chosen, node.parameters))) for node in graph.nodes)
     return replace(graph, nodes=tuple(nodes))
 
 
-def _of_parameter(parameter: Parameter, values: torch.Tensor | None) -> Initializer | None:
-    """The initializer that values show; None if they are too few, or show none."""
-    if values is None or parameter.buffer or values.device.type == "meta" or not values.is_floating_point():
-        return None
-    own = parameter.initializer
+def _explained(alike: Sequence[Parameter], fitting: Mapping[str, Sequence[Shown]]) -> dict[str, Shown]:
+    """Path -> initializer of tensors of one kind, so that few initializers explain all.
+
+    The values of one tensor often fit several: in many layers fan in is fan out. So the initializer that most tensors
+    fit is theirs, then the one that most of the others fit. Tensors that show none have the commonest.
+    """
+    found: dict[str, Shown] = {}
+    while rest := [each.path for each in alike if fitting[each.path] and each.path not in found]:
+        ((best, _),) = Counter(chain(*(fitting[path] for path in rest))).most_common(1)
+        found |= {path: best for path in rest if best in fitting[path]}
+    for usual, _ in Counter(found.values()).most_common(1):
+        found |= {each.path: usual for each in alike if not fitting[each.path] and _may_start(each, usual)}
+    return found
+
+
+def _may_start(parameter: Parameter, shown: Shown) -> bool:
+    """True if values that show nothing may have been drawn so; a constant would have shown."""
+    if shown is None or isinstance(shown, Constant | Ones | Zeros):
+        return False
+    return not shown.uses_fan or len(parameter.shape) > 1
+
+
+def _fitting(parameter: Parameter, values: torch.Tensor | None) -> list[Shown]:
+    """The initializers that values fit, the operator's own first; none if they are too few."""
+    if values is None or values.device.type == "meta" or not values.is_floating_point():
+        return []
+    own, shape = parameter.initializer, parameter.shape
     flat = values.detach().double().flatten()
     low, high = float(flat.min()), float(flat.max())
     if low == high and (flat.numel() > 1 or low in (0.0, 1.0)):
-        return _constant(low, own)
+        return [_constant(low, own)]
     if flat.numel() < FEWEST:
-        return None
+        return []
     drawn = Drawn(flat.numel(), float(flat.std()), float(flat.mean()), max(-low, high))
-    tried = (own, *_candidates(parameter.shape))
-    return next((each for each in tried if _fits(each, drawn, parameter.shape)), None)
+    others = [each for each in _candidates(shape) if each != own and _fits(each, drawn, shape)]
+    return [None, *others] if _fits(own, drawn, shape) else [*others]
 
 
-def _constant(value: float, own: Initializer) -> Initializer:
-    if isinstance(own, Constant) and own.val == value:
-        return own
-    return {0.0: ZEROS, 1.0: ONES}.get(value) or Constant(val=float(f"{value:.6g}"))
+def _constant(value: float, own: Initializer) -> Shown:
+    alike = {0.0: ZEROS, 1.0: ONES}.get(value) or Constant(val=float(f"{value:.6g}"))
+    return None if own in (alike, Constant(val=value)) else alike
 
 
 def _candidates(shape: tuple[int, ...]) -> Iterator[Initializer]:
@@ -93,6 +113,7 @@ def _candidates(shape: tuple[int, ...]) -> Iterator[Initializer]:
     if len(shape) > 1:
         yield KaimingNormal(mode="fan_out", nonlinearity="relu")
         yield KaimingNormal(nonlinearity="relu")
+        yield KaimingNormal(nonlinearity="linear")
         yield KaimingUniform(mode="fan_out", nonlinearity="relu")
         yield KaimingUniform(nonlinearity="relu")
         yield KaimingUniform(mode="fan_out", nonlinearity="sigmoid")

@@ -26,9 +26,9 @@ class Item:
 class Call(Item):
     """An operator or a block. `branches` are those of a composite, in the order of its fields that hold branches.
 
-    `init` is by the tensor's name. `values` are the values that a block is given by name, `results` those that it
-    gives beside its own. `path` is the module's path. `received` and `gave` are the types of the current value before
-    and after it.
+    `init` is by the tensor's name; `tensors` too, and has the initializers of those that `init` lacks. `values`
+    are the values that a block is given by name, `results` those that it gives beside its own. `path` is the module's
+    path. `received` and `gave` are the types of the current value before and after it.
     """
 
     word: str
@@ -43,7 +43,7 @@ class Call(Item):
     path: str = ""
     received: TensorType | None = None
     gave: TensorType | None = None
-    tensors: tuple[str, ...] = ()  # by the tensor's name, what the operator has
+    tensors: dict[str, Data] = field(default_factory=dict)
     receives: dict[int, TensorType | None] = field(default_factory=dict)  # of a template, by instance
 
 

@@ -3,19 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import permutations, product
+from itertools import chain, permutations, product
 
-from archc.ir.types import batch_axis
-from archc.lifting.axes import Atom, Axis, cut_into, expanded, movement
-from archc.lifting.records import Record, Trace, Value
+from archc.ir.operator import Operator
+from archc.ir.types import TensorType, batch_axis
+from archc.lifting.axes import Atom, Axis, axes_of, cut_into, expanded, movement, names_needed, reshaped
+from archc.lifting.records import Record, Trace, Value, sizes
 from archc.operators.arrangement import Flatten, Permute, Select
 from archc.operators.join import Concat
-from archc.operators.rearrangement import Rearrange
+from archc.operators.rearrangement import MOST_AXES, Rearrange, parse
+from archc.operators.regularization import Identity
 
 
 def is_move(record: Record) -> bool:
     """True for a move of axes that is no module."""
     return isinstance(record.operator, Rearrange | Permute | Flatten) and record.path is None
+
+
+def merge_moves(trace: Trace) -> None:
+    """Make one of axes that are moved twice in one module: those of two would make modules of one class differ."""
+    makers = {record.output: record for record in trace.records}
+    users = _users(trace)
+    for record in filter(is_move, trace.records):
+        before = makers.get(record.inputs[0])
+        while before is not None and is_move(before) and before.scope == record.scope:
+            together = _together(trace, before, record) if len(users[before.output]) == 1 else None
+            if together is None:
+                break
+            record.inputs, record.operator = before.inputs, together
+            before = makers.get(before.inputs[0])
+
+
+def _together(trace: Trace, first: Record, second: Record) -> Operator | None:
+    """One operator in place of two moves; None if an axis is merged in one way and cut in another."""
+    start = trace.types[first.inputs[0]]
+    before = axes_of(sizes(start), batch_axis(start))
+    axes: list[Axis] | None = before
+    for move in (first, second):
+        axes = _moved(move.operator, axes, trace.types[move.inputs[0]], trace.types[move.output]) if axes else None
+    if axes is None:
+        return None
+    sides = [[expanded(axis) for axis in each] for each in (before, axes)]
+    if names_needed(*sides) > MOST_AXES:
+        return None
+    return Identity() if sides[0] == sides[1] else movement(*sides)
+
+
+def _moved(operator: Operator, axes: Sequence[Axis], type: TensorType, after: TensorType) -> list[Axis] | None:
+    """The axes of a value of this type after a move; None if one would have to be cut where its parts do not end."""
+    if isinstance(operator, Permute):
+        return [axes[dim] for dim in operator.dims]
+    if not isinstance(operator, Rearrange):
+        return reshaped(axes, sizes(after))
+    pattern, known = parse(operator.pattern), operator.known(type)
+    pieces = reshaped(axes, sizes(type.with_shape(*(known[name] for name in pattern.names))))
+    named = dict(zip(pattern.names, pieces or (), strict=False))
+    return [tuple(chain(*(named[name] for name in group))) for group in pattern.right] if pieces else None
 
 
 def push_moves(trace: Trace) -> None:
@@ -111,8 +154,8 @@ def select_last(trace: Trace) -> None:
 
 def _move_first(trace: Trace, record: Record, selections: Sequence[Record], moves: Sequence[Record], dim: int) -> None:
     """Give the first move the axes that the later ones lead to, if they all do the same."""
-    whole = [expanded(axis) for axis in trace.axes[record.output]]
-    if {len(trace.types[move.output].shape) for move in moves} != {trace.types[moves[0].output].ndim}:
+    whole, start = ([expanded(axis) for axis in trace.axes[value]] for value in (record.output, record.inputs[0]))
+    if {*chain(*whole)} != {*chain(*start)} or len({trace.types[move.output].ndim for move in moves}) != 1:
         return
     orders = {_order(trace, selection, move) for selection, move in zip(selections, moves, strict=True)}
     if len(orders) != 1 or None in orders:
@@ -123,9 +166,8 @@ def _move_first(trace: Trace, record: Record, selections: Sequence[Record], move
     if after is None:
         return
     axes = [whole[dim], *after]
-    source = record.inputs[0]
-    record.operator = movement([expanded(axis) for axis in trace.axes[source]], axes)
-    (type, *_), _ = record.operator.typed(trace.types[source])
+    record.operator = movement(start, axes)
+    (type, *_), _ = record.operator.typed(trace.types[record.inputs[0]])
     trace.types[record.output], trace.axes[record.output] = type, axes
     for selection, move in zip(selections, moves, strict=True):
         assert isinstance(selection.operator, Select), "it was asked before"

@@ -13,7 +13,7 @@ from archc.ir.graph import Graph, Node
 from archc.ir.operator import Operator
 from archc.lifting.items import Auxiliary, Call, From, Group, Item, Output, Share
 from archc.lifting.marks import with_marks
-from archc.lifting.written import fields_of, init_of
+from archc.lifting.written import fields_of, init_of, own_initializers
 from archc.nn.regions import Region, cut
 
 DEEPEST = 3  # joins within the branches of joins
@@ -226,7 +226,7 @@ class _Structure:
             path=node.module,
             received=node.inputs[0].type if node.inputs else None,
             gave=node.output.type,
-            tensors=tuple(name for name in node.operator.tensors if node.parameter(name)),
+            tensors=own_initializers(node),
             gives=node.output.name,
         )
 

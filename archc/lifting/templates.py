@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archc.lifting.items import Call, Choice, Data, From, Group, Item, Mark, When, bodies
 from archc.operators import is_operator, operator_model
@@ -82,11 +82,12 @@ class _Merge:
     def _optional(self, item: Item | None, in_one: bool) -> Item:
         assert item is not None, "one of a pair is there"
         absent = self.others if in_one else self.ones
-        if isinstance(item, When):
-            item.holds |= dict.fromkeys(absent, False)
-            return item
-        if self.relaxed and isinstance(item, Call) and (rates := _rates(item)):
+        rates = _rates(_core(item)) if self.relaxed else None
+        if rates is not None:
             rates |= dict.fromkeys(absent, 0.0)
+        if isinstance(item, When):
+            item.holds |= dict.fromkeys(absent, rates is not None)
+        if rates is not None or isinstance(item, When):
             return item
         present = self.ones if in_one else self.others
         return When(
@@ -185,7 +186,8 @@ class _Merge:
         behind = merge.bodies(joined[place + 1 :], plain[end:]) if after else []
         empty = next(i for i, branch in enumerate(join.branches) if _is_absent(branch))
         body = 1 - empty
-        join.branches[body] = merge._branch(join.branches[body], plain[place:end])
+        # What drops a branch is lacking where nothing is beside the branch: it is no rate of 0.
+        join.branches[body] = replace(merge, relaxed=False)._branch(join.branches[body], plain[place:end])
         if not join.branches[empty]:
             join.branches[empty] = [When("", [], None, dict.fromkeys(merge.ones, True))]
         (when,) = join.branches[empty]
@@ -217,10 +219,11 @@ def _is_other_arm(one: When, other: When) -> bool:
     return bool(single) and one.holds == {k: not held for k, held in other.holds.items()}
 
 
-def _rates(call: Call) -> Column | None:
-    """How much an operator drops in training, by instance."""
-    drops = is_operator(call.word) and not operator_model(call.word).inference and not call.branches
-    return call.fields.get("p") if drops else None
+def _rates(item: Item) -> Column | None:
+    """How much an operator drops in training, by instance; None if it drops nothing, or is no operator."""
+    if not isinstance(item, Call) or not is_operator(item.word) or item.branches:
+        return None
+    return None if operator_model(item.word).inference else item.fields.get("p")
 
 
 def _core(item: Item) -> Item:

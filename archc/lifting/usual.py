@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from archc.lifting.items import Call, Data, Item, calls
 from archc.operators import is_operator, operator_model
@@ -13,21 +13,30 @@ SETTINGS = ("eps", "momentum", "negative_slope")
 
 
 def usual_initializers(items: Iterable[Item]) -> dict[str, dict[str, Data]]:
-    """The commonest initializer of each tensor that no operator of its word leaves as it is; it goes from the items."""
+    """The initializer that most operators of a word have for a tensor; it goes from the items.
+
+    Operators that have their own, the same for all of them, then say so.
+    """
     found: dict[str, dict[str, Data]] = {}
     for word, same in _by_word(items).items():
-        if operator_model(word).tensors == ("",):
-            continue
-        for tensor in operator_model(word).tensors:
-            chosen = [call.init.get(tensor) for call in same if _has(call, tensor)]
-            if not chosen or any(each is None for each in chosen):
-                continue
-            (usual, _), *_ = Counter(map(repr, chosen)).most_common(1)
-            found.setdefault(word, {})[tensor] = next(each for each in chosen if repr(each) == usual)
-            for call in same:
-                if repr(call.init.get(tensor)) == usual:
-                    del call.init[tensor]
+        for tensor in filter(None, operator_model(word).tensors):
+            having = [call for call in same if tensor in call.tensors]
+            usual = _usual([call.init.get(tensor) for call in having])
+            own = {repr(call.tensors[tensor]) for call in having if tensor not in call.init}
+            if usual is not None and len(own) < 2:
+                found.setdefault(word, {})[tensor] = usual
+                for call in having:
+                    if call.init.setdefault(tensor, call.tensors[tensor]) == usual:
+                        del call.init[tensor]
     return found
+
+
+def _usual(chosen: Sequence[Data]) -> Data:
+    """What more than half have; the commonest if all have one. None otherwise, and where it is the operator's own."""
+    ((usual, number),) = Counter(map(repr, chosen)).most_common(1) or [("", 0)]
+    if None in chosen and number <= len(chosen) / 2:
+        return None
+    return next((each for each in chosen if repr(each) == usual), None)
 
 
 def usual_defaults(items: Iterable[Item]) -> dict[str, dict[str, Data]]:
@@ -49,8 +58,3 @@ def _by_word(items: Iterable[Item]) -> dict[str, list[Call]]:
         if is_operator(call.word):
             found.setdefault(call.word, []).append(call)
     return found
-
-
-def _has(call: Call, tensor: str) -> bool:
-    """True if the operator has this tensor."""
-    return tensor in call.tensors

@@ -22,14 +22,15 @@ def plain(value: object) -> Data:
 
 def init_of(node: Node) -> dict[str, Data]:
     """The initializers that are not the operator's own, by the tensor's name."""
+    own, found = own_initializers(node), ((name, node.parameter(name)) for name in node.operator.tensors)
+    started = {name: written_initializer(parameter.initializer) for name, parameter in found if parameter is not None}
+    return {name: each for name, each in started.items() if name in own and each != own[name]}
+
+
+def own_initializers(node: Node) -> dict[str, Data]:
+    """The initializers that the operator's tensors have if none are written, by the tensor's name."""
     _, weights = node.operator.typed(*[value.type for value in node.inputs])
-    started = {weight.name: weight.initializer for weight in weights}
-    found = {name: node.parameter(name) for name in started}
-    return {
-        name: written_initializer(parameter.initializer)
-        for name, parameter in found.items()
-        if parameter is not None and parameter.initializer != started[name]
-    }
+    return {weight.name: written_initializer(weight.initializer) for weight in weights if node.parameter(weight.name)}
 
 
 def written_initializer(initializer: Initializer) -> Data:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
 from archc.lifting import lift
-from tests.lifting.networks import Tensor
+from tests.lifting.networks import DropPath, Tensor
 
 
 class Conv(nn.Module):
@@ -130,3 +132,25 @@ class Residuals(nn.Module):
 
 def test_a_shortcut_that_some_lack_keeps_both_kinds_of_branch() -> None:
     assert not lift(Residuals(), (3, 16, 16)).is_flat
+
+
+class Dropped(nn.Module):
+    """A convolution, and beside it, where sizes are equal, its input: then it is dropped at a rate, which may be 0."""
+
+    def __init__(self, in_channels: int, out_channels: int, rate: float) -> None:
+        super().__init__()
+        self.conv, self.drop = nn.Conv2d(in_channels, out_channels, 1), DropPath(rate)
+        self.has_shortcut = in_channels == out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.drop(self.conv(x)) if self.has_shortcut else self.conv(x)
+
+
+def test_a_branch_is_dropped_just_where_there_is_another() -> None:
+    widths = (4, 4, 4, 8, 8, 8)
+    blocks = [Dropped(a, b, 0.1 * index) for index, (a, b) in enumerate(pairwise(widths))]
+    found = lift(nn.Sequential(*blocks), (4, 8, 8))
+    assert "drop_path: {blocks: [dropped], start: 0.0, stop: 0.4}\n" in found.text
+    assert "then: {stochastic_depth: {name: drop, p: $drop_path}}\n" in found.text
+    rates = [node.operator.attributes()["p"] for node in found.graph.nodes if not node.operator.inference]
+    assert rates == pytest.approx([0.0, 0.1, 0.3, 0.4])

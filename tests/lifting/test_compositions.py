@@ -280,3 +280,23 @@ class WindowedPositions(nn.Module):
 def test_a_constant_that_no_branch_holds_has_a_place() -> None:
     found = lift(WindowedPositions(), (3, 18, 18))
     assert found.comparison.verdict is Verdict.ORDER
+
+
+def _cut(x: Any, rows: int, size: int) -> Any:
+    """Windows as tokens: `rows` windows of this size in each direction."""
+    return x.reshape(-1, rows, size, rows, size, x.shape[-1]).permute(0, 1, 3, 2, 4, 5).flatten(3, 4).flatten(1, 2)
+
+
+def _joined(x: Any, rows: int, size: int) -> Any:
+    """The image that windows were cut from."""
+    cut = x.reshape(-1, rows, rows, size, size, x.shape[-1])
+    return cut.permute(0, 1, 3, 2, 4, 5).reshape(-1, rows * size, rows * size, x.shape[-1])
+
+
+def test_an_image_of_windows_is_cut_into_other_windows_by_one_pattern() -> None:
+    def function(x: Any) -> Any:
+        x = x.permute(0, 2, 3, 1)
+        return _cut(x + _joined(_cut(x, 3, 4).relu(), 3, 4), 6, 2).relu()
+
+    words = [node.operator.word for node in lift(Applied(function), (3, 12, 12)).graph.nodes]
+    assert words == ["conv2d", "permute", "rearrange", "relu", "rearrange", "sum", "rearrange", "relu"]
