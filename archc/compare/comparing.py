@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from torch import nn
 
+from archc.compare.constants import adopt_constants
 from archc.compare.evaluation import OUTPUTS, Evaluation
 from archc.compare.factory import reason
 from archc.compare.findings import Findings
@@ -60,6 +61,7 @@ def _behaviour(sides: Sides, progress: Progress) -> Iterator[Findings]:
     """What both compute and draw."""
     progress("comparing outputs")
     evaluation = Evaluation(sides)
+    evaluation.found.notes += adopt_constants(sides)
     yield evaluation.compare()
     random = Findings(RANDOM, skipped=not evaluation.accepted)
     if evaluation.runs:

@@ -89,10 +89,10 @@ class Sides:
         return build_module(self.graph, {key: value.copy() for key, value in self.weights.items()})
 
 
-def evaluate(module: nn.Module, inputs: Sequence[torch.Tensor]) -> Run:
-    """The outputs outside training."""
+def evaluate(module: nn.Module, inputs: Sequence[torch.Tensor], watch: Watch | None = None) -> Run:
+    """The outputs outside training, watched by this or by a watch of its own."""
     module.eval()
-    with torch.no_grad(), comparable(), Watch(module) as watch:
+    with torch.no_grad(), comparable(), watch or Watch(module) as watch:
         return Run(list(tensors(module(*_copies(inputs)))), watch.draws)
 
 

@@ -45,13 +45,15 @@ class Draw(NamedTuple):
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Runs everything inside, and records draws with the path of the module whose `forward` makes them.
 
-    Draws give their means; with `uniform`, ones, and this number in place of uniform ones.
+    Draws give their means; with `uniform`, ones, and this number in place of uniform ones. A module in float64 stays in
+    float64 where it asks for float32, as `x.float()` does.
     """
 
     def __init__(self, module: nn.Module, uniform: float | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.draws: list[Draw] = []
         self._uniform = uniform
+        self._is_double = any(each.dtype == torch.float64 for each in module.parameters())
         self._modules = {path: found for path, found in module.named_modules() if path}
         self._stack = [""]
         self._hooks: list[Any] = []
@@ -70,6 +72,8 @@ class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self._is_double and kwargs.get("dtype") is torch.float32:
+            kwargs = {**kwargs, "dtype": torch.float64}
         if torch.Tag.nondeterministic_seeded in func.tags and _rate(func, args, kwargs) != 0.0:
             return self._draw(func, args, kwargs)
         result = func(*args, **kwargs)

@@ -38,6 +38,10 @@ def _as_pair(value: Any) -> Any:
     return (value, value) if _is_integer(value) else as_tuple(value)
 
 
+def _as_number_pair(value: Any) -> Any:
+    return (value, value) if isinstance(value, float) else _as_pair(value)
+
+
 def _as_triple(value: Any) -> Any:
     return (value, value, value) if _is_integer(value) else as_tuple(value)
 
@@ -112,6 +116,14 @@ Shape = Annotated[
     BeforeValidator(_as_single),
     Field(min_length=1, max_length=6),
     WithJsonSchema({"anyOf": several_schema("integer")}),
+]
+NumberPair = Annotated[
+    tuple[Number, Number],
+    BeforeValidator(_as_number_pair),
+    PlainSerializer(_numbers_as_written),
+    WithJsonSchema(
+        {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}]}
+    ),
 ]
 Factors = Annotated[
     tuple[PositiveNumber, ...],

@@ -12,6 +12,8 @@ import torch
 from archc.ir.dtype import INT64
 from archc.ir.operator import Operator
 from archc.lifting.modules import NoWord, validated
+from archc.lifting.turning import turns
+from archc.lifting.windows import distances, indices
 from archc.operators import constant_words, operator_model
 
 CLOSE = 1e-5  # of a value, which may have been computed in float32
@@ -79,26 +81,19 @@ def _guesses(fields: set[str], tensor: torch.Tensor) -> Iterator[Mapping[str, An
     if "shift" in fields and len(shape) == 4:
         yield from _masks(shape)
     elif "flat" in fields:
-        yield from _windows(shape)
-    elif "base" in fields and len(shape) == 4:
-        yield {"height": (shape[1] + 1) // 2, "width": (shape[2] + 1) // 2}
-    elif "temperature" in fields:
-        yield from _positions(fields, shape)
+        yield from indices(tensor)
+    elif "base" in fields:
+        yield from distances(tensor)
+    elif "indexing" in fields:
+        yield from turns(tensor)
+    elif "temperature" in fields and len(shape) == 4:
+        yield {"height": shape[2], "width": shape[3], "features": shape[1] // 2}
 
 
 def _repeated(tensor: torch.Tensor) -> Iterator[Mapping[str, Any]]:
     values, counts = torch.unique_consecutive(tensor, return_counts=True)
     if len(set(counts.tolist())) == 1:
         yield {"input": [float(value) for value in values], "repeats": int(counts[0])}
-
-
-def _windows(shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    pixels = isqrt(shape[0]) if len(shape) == 1 else shape[0]
-    for height in range(1, pixels + 1):
-        if pixels % height == 0:
-            for absolute in (False, True):
-                size = {"height": height, "width": pixels // height, "absolute": absolute}
-                yield {**size, "flat": len(shape) == 1}
 
 
 def _masks(shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
@@ -108,12 +103,3 @@ def _masks(shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
     if side * side == pixels and count * count == windows:
         for shift in range(1, side):
             yield {"height": side * count, "width": side * count, "window": side, "shift": shift}
-
-
-def _positions(fields: set[str], shape: Sequence[int]) -> Iterator[Mapping[str, Any]]:
-    if "function" in fields and len(shape) == 2:
-        side = isqrt(shape[0])
-        for function in ("sin", "cos"):
-            yield {"height": side, "width": side, "features": shape[1], "function": function}
-    elif "function" not in fields and len(shape) == 4:
-        yield {"height": shape[2], "width": shape[3], "features": shape[1] // 2}

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, ClassVar
 
+import torch
+from torch.nn import functional
+
 from archc.ir.types import TensorType
 from archc.lifting.filters import as_pair
 from archc.lifting.named import bound, named
@@ -37,10 +40,22 @@ def pad(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any
     if not any(sides):
         tracer.alias(out, given["input"])
         return True
+    if min(sides) < 0 and given.get("mode", "constant") == "constant":
+        tracer.alias(out, tracer.again(_cropped, given["input"], sides, given.get("value") or 0.0))
+        return True
     if given.get("value") == -inf and len(sides) == 4 and given.get("mode", "constant") == "constant":
         tracer.give(LowMargin(sides=sides), [tracer.value(given["input"])], out)
         return True
     return named(Pad.word)(tracer, args, kwargs, out)
+
+
+def _cropped(x: torch.Tensor, sides: Sequence[int], value: float) -> torch.Tensor:
+    """A margin that is negative on some sides: there the edge is cut off, and the others are padded."""
+    for axis, (before, after) in enumerate(zip(sides[::2], sides[1::2], strict=True)):
+        first, cut = max(0, -before), max(0, -before) + max(0, -after)
+        dim = x.ndim - 1 - axis
+        x = x.narrow(dim, first, x.shape[dim] - cut) if cut else x
+    return functional.pad(x, [max(0, side) for side in sides], value=value)
 
 
 def max_pool2d(tracer: Values, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from archc.ir.fields import Positive, PositiveNumber
+from archc.ir.fields import NumberPair, Positive, PositiveNumber
 from archc.ir.operator import cases, expect
 from archc.ir.types import TensorType
 from archc.operators.source import Constant
@@ -33,27 +33,58 @@ class _Positions(Constant):
 class RopeTable(_Positions):
     """The sines or cosines by which the features of each pixel are turned: half of them by its row, half by its column.
 
-    Frequency k of an axis is temperature**(-k / (features/4)); each belongs to two neighbouring features.
+    The angle is a position times a frequency. Pixel i of an axis is at (i + offset) * step, and frequency k is
+    temperature**(-k / (features/4)). Rows stand before columns, and with `indexing: xy` behind them. Each angle belongs
+    to two neighbouring features; with `rotate_half` to one of each half.
 
     Shapes: nothing -> [height*width, features].
-    Source: Su et al. 2021, arXiv:2104.09864; along two axes as in Fang et al. 2023, arXiv:2303.11331.
+    Source: Su et al. 2021, arXiv:2104.09864; along two axes as in Fang et al. 2023, arXiv:2303.11331; with
+    `rotate_half` as in Siméoni et al. 2025, arXiv:2508.10104.
     """
 
     word = "rope_table"
     elsewhere = ("rope", "rotary_embedding")
     torch_function = """
-def rope_table(height: int, width: int, features: int, function: str, temperature: float = 10000.0) -> Tensor:
+def rope_table(
+    height: int,
+    width: int,
+    features: int,
+    function: str,
+    temperature: float = 10000.0,
+    offset: tuple[float, ...] = (0.0, 0.0),
+    step: tuple[float, ...] = (1.0, 1.0),
+    indexing: str = "ij",
+    rotate_half: bool = False,
+) -> Tensor:
     \"\"\"The sines or cosines by which the features of each pixel are turned, half of them by its row.\"\"\"
     compute = math.sin if function == "sin" else math.cos
     bands = [temperature ** (-band / (features // 4)) for band in range(features // 4)]
-    rows, columns = ([[compute(place * band) for band in bands] for place in range(size)] for size in (height, width))
-    table = torch.tensor([rows[y] + columns[x] for y in range(height) for x in range(width)])
-    return table.repeat_interleave(2, dim=1)
+    rows, columns = (
+        [[compute((place + first) * apart * band) for band in bands] for place in range(size)]
+        for size, first, apart in zip((height, width), offset, step, strict=True)
+    )
+    pixels = [(rows[y], columns[x]) for y in range(height) for x in range(width)]
+    table = torch.tensor([row + column if indexing == "ij" else column + row for row, column in pixels])
+    return table.repeat(1, 2) if rotate_half else table.repeat_interleave(2, dim=1)
 """
     function: Literal["sin", "cos"]
+    offset: NumberPair = (0.0, 0.0)
+    step: NumberPair = (1.0, 1.0)
+    indexing: Literal["ij", "xy"] = "ij"
+    rotate_half: bool = False
     examples = cases(
         {"height": 2, "width": 3, "features": 8, "function": "sin"},
         {"height": 3, "width": 2, "features": 4, "function": "cos", "temperature": 100.0, "persistent": True},
+        {
+            "height": 2,
+            "width": 3,
+            "features": 8,
+            "function": "sin",
+            "offset": 1.0,
+            "step": [0.5, 0.25],
+            "indexing": "xy",
+        },
+        {"height": 2, "width": 3, "features": 8, "function": "cos", "offset": [-0.5, -1.0], "rotate_half": True},
         on=(),
     )
 
@@ -67,10 +98,20 @@ def rope_table(height: int, width: int, features: int, function: str, temperatur
         return (self.height * self.width, self.features)
 
     def values(self) -> list[float]:
-        """For each pixel: its row by each frequency, twice, then its column."""
+        """For each pixel its row by each frequency, then its column; each number twice."""
+        sizes = (self.height, self.width)
+        rows, columns = (self._axis(*each) for each in zip(sizes, self.offset, self.step, strict=True))
+        copies = 1 if self.rotate_half else 2
+        found: list[float] = []
+        for row, column in pairs(rows, columns):
+            angles = [*row, *column] if self.indexing == "ij" else [*column, *row]
+            found += [value for value in angles for _ in range(copies)] * (3 - copies)
+        return found
+
+    def _axis(self, size: int, offset: float, step: float) -> list[list[float]]:
+        """The sines or cosines of each row or column."""
         function, bands = (sin if self.function == "sin" else cos), self.bands(self.features // 4)
-        pixels = pairs(range(self.height), range(self.width))
-        return [function(place * band) for pixel in pixels for place in pixel for band in bands for _ in range(2)]
+        return [[function((place + offset) * step * band) for band in bands] for place in range(size)]
 
 
 class FourierPosition(_Positions):

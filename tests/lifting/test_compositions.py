@@ -98,6 +98,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "one head of keys": _one_head,
     "a margin for the maximum": lambda x: functional.max_pool2d(functional.pad(x, (0, 1, 0, 1), value=-inf), 3, 2),
     "a margin on both sides": lambda x: functional.max_pool2d(functional.pad(x, (1,) * 4, value=-inf), 3, 2),
+    "a margin that cuts": lambda x: functional.pad(x, (-1, 1, -2, 0)).tanh(),
+    "a margin that only cuts": lambda x: functional.pad(x, (-1, -3)).tanh(),
     "a blur": _blur,
 }
 
