@@ -31,7 +31,8 @@ def _models() -> dict[str, list[type[Operator]]]:
     for model in map(operator_model, operator_words()):
         if model.arity == 1 and not model.is_expression():
             path = model.torch.partition("(")[0].rpartition(".")[2]
-            path = path.format(axes=model.axes) if hasattr(model, "axes") else path.removesuffix("{axes}d")
+            axes = getattr(model, "axes", None)
+            path = path.format(axes=axes) if axes else path.removesuffix("{axes}d")
             found.setdefault(path, []).append(model)
     return found
 

@@ -73,9 +73,7 @@ def relative_position_index(
 
     def shape_of(self) -> tuple[int, ...]:
         """Two axes, or one."""
-        queries, keys = (
-            len(self._places(stride)) + self.class_token for stride in (self.query_stride, self.key_stride)
-        )
+        queries, keys = (self._pixels(stride) + self.class_token for stride in (self.query_stride, self.key_stride))
         return (queries * keys,) if self.flat else (queries, keys)
 
     def values(self) -> list[float]:
@@ -87,6 +85,10 @@ def relative_position_index(
             count = rows * columns
             found = [[count + 2, *(count for _ in keys)], *([count + 1, *pixel] for pixel in found)]
         return [row for pixel in found for row in pixel]
+
+    def _pixels(self, stride: int) -> int:
+        """How many there are, however many that is."""
+        return -(-self.height // stride) * -(-self.width // stride)
 
     def _places(self, stride: int) -> list[tuple[int, int]]:
         """Row and column of each pixel."""
