@@ -9,7 +9,7 @@ from archc.ir.graph import Graph, Node, Output, Parameter, Scope
 from archc.ir.graph import Value as GraphValue
 from archc.lifting.fusion import fused
 from archc.lifting.modules import NoWord
-from archc.lifting.records import Record, StandIn, Trace
+from archc.lifting.records import Record, StandIn, Trace, Value
 from archc.lifting.structure import UNNAMED
 
 
@@ -113,10 +113,29 @@ class Homes:
             torn = any(i not in held and not fixed[i] for i in between)
             empty = not any(self._records[i].tensors for i in inside) and not _parent_is_list(scope)
             lost = "@" in scope and scope.partition("@")[0] in self._dissolved
-            if torn or empty or lost:
+            if torn or empty or lost or self._takes_others(scope) or self._is_used_outside(scope):
                 self._dissolved.add(scope)
                 self._move(scope, _parent(scope))
         return self.scopes != before
+
+    def _takes_others(self, scope: str) -> bool:
+        """True for a module that runs again with another value beside its first: to share it repeats that value."""
+        again = [each for each in set(self.scopes) if each.startswith(f"{scope}@") and _parent(each) == _parent(scope)]
+        return bool(again) and len({self._beside(each) for each in (scope, *again)}) > 1
+
+    def _is_used_outside(self, scope: str) -> bool:
+        """True if a layer of a scope is applied once more, and not by the scope: a list shares its own items alone."""
+        return any(
+            record.again and path and _is_below(path, scope) and not _is_below(place, scope)
+            for record, path, place in zip(self._records, self.paths, self.scopes, strict=True)
+        )
+
+    def _beside(self, scope: str) -> tuple[Value, ...]:
+        """The values from outside that a scope takes beside its first; what sources give is the same in each run."""
+        pairs = list(zip(self._records, self.scopes, strict=True))
+        inside = [record for record, each in pairs if f"{each}.".startswith(f"{scope}.")]
+        own = {record.output for record in inside} | {r.output for r in self._records if r.operator.arity == 0}
+        return tuple(dict.fromkeys(v for record in inside for v in record.inputs if v not in own))[1:]
 
     def _hoist_one(self) -> bool:
         """Move a join with which a scope of several inputs begins out of it, so that it has one input."""

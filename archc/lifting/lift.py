@@ -88,7 +88,14 @@ def lift(
         message = f"the spec of {title} is not equal to the module"
         failed = VerificationFailed(message, code="verification-failed", notes=notes_of)
     assert failed is not None, "one of the two was tried"
-    raise failed
+    raise _unsaid(title, failed) if isinstance(failed, SpecError) else failed
+
+
+def _unsaid(name: str, refused: SpecError) -> LiftError:
+    """The error for a network whose graph is known, and of which no valid spec is found."""
+    message = f"the language cannot say what {name} does: {refused.diagnostics[0].message}"
+    help = "a module that is called twice, on different values beside the current one, is such a case"
+    return LiftError(message, code="no-word", help=help)
 
 
 def _beside(module: nn.Module, name: str) -> str:

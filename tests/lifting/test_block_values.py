@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from archc.diagnostics import VerificationFailed
 from archc.lifting import lift
 from tests.lifting.networks import DropPath, Tensor
 
@@ -154,3 +155,61 @@ def test_a_branch_is_dropped_just_where_there_is_another() -> None:
     assert "then: {stochastic_depth: {name: drop, p: $drop_path}}\n" in found.text
     rates = [node.operator.attributes()["p"] for node in found.graph.nodes if not node.operator.inference]
     assert rates == pytest.approx([0.0, 0.1, 0.3, 0.4])
+
+
+class Gated(nn.Module):
+    """A gate that runs twice, on another value beside its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other, self.gate = nn.Linear(6, 6), nn.Linear(6, 6), Gate()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gate(self.gate(x, self.one(x)), self.other(x))
+
+
+class Gate(nn.Module):
+    """A list of one layer, and a product with something."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(6, 6)])
+
+    def forward(self, x: Tensor, other: Tensor) -> Tensor:
+        twice = 2 * other
+        return self.layers[0](x) * twice + twice
+
+
+def test_a_module_that_runs_again_beside_another_value_has_its_layers_shared_one_by_one() -> None:
+    found = lift(Gated(), (6,))
+    assert "  - share: gate.layers.0\n" in found.text
+    assert not found.is_flat
+
+
+class Tied(nn.Module):
+    """A layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other, self.gate = nn.Linear(6, 6), nn.Linear(6, 6), Inner()
+        self.again = self.gate.layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.again(self.gate(self.one(x)))
+
+
+class Inner(nn.Module):
+    """A layer and what follows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(6, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x).relu()
+
+
+def test_a_layer_with_two_names_is_refused_by_its_keys() -> None:
+    with pytest.raises(VerificationFailed) as error:
+        lift(Tied(), (6,))
+    assert "the spec has no" in str(error.value)
