@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from archc.lifting.document import Document
-from archc.lifting.items import Call, Output, calls
+from archc.lifting.items import Auxiliary, Call, Group, Item, Output, calls
 from archc.operators import is_operator, operator_model
 
 NAME = "num_classes"
@@ -33,7 +35,21 @@ def _width_field(call: Call) -> str:
 
 
 def _is_last(document: Document, call: Call) -> bool:
-    """True if nothing with tensors follows, so that the number is nobody else's business."""
+    """True if nothing that follows has tensors or another input, so that the number is nobody else's business."""
     following = list(calls(document.items))
     after = following[following.index(call) + 1 :]
-    return all(is_operator(each.word) and not operator_model(each.word).tensors for each in after)
+    return all(map(_is_plain, after)) and _is_unbranched(document.items, call)
+
+
+def _is_plain(call: Call) -> bool:
+    """True for an operator of one input without tensors."""
+    return is_operator(call.word) and not operator_model(call.word).tensors and not call.branches
+
+
+def _is_unbranched(items: Sequence[Item], call: Call) -> bool:
+    """True if a call lies in no branch."""
+    for item in items:
+        inside = item.items if isinstance(item, Group) else [item.item] if isinstance(item, Auxiliary) else []
+        if item is call or _is_unbranched(inside, call):
+            return True
+    return False

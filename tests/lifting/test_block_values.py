@@ -183,6 +183,7 @@ class Gate(nn.Module):
 def test_a_module_that_runs_again_beside_another_value_has_its_layers_shared_one_by_one() -> None:
     found = lift(Gated(), (6,))
     assert "  - share: gate.layers.0\n" in found.text
+    assert "num_classes" not in found.text, "what is added to it is as wide"
     assert not found.is_flat
 
 
