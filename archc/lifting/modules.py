@@ -118,8 +118,8 @@ def validated(model: type[Operator], fields: Mapping[str, Any]) -> Operator:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"][:1]))
-        message = f"{model.word}: {where} {first['msg'].removeprefix('Value error, ')}" if where else first["msg"]
-        raise NoWord(message) from None
+        told = first["msg"].removeprefix("Value error, ")
+        raise NoWord(f"{model.word}: {where} {told}" if where else f"{model.word}: {told}") from None
 
 
 def _is_value(model: type[Operator], name: str) -> bool:

@@ -48,6 +48,10 @@ def _sorted(x: Any) -> Any:
     return x.sort(dim=1).values
 
 
+def _antialiased(x: Any) -> Any:
+    return functional.interpolate(x, size=(4, 4), mode="bicubic", antialias=True)
+
+
 class ByHand(nn.Module):
     """A convolution of each channel by itself, as an image of its own."""
 
@@ -160,3 +164,9 @@ def test_calling_modules_is_as_before_after_a_failure() -> None:
     before = nn.Module.__call__
     told(Within(_fails))
     assert nn.Module.__call__ is before
+
+
+def test_an_argument_that_an_operator_refuses_is_told_with_the_operator() -> None:
+    with pytest.raises(LiftError) as error:
+        lift(Within(_antialiased), (3, 8, 8))
+    assert "no word for interpolate: cannot antialias" in error.value.diagnostics[0].message
