@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import chain, count
 
 from archc.blocks import block_words
 from archc.elaborate.naming import camel_case
@@ -218,12 +219,18 @@ class Blocks:
         ramp = ramp_through([each for word in words for each in ramped[word]], uses)
         if ramp is None:
             return False
-        name = "drop_path" if not self.ramps else f"drop_path_{len(self.ramps) + 1}"
+        name = self._unused_ramp()
         words = [word for word, class_name in self._class_of.items() if class_name in classes]
         self.ramps[name] = {"blocks": words, **ramp}
         for call in (call for word in words for call in calls(self.definitions[word].items)):
             call.fields |= {key: f"${name}" for key, value in call.fields.items() if isinstance(value, Ramped)}
         return True
+
+    def _unused_ramp(self) -> str:
+        """A name that no ramp has, and no parameter of a block, which the ramp would hide."""
+        taken = {*self.ramps, *(name for definition in self.definitions.values() for name in definition.parameters)}
+        others = (f"drop_path_{number}" for number in count(2))
+        return next(name for name in chain(["drop_path"], others) if name not in taken)
 
 
 def snake_case(class_name: str) -> str:

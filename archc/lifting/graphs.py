@@ -174,8 +174,23 @@ def graph_of(trace: Trace, name: str) -> Graph:
     for record in records:
         if isinstance(record.operator, StandIn):
             raise NoWord(f"{record.operator.told}, in {record.scope or 'the network'}")
+    records = _sources_first(records)
     homes = Homes(trace, records)
     return _Assembly(trace, records, homes).graph(name)
+
+
+def _sources_first(records: Sequence[Record]) -> list[Record]:
+    """The records with each source before the module that is given its value, if that lies inside of the source's."""
+    found = list(records)
+    for source in [record for record in records if record.operator.arity == 0 and record.path]:
+        scope = _parent(source.path or "")
+        user = next((each for each in records if source.output in each.inputs), source)
+        inner = user.scope.removeprefix(f"{scope}." if scope else "").partition(".")[0]
+        given = f"{scope}.{inner}" if scope else inner
+        if inner and user.scope != scope and _is_below(user.scope, scope):
+            found.remove(source)
+            found.insert(next(i for i, each in enumerate(found) if _is_below(each.scope, given)), source)
+    return found
 
 
 class _Assembly:

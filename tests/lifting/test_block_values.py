@@ -214,3 +214,30 @@ def test_a_layer_with_two_names_is_refused_by_its_keys() -> None:
     with pytest.raises(VerificationFailed) as error:
         lift(Tied(), (6,))
     assert "the spec has no" in str(error.value)
+
+
+class Placed(nn.Module):
+    """A parameter that a module inside is given, behind a layer of that module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.position = Embed(), nn.Parameter(torch.randn(1, 6))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.embed(x, self.position).relu()
+
+
+class Embed(nn.Module):
+    """A layer, and what is added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 6)
+
+    def forward(self, x: Tensor, position: Tensor) -> Tensor:
+        return (self.layer(x) + position).sigmoid()
+
+
+def test_a_parameter_is_there_before_the_module_that_is_given_it() -> None:
+    found = lift(Placed(), (4,))
+    assert found.text.index("parameter:") < found.text.index("linear:")
