@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Each run has the same examples: what fails, fails again. Campaigns look for new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 # Workers share the cores: without this each starts a thread per core, and they wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:

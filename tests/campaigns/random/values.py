@@ -144,7 +144,7 @@ def skip(author: Author, x: TensorType, depth: int) -> tuple[Items, TensorType] 
     if author.draw(st.booleans()):
         word = author.draw(st.sampled_from(["sum", "concat"]))
         y = infer(word, {}, x, x) if x.ndim > 1 else x
-        if y != x and sizes(y)[0] > 2 * MOST_CHANNELS:
+        if x.ndim < 2 or (y != x and sizes(y)[0] > 2 * MOST_CHANNELS):
             word, y = "sum", x
         join = {word: ["identity", {"from": mark}]}
         return [{"mark": mark}, *author.same_shape(x, depth), join], y
