@@ -106,7 +106,7 @@ class Homes:
         before = list(self.scopes)
         fixed = [record.operator.arity == 0 for record in self._records]  # sources have no place of their own
         for scope in sorted(self._all(), key=lambda path: -path.count(".")):
-            inside = [i for i, each in enumerate(self.scopes) if f"{each}.".startswith(f"{scope}.")]
+            inside = [i for i, each in enumerate(self.scopes) if _is_within(each, scope)]
             moving = [i for i in inside if not fixed[i]]
             held = set(inside)
             between = range(min(moving, default=0), max(moving, default=0))
@@ -133,7 +133,7 @@ class Homes:
     def _beside(self, scope: str) -> tuple[Value, ...]:
         """The values from outside that a scope takes beside its first; what sources give is the same in each run."""
         pairs = list(zip(self._records, self.scopes, strict=True))
-        inside = [record for record, each in pairs if f"{each}.".startswith(f"{scope}.")]
+        inside = [record for record, each in pairs if _is_within(each, scope)]
         own = {record.output for record in inside} | {r.output for r in self._records if r.operator.arity == 0}
         return tuple(dict.fromkeys(v for record in inside for v in record.inputs if v not in own))[1:]
 
@@ -280,6 +280,11 @@ def _above(path: str) -> Iterable[str]:
 def _is_below(path: str, scope: str) -> bool:
     """True for a path inside a scope, and for the scope itself."""
     return not scope or path == scope or path.startswith((f"{scope}.", f"{scope}@"))
+
+
+def _is_within(path: str, scope: str) -> bool:
+    """True for a path inside a scope, and for the scope itself, but not for what lies in a further run of it."""
+    return f"{path}.".startswith(f"{scope}.")
 
 
 def _parent_is_list(path: str) -> bool:

@@ -18,7 +18,6 @@ MOST = 128  # denominator of a step
 DIGITS = 4  # of a temperature
 CLOSE = 1e-5  # numbers that were computed in float32
 
-Function = str
 Axis = tuple[float, float]
 """Where the first pixel of an axis is, in steps, and how large a step is."""
 
@@ -62,14 +61,14 @@ def _temperatures(axis: torch.Tensor) -> Iterator[float]:
     """The usual one, and the one that the first two frequencies tell."""
     yield 10000.0
     bands = axis.shape[1]
-    growths = [_growth(axis[:, band]) for band in range(min(2, bands))] if len(axis) >= FEWEST else []
-    if len(growths) == 2 and all(growths):
-        found = float(f"{(growths[0] / growths[1]) ** bands:.{DIGITS}g}")  # type: ignore[operator]
+    growths = [growth for band in axis.T[:2] if (growth := _growth(band))] if len(axis) >= FEWEST else []
+    if len(growths) == 2:
+        found = float(f"{(growths[0] / growths[1]) ** bands:.{DIGITS}g}")
         if found != 10000.0:
             yield found
 
 
-def _fitted(axis: torch.Tensor, temperature: float, function: Function) -> Axis | None:
+def _fitted(axis: torch.Tensor, temperature: float, function: str) -> Axis | None:
     """The positions of an axis that give its numbers; None if they are not of this kind."""
     growth = _growth(axis[:, 0]) if len(axis) >= FEWEST else None
     if not growth:
@@ -85,7 +84,7 @@ def _near(number: float) -> Fraction:
     return Fraction(number).limit_denominator(MOST)
 
 
-def _offsets(numbers: torch.Tensor, step: float, function: Function) -> Iterator[float]:
+def _offsets(numbers: torch.Tensor, step: float, function: str) -> Iterator[float]:
     """Where the first pixel may be: at the phase of the numbers, or whole turns before or behind it."""
     angles = torch.arange(len(numbers), dtype=torch.float64) * step
     sine, cosine = torch.linalg.lstsq(torch.stack([angles.sin(), angles.cos()], 1), numbers[:, None]).solution.flatten()
@@ -94,7 +93,7 @@ def _offsets(numbers: torch.Tensor, step: float, function: Function) -> Iterator
         yield float(_near((phase + 2 * pi * turn) / step))
 
 
-def _gives(axis: torch.Tensor, offset: float, step: float, temperature: float, function: Function) -> bool:
+def _gives(axis: torch.Tensor, offset: float, step: float, temperature: float, function: str) -> bool:
     size, bands = axis.shape
     frequencies = temperature ** (-torch.arange(bands, dtype=torch.float64) / bands)
     angles = ((torch.arange(size, dtype=torch.float64) + offset) * step)[:, None] * frequencies

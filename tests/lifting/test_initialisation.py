@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from archc.lifting import lift
 FAN_IN, FAN_OUT = KaimingNormal(nonlinearity="relu"), KaimingNormal(mode="fan_out", nonlinearity="relu")
 SHAPE = (16, 4, 4)
 Draw = Callable[[torch.Tensor], object]
+Mode = Literal["fan_in", "fan_out"]
 
 
 def starts(draw: Draw, layers: Sequence[nn.Conv2d]) -> list[Initializer]:
@@ -31,13 +33,13 @@ def widths(*sizes: int, kernel_size: int = 3) -> list[nn.Conv2d]:
     return [nn.Conv2d(before, after, kernel_size, padding="same") for before, after in pairwise(sizes)]
 
 
-def kaiming(mode: str) -> Draw:
+def kaiming(mode: Mode) -> Draw:
     """PyTorch's function, for this mode."""
-    return lambda weight: nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu")  # type: ignore[arg-type]
+    return lambda weight: nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu")
 
 
 @pytest.mark.parametrize(("mode", "initializer"), [("fan_in", FAN_IN), ("fan_out", FAN_OUT)])
-def test_layers_whose_fans_are_equal_start_as_the_others_of_their_kind(mode: str, initializer: Initializer) -> None:
+def test_layers_whose_fans_are_equal_start_as_the_others_of_their_kind(mode: Mode, initializer: Initializer) -> None:
     assert starts(kaiming(mode), widths(16, 16, 16, 32, 32)) == [initializer] * 4
 
 

@@ -10,20 +10,13 @@ import argparse
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 from archc.compare import Verdict, compare
-from archc.diagnostics import Source
-from archc.elaborate.elaborator import elaborate
-from archc.ir.graph import Graph
-from archc.lifting.decompile import spec_text
-from archc.lifting.lift import traced
-from archc.spec.loading import parse_text
 from archc.weights.initialize import InitializedWeights
 from archc.weights.network import Network
 from tests.campaigns.random.campaign import Outcome, run
 from tests.campaigns.random.checks import compiled
-from tests.lifting.test_own_modules import lines, shape
+from tests.lifting.same_nodes import lifted_again, lines
 
 SAME, WRITTEN_OTHERWISE = "the same nodes", "other nodes, proved equal"
 
@@ -49,19 +42,13 @@ def check(text: str) -> str:
     """How a network's module is lifted. Raises: LiftError; AssertionError: it is not equal."""
     graph = compiled(text)
     module = Network(graph, InitializedWeights(graph.parameters(), seed=0), fresh=True).module()
-    found, _ = traced(module, {value.name: shape(value.type) for value in graph.inputs}, graph.name)
-    lifted = _read(spec_text(found, foreign=True))
+    lifted = lifted_again(module, graph)
     if lines(lifted) == lines(graph):
         return SAME
     comparison = compare(lifted, module)
     equal = comparison.verdict in (Verdict.EQUAL, Verdict.ORDER)
     assert equal, "; ".join(difference.message for difference in comparison.differences)
     return WRITTEN_OTHERWISE
-
-
-def _read(text: str) -> Graph:
-    spec = parse_text(Source("lifted.yaml", text), Path())
-    return elaborate(spec, spec.resolve({}))
 
 
 if __name__ == "__main__":
